@@ -1,0 +1,134 @@
+"""Images as numbers: bytes for files and eyes, floats in [-1, 1] for the model, and the key of a base sprite."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:  # torch takes seconds to import, and the data commands do not need it
+    from collections.abc import Iterator
+
+    import torch
+
+WHITE = 255
+
+
+def to_tensor(images: np.ndarray) -> torch.Tensor:
+    """Bytes to the model's range.
+
+    Args:
+        images: (N, H, W, C) uint8.
+
+    Returns:
+        (N, C, H, W) float32 in [-1, 1]: 0 becomes -1 and 255 becomes 1.
+
+    >>> to_tensor(np.full((1, 16, 16, 3), 255, np.uint8)).unique()
+    tensor([1.])
+    """
+    import torch
+
+    return torch.from_numpy(np.moveaxis(images, -1, 1) / np.float32(127.5) - np.float32(1))
+
+
+def to_uint8(x: torch.Tensor) -> np.ndarray:
+    """The model's range to bytes, clamped and rounded; undoes `to_tensor` exactly.
+
+    Args:
+        x: (N, C, H, W) float, nominally in [-1, 1].
+
+    Returns:
+        (N, H, W, C) uint8.
+    """
+    return ((x.detach().float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def mirror_keys(images: np.ndarray) -> np.ndarray:
+    """A key for each image that is equal for its copies and its left-right mirror, and different for all others.
+
+    The key is the smaller of the two byte strings: the image's and its mirror's.
+
+    Args:
+        images: (N, H, W, C) uint8.
+
+    Returns:
+        (N,) fixed-width byte strings, H * W * C long.
+
+    >>> image = np.arange(768, dtype=np.uint8).reshape(1, 16, 16, 3)
+    >>> bool(mirror_keys(image)[0] == mirror_keys(image[:, :, ::-1])[0])
+    True
+    """
+    here = _as_bytes(images)
+    there = _as_bytes(images[:, :, ::-1])
+    rows = np.arange(len(images))
+    differ = here != there
+    first = differ.argmax(axis=1)  # where the two strings part; 0 when they are the same
+    keys = np.where((here[rows, first] <= there[rows, first])[:, None], here, there)
+    return np.ascontiguousarray(keys).view(f"V{keys.shape[1]}").ravel()
+
+
+def _as_bytes(images: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(images).reshape(len(images), -1)
+
+
+def count_colors(images: np.ndarray) -> np.ndarray:
+    """The number of different colours in each image: (N, H, W, 3) uint8 to (N,) int64."""
+    packed = images.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
+    ordered = np.sort(packed.reshape(len(images), -1), axis=1)
+    return 1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)
+
+
+def upscale(image: np.ndarray, factor: int) -> np.ndarray:
+    """Enlarge by repeating pixels (NEAREST): (..., H, W, C) to (..., factor * H, factor * W, C)."""
+    return image.repeat(factor, axis=-3).repeat(factor, axis=-2)
+
+
+def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 210) -> np.ndarray:
+    """Lay images out in rows.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+        columns: images a row.
+        gap: pixels between them.
+        background: grey level of the gaps and of the places left over, 0 .. 255.
+
+    Returns:
+        (rows * (H + gap) - gap, columns * (W + gap) - gap, 3) uint8.
+    """
+    count, height, width, channels = images.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows, height + gap, columns, width + gap, channels), background, np.uint8)
+    for i, image in enumerate(images):
+        sheet[i // columns, :height, i % columns, :width] = image
+    return sheet.reshape(rows * (height + gap), columns * (width + gap), channels)[: -gap or None, : -gap or None]
+
+
+def png_bytes(image: np.ndarray) -> bytes:
+    """An (H, W, 3 or 4) uint8 image as a PNG file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Write a file whole or not at all: gives a temporary name beside it, renamed when the block succeeds."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Write an (H, W, 3 or 4) uint8 image as a PNG file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(png_bytes(image))

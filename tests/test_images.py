@@ -1,0 +1,93 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from pixel_edu import images
+
+IMAGE = arrays(np.uint8, (3, 16, 16, 3))
+
+
+def test_every_byte_survives_the_trip_to_the_model_and_back():
+    every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=-1)
+    x = images.to_tensor(every)
+    assert x.dtype == torch.float32
+    assert (x.shape, x.min().item(), x.max().item()) == ((1, 3, 16, 16), -1.0, 1.0)
+    assert np.array_equal(images.to_uint8(x), every)
+
+
+def test_channels_and_rows_keep_their_places():
+    image = np.zeros((1, 16, 16, 3), np.uint8)
+    image[0, 2, 5, 1] = 255
+    assert images.to_tensor(image)[0, 1, 2, 5] == 1
+    assert images.to_tensor(image).sum() == -16 * 16 * 3 + 2
+
+
+def test_values_outside_the_range_are_clamped_not_wrapped():
+    x = torch.tensor([-3.0, 3.0]).reshape(2, 1, 1, 1).expand(2, 3, 1, 1)
+    assert images.to_uint8(x).ravel().tolist() == [0, 0, 0, 255, 255, 255]
+
+
+@given(IMAGE)
+@settings(max_examples=30, deadline=None)
+def test_an_image_and_its_mirror_share_a_key(batch):
+    keys, mirrored = images.mirror_keys(batch), images.mirror_keys(batch[:, :, ::-1])
+    assert (keys == mirrored).all()
+
+
+@given(IMAGE, st.integers(0, 2), st.integers(0, 15), st.integers(0, 15), st.integers(0, 2))
+@settings(max_examples=30, deadline=None)
+def test_one_changed_byte_changes_the_key(batch, n, y, x, c):
+    changed = batch.copy()
+    changed[n, y, x, c] ^= 1
+    same = images.mirror_keys(batch) == images.mirror_keys(changed)
+    # the change may turn the image into its own mirror image, which is the same base sprite
+    assert not same[n] or np.array_equal(changed[n], batch[n][:, ::-1])
+
+
+def test_an_image_that_is_upside_down_has_another_key():
+    image = np.arange(768, dtype=np.uint8).reshape(1, 16, 16, 3)
+    assert images.mirror_keys(image)[0] != images.mirror_keys(image[:, ::-1])[0]
+
+
+def test_colours_are_counted_per_image():
+    batch = np.zeros((2, 16, 16, 3), np.uint8)
+    batch[1, 0, 0] = (0, 0, 1)
+    batch[1, 0, 1] = (1, 0, 0)
+    assert images.count_colors(batch).tolist() == [1, 3]
+
+
+def test_a_grid_puts_each_image_in_its_place():
+    batch = np.stack([np.full((2, 2, 3), v, np.uint8) for v in (10, 20, 30)])
+    sheet = images.grid(batch, columns=2, gap=1, background=99)
+    assert sheet.shape == (5, 5, 3)
+    assert sheet[:, :, 0].tolist() == [
+        [10, 10, 99, 20, 20],
+        [10, 10, 99, 20, 20],
+        [99, 99, 99, 99, 99],
+        [30, 30, 99, 99, 99],
+        [30, 30, 99, 99, 99],
+    ]
+
+
+def test_enlarging_repeats_pixels_and_invents_no_colour():
+    image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    assert np.array_equal(images.upscale(image, 3)[::3, ::3], image)
+    assert images.count_colors(images.upscale(image, 3)[None]) == images.count_colors(image[None])
+
+
+def test_a_png_is_written_whole_or_not_at_all(tmp_path):
+    image = np.arange(768, dtype=np.uint8).reshape(16, 16, 3)
+    path = tmp_path / "a.png"
+    images.write_png(path, image)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(path.read_bytes()))), image)
+    with pytest.raises(RuntimeError), images.replacing(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    assert path.read_bytes().startswith(b"\x89PNG")
