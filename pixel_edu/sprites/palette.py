@@ -27,7 +27,7 @@ _HEX = {
     "stone":    "221f28 4c4955 7f7d87 b5b4ba eceaec",
     "coal":     "120f18 2b2733 4a4655 736f80 a9a6b5",
     "cream":    "4a3424 a58564 e0c79a f6e8c4 fffaea",
-    "linen":    "3a3a4e 9298b2 cfd5e2 eff2f7 ffffff",
+    "linen":    "3a3a4e 9298b2 cfd5e2 eff2f7 fafcff",
     # skin
     "rose":     "5a2f2a cb8c74 f5c5a3 ffe0c4 fff1e0",
     "peach":    "4f2620 b8714d e8a878 fbcb9d ffe6c6",
