@@ -112,6 +112,21 @@ def make(n: int, seed: int = 0) -> Sprites:
     return Sprites(images, labels, seeds)
 
 
+KAGGLE_COUNTS = (80, 324, 60, 350, 80)
+"""Base sprites of each class in the real dataset."""
+
+
+def make_like_kaggle(seed: int = 0) -> Sprites:
+    """894 sprites in the class proportions of the real dataset: unbalanced, and few.
+
+    Args:
+        seed: which dataset, 0 .. 2**31 - 1.
+    """
+    drawn = make(len(CLASSES) * max(KAGGLE_COUNTS), seed)
+    rows = np.sort(np.concatenate([np.flatnonzero(drawn.labels == c)[:n] for c, n in enumerate(KAGGLE_COUNTS)]))
+    return Sprites(*(column[rows] for column in drawn))
+
+
 def _stream(label: int, kind: Kind) -> str:
     """The name of the hash stream: heroes share one, so that both views take the same choices."""
     return kind.name if kind.name == "hero" else f"{CLASSES[label]}/{kind.name}"
