@@ -1,3 +1,3 @@
-"""The reference code of the course: a class-conditional diffusion model for 16 x 16 pixel art, one module a topic."""
+"""A class-conditional diffusion model for 16x16 pixel art, one module a topic: the course's reference code."""
 
 __version__ = "0.1.0"

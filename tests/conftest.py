@@ -1,18 +1,29 @@
-"""Shared by all tests: shape annotations are checked at run time, and where the private data lies, if it does."""
+"""Shared by all tests: shape annotations are checked at run time; the private data, if it is here."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
 
-os.environ.setdefault("NO_COLOR", "1")  # command-line tests read plain text
-
-# Before the package is imported: every annotated shape of these modules is checked on every call.
-install_import_hook(["pixel_edu.schedules", "pixel_edu.diffusion"], "beartype.beartype")
+os.environ["NO_COLOR"] = "1"  # command-line tests read plain text
+os.environ["COLUMNS"] = "120"
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def _modules_with_shapes() -> list[str]:
+    """The modules that annotate arrays with jaxtyping."""
+    files = sorted((ROOT / "pixel_edu").rglob("*.py"))
+    shaped = [file for file in files if "from jaxtyping import" in file.read_text(encoding="utf-8")]
+    return [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in shaped]
+
+
+# Before the package is imported: every call of these modules has its shapes and dtypes checked.
+install_import_hook(_modules_with_shapes(), "beartype.beartype")
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +32,12 @@ def shared_data() -> Path:
     if not (SHARED_DATA / "make_kaggle_layout.py").exists():
         pytest.skip("../shared/data is not here: it holds the real labels, which are not redistributed")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def stand_in(shared_data, tmp_path_factory) -> Path:
+    """A full-size copy of the Kaggle layout with the real labels and traps, 89,400 rows."""
+    out = tmp_path_factory.mktemp("stand-in")
+    command = [sys.executable, shared_data / "make_kaggle_layout.py", out, "--images", "100"]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return out
