@@ -48,7 +48,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         a = self.alpha_bar
-        if a.ndim != 1 or not bool((a[1:] < a[:-1]).all()) or not (0 < a[-1] and a[0] < 1):
+        if a.ndim != 1 or not bool((a[1:] < a[:-1]).all()) or not (a[-1] > 0 and a[0] < 1):
             raise ValueError("alpha_bar must be a list that falls, inside 0 .. 1: check the schedule's formula")
 
     def __len__(self) -> int:
@@ -64,7 +64,7 @@ class Schedule:
         Raises:
             ValueError: a timestep outside -1 .. T-1.
         """
-        if len(t) and not (-1 <= int(t.min()) and int(t.max()) < len(self)):
+        if len(t) and not (int(t.min()) >= -1 and int(t.max()) < len(self)):
             raise ValueError(f"timesteps run from -1 to {len(self) - 1}, not to {int(t.min())} .. {int(t.max())}")
         one = self.alpha_bar.new_ones(1)
         a = torch.cat([self.alpha_bar, one])[t.cpu()].reshape(-1, 1, 1, 1)  # index -1 reads the last, which is 1
@@ -117,7 +117,9 @@ def cosine(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) -> Schedule
     return _from_curve(lambda u: math.cos((u + s) / (1 + s) * math.pi / 2) ** 2, T, max_beta)
 
 
-def sigmoid(T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0, max_beta: float = 0.999) -> Schedule:
+def sigmoid(
+    T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0, max_beta: float = 0.999
+) -> Schedule:
     """ᾱ follows a falling sigmoid (Jabri et al. 2022, arXiv:2212.11972), scaled to run from 1 to 0.
 
     Args:

@@ -1,0 +1,210 @@
+"""What every chapter draws with: sprites and plots as HTML that follows the page's light or dark colours.
+
+A figure is text, so a chapter that is run again without a change gives the same bytes. Sprites are one small PNG, enlarged
+by the browser without smoothing. A plot is an inline SVG whose axes and words take the colour and the font of the page;
+only its data has colours of its own, chosen to be read on white and on dark, and by colour-blind eyes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from pixel_edu.config import CLASSES
+from pixel_edu.images import grid, png_bytes
+
+COLORS = ("#2b7fce", "#d9590b", "#0d9468", "#bb5fa0", "#a67c00", "#7f7f7f")
+"""Blue, vermilion, green, mauve, ochre and grey: each at least 3 : 1 against white and against #14181e."""
+CLASS_COLORS = dict(zip(CLASSES, COLORS, strict=False))
+SCHEDULE_COLORS = dict(zip(("linear", "cosine", "sigmoid", "shifted"), COLORS, strict=False))
+TARGET_COLORS = dict(zip(("eps", "x0", "v"), COLORS, strict=False))
+
+BACKGROUNDS = ("#ffffff", "#14181e")
+"""The page's light and dark background, which the colours are tested against."""
+
+_STYLE = {
+    "svg.fonttype": "none",  # words stay words: selectable, searchable, in the page's font
+    "svg.hashsalt": "pixel_edu",  # the same ids on every run
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "legend.handlelength": 1.4,
+    "lines.linewidth": 1.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "black",
+    "grid.alpha": 0.13,
+    "grid.linewidth": 0.6,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "axes.unicode_minus": True,
+    "axes.prop_cycle": mpl.cycler(color=COLORS),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something to look at, and what it shows in words. A notebook shows the one, a screen reader says the other.
+
+    Attributes:
+        html: a `<figure>` element.
+        alt: what the figure shows; also its plain-text form.
+    """
+
+    html: str
+    alt: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def style() -> None:
+    """Use the course's plot settings in this process; `axes` does it for you."""
+    mpl.rcParams.update(_STYLE)
+
+
+def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canvas, mpl.axes.Axes]:
+    """An empty plot in the course's style, as wide as a phone can show with readable words.
+
+    Args:
+        xlabel: what runs to the right, with its unit.
+        ylabel: what runs upwards, with its unit.
+        height: in inches; the width is 5.
+
+    >>> canvas, ax = axes("timestep t", "variance of x_t")
+    >>> line, = ax.plot([0, 999], [1, 1])
+    >>> plot(canvas, "The variance is 1 at every timestep.")
+    The variance is 1 at every timestep.
+    """
+    style()
+    canvas = Canvas(figsize=(5, height), layout="constrained")
+    ax = canvas.add_subplot(xlabel=xlabel, ylabel=ylabel)
+    return canvas, ax
+
+
+def plot(canvas: Canvas, alt: str) -> Figure:
+    """A matplotlib figure as an inline SVG. What is drawn in black takes the page's text colour.
+
+    Args:
+        canvas: from `axes`, or any matplotlib figure.
+        alt: one or two sentences that say what the plot shows to somebody who cannot see it.
+
+    Raises:
+        ValueError: the alt text is empty.
+    """
+    _require(alt)
+    buffer = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return Figure(_frame(_page_svg(buffer.getvalue(), alt)), alt)
+
+
+def sprites(
+    images: np.ndarray,
+    alt: str,
+    columns: int = 10,
+    scale: int = 4,
+    column_captions: Sequence[object] = (),
+    row_captions: Sequence[object] = (),
+) -> Figure:
+    """A grid of sprites: one PNG of true size, or one a row where rows have captions.
+
+    Args:
+        images: (N, H, W, 3) uint8, row after row.
+        alt: one or two sentences that say what the sprites show to somebody who cannot see them.
+        columns: sprites a row.
+        scale: screen pixels for each pixel of a sprite, where the page is wide enough.
+        column_captions: empty, or one for each column.
+        row_captions: empty, or one for each row.
+
+    Raises:
+        ValueError: the alt text is empty, or there are more or fewer captions than columns or rows.
+
+    >>> sprites(np.zeros((6, 16, 16, 3), np.uint8), "Six black squares", columns=3).html.count("<img")
+    1
+    """
+    _require(alt)
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    for name, captions, count in (("column", column_captions, columns), ("row", row_captions, rows)):
+        if len(captions) not in (0, count):
+            raise ValueError(f"there are {len(captions)} {name} captions for {count} {name}s: give one for each")
+    width = scale * (columns * (images.shape[2] + 1) - 1)
+    header = _line("", _captions(column_captions, width), row_captions) if len(column_captions) else ""
+    if not len(row_captions):
+        return Figure(_frame(header + _picture(images, columns, width, alt)), alt)
+    strips = (images[r * columns : (r + 1) * columns] for r in range(rows))
+    lines = (
+        # the first strip carries the whole description, the others the name of their row
+        _line(caption, _picture(strip, columns, width, alt if r == 0 else str(caption)), row_captions)
+        for r, (caption, strip) in enumerate(zip(row_captions, strips, strict=True))
+    )
+    return Figure(_frame(header + "".join(lines)), alt)
+
+
+def _require(alt: str) -> None:
+    if not alt.strip():
+        raise ValueError("the alt text is empty: say in a sentence what the figure shows")
+
+
+def _frame(inside: str) -> str:
+    return f'<figure class="pixel-figure" style="margin:.6em 0;padding:0;text-align:left">{inside}</figure>'
+
+
+def _picture(images: np.ndarray, columns: int, width: int, alt: str) -> str:
+    """Sprites as an <img>: opaque tiles, transparent gaps, enlarged without smoothing."""
+    tiles = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
+    data = base64.b64encode(png_bytes(grid(tiles, columns, gap=1, background=0))).decode()
+    box = f"flex:1 1 17em;min-width:0;width:100%;max-width:{width}px;height:auto"
+    plain = "display:block;margin:0;padding:0!important;border-radius:0;background:none!important"
+    return (
+        f'<img alt="{escape(alt)}" style="image-rendering:pixelated;{box};{plain}" src="data:image/png;base64,{data}">'
+    )
+
+
+def _captions(captions: Sequence[object], width: int) -> str:
+    cells = "".join(f'<span style="font-size:.75em">{escape(str(caption))}</span>' for caption in captions)
+    place = f"display:grid;grid-template-columns:repeat({len(captions)},minmax(0,1fr));text-align:center"
+    return f'<div style="flex:1 1 17em;max-width:{width}px;{place};line-height:1.4">{cells}</div>'
+
+
+def _line(caption: object, content: str, row_captions: Sequence[object]) -> str:
+    """A row: its caption to the left, or above it where the page is narrow."""
+    if not len(row_captions):
+        return content
+    longest = max(len(str(each)) for each in row_captions)
+    label = f'<span style="flex:0 0 {min(longest * 0.55 + 0.5, 9):.1f}em;font-size:.85em">{escape(str(caption))}</span>'
+    place = "display:flex;flex-wrap:wrap;align-items:center;column-gap:.5em;margin-bottom:4px;line-height:1.3"
+    return f'<div style="{place}">{label}{content}</div>'
+
+
+def _page_svg(svg: str, alt: str) -> str:
+    """Fit matplotlib's SVG file into a page: its colours, its font, its width, and ids that no other figure has."""
+    svg = re.sub(r"<(metadata|style).*?</\1>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
+    body = svg[svg.index(">") + 1 :]
+    body = body.replace("#000000", "currentColor").replace("xlink:href", "href")
+    body = re.sub(r"font-family: [^;\"]+;? ?", "", body)
+    body = re.sub(r"(?<![\d.])-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", body)
+    body = re.sub(r"\s+", " ", body).replace("> <", "><").strip()
+    mark = hashlib.sha256((alt + body).encode()).hexdigest()[:8]
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{mark}-", body)
+    look = f"display:block;width:100%;max-width:{float(width) * 1.5:.0f}px;height:auto;overflow:visible"
+    look += ";fill:currentColor;stroke-linejoin:round;font-family:inherit"
+    return f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width} {height}" style="{look}">{body}'
