@@ -1,0 +1,80 @@
+"""Labelled sprites on disk: the Kaggle arrays, its JPEGs with a CSV, or your own folders of pictures.
+
+Every reader checks what it reads and raises `DataError`: one sentence that says what is wrong, where, and
+what to do. Nothing is ever unpickled, and nothing is ever half-written.
+
+Modules of this room: `core` says what a dataset is; `arrays`, `table` and `pictures` read; `writing` writes;
+`splitting` keeps the copies and mirrors of a sprite on one side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pixel_edu.data.arrays import load_arrays
+from pixel_edu.data.core import IMAGES, LABELS, TABLE, DataError, SpriteData
+from pixel_edu.data.pictures import find_jpegs, load_folders, load_jpegs
+from pixel_edu.data.splitting import Split, base_ids, split
+from pixel_edu.data.writing import write_kaggle
+
+__all__ = ["DataError", "Split", "SpriteData", "base_ids", "load", "split", "write_kaggle"]
+
+
+def load(
+    path: str | Path, skip_bad: bool = False, undo_overflow: bool = False, track: Callable = iter
+) -> SpriteData:
+    """Read a folder of labelled sprites, in whichever of three layouts it is.
+
+    1. `sprites.npy` + `sprites_labels.npy`: memory-mapped. Preferred where there are JPEGs too.
+    2. `images/images/image_<k>.JPEG` + `labels.csv`: file k, from 0, belongs to `Image Index` k + 1.
+    3. `<class name>/*.png` (or gif, bmp, webp, jpg): any size, padded to a square and resized with NEAREST,
+       transparency put on white, EXIF ignored. Classes in alphabetical order, the course's five in its own.
+
+    Args:
+        path: the folder, or a download's root with the folder in it.
+        skip_bad: leave unreadable pictures out; `SpriteData.notes` names them.
+        undo_overflow: turn (-x) mod 256, which the published JPEGs hold, back into x. Black comes back white:
+            0 and 255 were stored as 0 and 1, which JPEG cannot tell apart.
+        track: wraps the list of pictures while they are read; `rich.progress.track` shows a bar.
+
+    Raises:
+        DataError: the data cannot be used as it is.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_kaggle(folder, np.full((3, 16, 16, 3), 255, np.uint8), np.array([0, 4, 4]))
+    ...     load(folder).labels.tolist()
+    [0, 4, 4]
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder: give the path of a dataset's folder")
+    try:
+        folder = _find(path)
+        if _holds(folder, IMAGES):
+            return load_arrays(folder)
+        if _holds(folder, TABLE) or find_jpegs(folder):
+            return load_jpegs(folder, skip_bad, undo_overflow, track)
+        return load_folders(folder, skip_bad, track)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or path} cannot be read ({error.strerror}): check its permissions"
+        ) from None
+
+
+def _find(path: Path) -> Path:
+    """The folder itself, or the one folder inside it (kagglehub nests them) that holds the Kaggle files."""
+    if any(_holds(path, name) for name in (IMAGES, LABELS, TABLE)):
+        return path
+    inside = sorted({found.parent for pattern in ("*/", "*/*/") for found in path.glob(pattern + IMAGES)})
+    if len(inside) > 1:
+        raise DataError(
+            f"{path} holds several datasets, {inside[0]} and {inside[1]} among them: give the path of one"
+        )
+    return inside[0] if inside else path
+
+
+def _holds(folder: Path, name: str) -> bool:
+    return (folder / name).exists()

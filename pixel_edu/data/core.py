@@ -1,0 +1,47 @@
+"""What a dataset is, and what is said of one that cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pixel_edu.config import CLASSES, IMAGE_SIZE, UserError
+
+IMAGES, LABELS, TABLE, JPEGS = "sprites.npy", "sprites_labels.npy", "labels.csv", Path("images/images")
+SHAPE = (IMAGE_SIZE, IMAGE_SIZE, 3)
+
+
+class DataError(UserError, ValueError):
+    """Data that cannot be used as it is."""
+
+
+@dataclass(frozen=True)
+class SpriteData:
+    """Labelled sprites.
+
+    Attributes:
+        images: (N, 16, 16, 3) uint8 RGB, memory-mapped when read from a .npy file.
+        labels: (N,) int64 in 0 .. K-1.
+        classes: K names in label order.
+        source: the folder they were read from.
+        layout: "arrays", "jpegs" or "folders".
+        notes: what the reader saw and you should know, one sentence each.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    source: Path
+    layout: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """The number of rows, N."""
+        return len(self.labels)
+
+
+def class_names(count: int) -> tuple[str, ...]:
+    """The course's names where there are five classes, numbers otherwise."""
+    return CLASSES if count == len(CLASSES) else tuple(f"class {c}" for c in range(count))

@@ -1,0 +1,149 @@
+"""Writing the layout of the Kaggle dataset, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from pixel_edu.config import CLASSES
+from pixel_edu.data.core import IMAGES, JPEGS, LABELS, SHAPE, TABLE, DataError
+
+OURS = re.compile(rf"{IMAGES}|{LABELS}|{TABLE}|image_\d+\.JPEG")
+
+
+def write_kaggle(
+    folder: str | Path,
+    images: np.ndarray,
+    labels: np.ndarray,
+    jpegs: int = 0,
+    copies: int = 1,
+    mirrored: bool = False,
+    overflow: bool = False,
+    force: bool = False,
+    track: Callable = iter,
+) -> Path:
+    """Write sprites.npy, sprites_labels.npy, labels.csv and, on request, JPEGs, as in the Kaggle dataset.
+
+    The rows are the images, then their mirrors if asked for, all of it copied. labels.csv has the quirks
+    of the published one: `Image Index` counts from 1, `Image Path` leads nowhere, `Label` is text.
+
+    Args:
+        folder: is made; nothing is left of it when anything goes wrong.
+        images: (N, 16, 16, 3) uint8.
+        labels: (N,) integers in 0 .. 4.
+        jpegs: write the first so many rows as images/images/image_<k>.JPEG too, k from 0.
+        copies: how often the rows are repeated.
+        mirrored: follow the images by their left-right mirrors.
+        overflow: store (-x) mod 256 in the JPEGs, as the published ones do.
+        force: replace a dataset that is there; a folder that holds anything else is never replaced.
+        track: wraps the numbers of the JPEGs while they are written; `rich.progress.track` shows a bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: the images or labels have another form, or the folder is in use or cannot be written.
+    """
+    folder, images, labels = Path(folder), np.asarray(images), np.asarray(labels)
+    _check(images, labels, jpegs, copies)
+    blocks = [images, images[:, :, ::-1]] if mirrored else [images]
+    classes = np.tile(labels, len(blocks))
+    total = copies * len(classes)
+    with _replacing_folder(folder, force) as new:
+        _write_array(new / IMAGES, (total, *SHAPE), np.uint8, blocks * copies)
+        _write_array(
+            new / LABELS, (total, len(CLASSES)), np.float64, [np.eye(len(CLASSES))[classes]] * copies
+        )
+        _write_table(new / TABLE, np.tile(classes, copies))
+        if jpegs:
+            _write_jpegs(new / JPEGS, blocks, range(min(jpegs, total)), overflow, track)
+    return folder
+
+
+def _check(images: np.ndarray, labels: np.ndarray, jpegs: int, copies: int) -> None:
+    if images.shape[1:] != SHAPE or images.dtype != np.uint8 or not len(images):
+        raise DataError(f"the images are {images.dtype} {images.shape}: pass uint8 (N, 16, 16, 3)")
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise DataError(f"the labels are {labels.dtype} {labels.shape}: pass {len(images)} integers")
+    if labels.min() < 0 or labels.max() >= len(CLASSES):
+        raise DataError(f"the labels run from {labels.min()} to {labels.max()}: pass 0 to {len(CLASSES) - 1}")
+    if copies < 1 or jpegs < 0:
+        raise DataError(
+            f"{copies} copies and {jpegs} JPEGs were asked for: ask for 1 copy or more, 0 JPEGs or more"
+        )
+
+
+def _write_array(path: Path, shape: tuple[int, ...], dtype: type, blocks: list[np.ndarray]) -> None:
+    """Write blocks of rows in turn: the whole is never in memory, and a full disk is an OSError."""
+    with open(path, "wb") as file:
+        descr = npy.dtype_to_descr(np.dtype(dtype))
+        npy.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype))
+
+
+def _write_table(path: Path, classes: np.ndarray) -> None:
+    texts = ["[" + " ".join(f"{v:.0f}." for v in row) + "]" for row in np.eye(len(CLASSES))]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        file.write("Image Index,Image Path,Label\n")
+        file.writelines(f"{i},path/to/image_{i}.jpg,{texts[c]}\n" for i, c in enumerate(classes.tolist(), 1))
+
+
+def _write_jpegs(
+    folder: Path, blocks: list[np.ndarray], rows: range, overflow: bool, track: Callable
+) -> None:
+    from PIL import Image
+
+    folder.mkdir(parents=True)
+    for k in track(rows):
+        copy, row = divmod(k, len(blocks[0]))
+        image = blocks[copy % len(blocks)][row]
+        stored = np.negative(image) if overflow else image  # a uint8 wraps: (-x) mod 256
+        Image.fromarray(np.ascontiguousarray(stored)).save(folder / f"image_{k}.JPEG", quality=95)
+
+
+@contextmanager
+def _replacing_folder(folder: Path, force: bool) -> Iterator[Path]:
+    """A temporary folder beside the wanted one, which takes its place when the block succeeds."""
+    folder = folder.absolute()
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("part", "old"))
+    try:
+        _refuse_to_overwrite(folder, force)
+        new.mkdir(parents=True)
+        yield new
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    except OSError as error:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        reason = error.strerror or error
+        raise DataError(
+            f"{folder} cannot be written ({reason}): choose a place that you may write to, with room"
+        ) from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_to_overwrite(folder: Path, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file: choose another name for the folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not force:
+        raise DataError(
+            f"{folder} is already there and not empty: choose another folder, or replace it with --force"
+        )
+    for entry in folder.rglob("*"):  # --force replaces a dataset, never somebody's other files
+        if not entry.is_dir() and not OURS.fullmatch(entry.name):
+            raise DataError(
+                f"{folder} also holds {entry.relative_to(folder)}: choose another folder, or move that away"
+            )
