@@ -26,4 +26,6 @@ if __name__ == "__main__":
         drawn = sprites.draw(label, np.arange(N))
         repeats = N - len(np.unique(mirror_keys(drawn)))
         colors = count_colors(drawn)
-        print(f"{name:12} {repeats:18} {N * N // (2 * max(repeats, 1)):20,} {colors.min():4} to {colors.max()}")
+        print(
+            f"{name:12} {repeats:18} {N * N // (2 * max(repeats, 1)):20,} {colors.min():4} to {colors.max()}"
+        )

@@ -6,7 +6,7 @@ import pytest
 from pixel_edu import sprites
 from pixel_edu.config import CLASSES, UserError
 from pixel_edu.images import count_colors, mirror_keys
-from pixel_edu.sprites.engine import bits, choose, hashed, render, sheet
+from pixel_edu.sprites.engine import Kind, Layer, bits, choose, hashed, render, sheet
 from pixel_edu.sprites.palette import RAMPS
 
 LABELS = range(len(CLASSES))
@@ -132,7 +132,7 @@ def test_an_impossible_dataset_is_refused_in_one_sentence(n, seed):
 
 
 def test_a_label_that_is_no_class_is_refused():
-    with pytest.raises(ValueError, match="0 .. 4"):
+    with pytest.raises(ValueError, match=r"0 \.\. 4"):
         sprites.draw(5, [0])
 
 
@@ -153,3 +153,29 @@ def test_a_sheet_that_is_drawn_wrong_says_where():
 
 def test_bits_draw_every_subset():
     assert len({codes.tobytes() for codes in bits("1.1\n.1.").codes}) == 8
+
+
+def drawn_once(*layers: Layer) -> np.ndarray:
+    kind = Kind("thing", layers, {"body": ("red",), "mark": ("blue",)}, outline="ink")
+    return render(kind, choose(kind, np.zeros(1, np.int64), "thing"))[0]
+
+
+def test_a_layer_drawn_inside_stays_on_what_is_there():
+    block, stripe = sheet("block\n222\n222", top=5, left=5), sheet("stripe\n" + "2" * 16, top=6)
+    inside = drawn_once(Layer("block", block, ("body",)), Layer("stripe", stripe, ("mark",), inside=True))
+    blue = (inside == RAMPS["blue"][2]).all(axis=-1)
+    assert np.argwhere(blue).tolist() == [[6, 5], [6, 6], [6, 7]]
+    across = drawn_once(Layer("block", block, ("body",)), Layer("stripe", stripe, ("mark",)))
+    assert (across[6] == RAMPS["blue"][2]).all()
+
+
+def test_a_cut_gives_the_background_back_and_the_rim_follows_it():
+    block, hole = sheet("block\n222\n222\n222", top=5, left=5), sheet("hole\nx", top=5, left=5)
+    image = drawn_once(Layer("block", block, ("body",)), Layer("hole", hole, ("body",)))
+    assert (image[5, 5] == RAMPS["ink"][0]).all()  # background again, and beside the block: rim
+    assert (image[5, 4] == 255).all()
+
+
+def test_the_mirrored_half_is_lit_from_the_left_too():
+    codes = sheet("half\n....4321", half=True).codes.reshape(-1, 16, 16)[0, 0]
+    assert codes.tolist() == [0, 0, 0, 0, 5, 4, 3, 2, 2, 3, 3, 4, 0, 0, 0, 0]

@@ -15,7 +15,13 @@ from pixel_edu.sprites import creatures, food, items, people
 from pixel_edu.sprites.engine import Kind, choose, hashed, render
 from pixel_edu.sprites.palette import RAMPS
 
-KINDS: tuple[tuple[Kind, ...], ...] = ((people.FRONT,), creatures.KINDS, food.KINDS, items.KINDS, (people.SIDE,))
+KINDS: tuple[tuple[Kind, ...], ...] = (
+    (people.FRONT,),
+    creatures.KINDS,
+    food.KINDS,
+    items.KINDS,
+    (people.SIDE,),
+)
 """The kinds of each class, in label order."""
 
 
@@ -100,7 +106,9 @@ def make(n: int, seed: int = 0) -> Sprites:
     if n < 1:
         raise UserError(f"n is {n}, but a dataset holds at least 1 sprite: ask for more")
     if not 0 <= seed < 2**31:
-        raise UserError(f"the seed is {seed}, but a dataset's seed lies in 0 .. {2**31 - 1}: choose one there")
+        raise UserError(
+            f"the seed is {seed}, but a dataset's seed lies in 0 .. {2**31 - 1}: choose one there"
+        )
     place = np.arange(n, dtype=np.int64)
     shuffle = np.argsort(hashed(place + (seed << 32), "shuffle", np.ones(2**20, np.int64)), kind="stable")
     labels = (place % len(CLASSES))[shuffle]
@@ -123,7 +131,9 @@ def make_like_kaggle(seed: int = 0) -> Sprites:
         seed: which dataset, 0 .. 2**31 - 1.
     """
     drawn = make(len(CLASSES) * max(KAGGLE_COUNTS), seed)
-    rows = np.sort(np.concatenate([np.flatnonzero(drawn.labels == c)[:n] for c, n in enumerate(KAGGLE_COUNTS)]))
+    rows = np.sort(
+        np.concatenate([np.flatnonzero(drawn.labels == c)[:n] for c, n in enumerate(KAGGLE_COUNTS)])
+    )
     return Sprites(*(column[rows] for column in drawn))
 
 

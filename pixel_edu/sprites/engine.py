@@ -107,7 +107,9 @@ def bits(text: str, top: int = 0, left: int = 0) -> Sheet:
     for variant in range(len(codes)):
         chosen = spots[[bool(variant >> i & 1) for i in range(len(spots))]]
         codes[variant, chosen] = whole[chosen]
-    return Sheet(tuple(f"{v:0{len(spots)}b}" for v in range(len(codes))), codes, np.ones(len(codes), np.int64))
+    return Sheet(
+        tuple(f"{v:0{len(spots)}b}" for v in range(len(codes))), codes, np.ones(len(codes), np.int64)
+    )
 
 
 class Layer(NamedTuple):
@@ -186,7 +188,9 @@ def choose(kind: Kind, seeds: np.ndarray, stream: str) -> dict[str, np.ndarray]:
             taken = chosen[f"{kind.avoid[role]} ramp"]
             again = hashed(seeds, f"{stream}/{role} ramp again", np.ones(len(ramps) - 1, np.int64))
             place = np.searchsorted(ramps, taken) if np.all(np.diff(ramps) > 0) else None
-            assert place is not None, f"{kind.name}: the ramps of {role} must be distinct and in palette order"
+            assert place is not None, (
+                f"{kind.name}: the ramps of {role} must be distinct and in palette order"
+            )
             others = np.where(again >= place, again + 1, again) % len(ramps)
             pick = np.where(pick == taken, ramps[others], pick)
         chosen[f"{role} ramp"] = pick
@@ -199,7 +203,9 @@ def render(kind: Kind, chosen: dict[str, np.ndarray]) -> np.ndarray:
     count = len(next(iter(chosen.values())))
     canvas = np.zeros((count, AREA), np.uint8)  # 0 is background, else 1 + SHADES * role + shade
     for layer in kind.layers:
-        drawn = _letters_to_slots([roles.index(r) for r in layer.ramps])[layer.sheet.codes][chosen[layer.factor]]
+        drawn = _letters_to_slots([roles.index(r) for r in layer.ramps])[layer.sheet.codes][
+            chosen[layer.factor]
+        ]
         np.copyto(canvas, drawn, where=(drawn > 0) & (canvas > 0) if layer.inside else drawn > 0)
         canvas[drawn == CUT] = 0
     _outline(canvas.reshape(count, IMAGE_SIZE, IMAGE_SIZE), kind.outline)

@@ -253,7 +253,9 @@ def _levels(shapes: str, top: int):
     for variant, name in enumerate(header):
         for level, first in {"full": 3, "high": 5, "half": 6, "low": 7}.items():
             names.append(f"{name}-{level}")
-            drawn.append([row[variant].replace("#", "d") if y < first else row[variant] for y, row in enumerate(rows)])
+            drawn.append(
+                [row[variant].replace("#", "d") if y < first else row[variant] for y, row in enumerate(rows)]
+            )
     return sheet("\n".join([" ".join(names), *(" ".join(row) for row in zip(*drawn))]), top=top)
 
 
