@@ -33,7 +33,7 @@ def test_a_sprite_does_not_depend_on_the_batch_it_is_drawn_in(drawn):
 
 @pytest.mark.parametrize("label", LABELS)
 def test_a_class_holds_more_than_a_million_distinct_sprites(drawn, label):
-    """Birthday count: n draws from D equally likely sprites repeat about n²/2D times; unequal odds repeat more."""
+    """n draws from D equally likely sprites repeat about n²/2D times; with unequal odds, more often."""
     repeats = len(SEEDS) - len(np.unique(mirror_keys(drawn[label])))
     assert repeats < len(SEEDS) ** 2 / (2 * 1_000_000)
 
@@ -53,13 +53,12 @@ def test_every_colour_is_one_of_the_palette(drawn, label):
 
 @pytest.mark.parametrize("label", LABELS)
 def test_the_outline_is_closed(drawn, label):
-    """What touches the background is dark: the background, flooded from the border, never leaks into a sprite."""
+    """What touches the background is dark: flooded from the border, it never leaks into a sprite."""
     images = drawn[label][:1000].astype(np.int64)
     white = (images == 255).all(axis=-1)
     outside = np.zeros((1000, 18, 18), bool)
     outside[:, [0, -1], :] = outside[:, :, [0, -1]] = True
     passable = np.pad(white, ((0, 0), (1, 1), (1, 1)), constant_values=True)
-    # a sprite that reaches the border of the picture is cut there; start the flood from white border pixels only
     for _ in range(80):
         grown = outside.copy()
         for axis, step in ((1, 1), (1, -1), (2, 1), (2, -1)):

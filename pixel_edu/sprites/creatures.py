@@ -1,5 +1,6 @@
 """Creatures: a body, and what grows on it. Symmetric, soft, and looking at you."""
 
+# fmt: off  (the drawings are laid out by hand)
 from pixel_edu.sprites.engine import Kind, Layer, bits, sheet
 
 HIDE = tuple("red orange gold lime green teal sky blue violet magenta pink brown stone coal cream".split())
@@ -139,16 +140,20 @@ SHINE = bits(
 )
 
 KINDS = (
-    Kind("creature", (
-        Layer("tail", TAIL, ("hide", "horn")),
-        Layer("limbs", LIMBS, ("hide", "horn")),
-        Layer("topknot", TOPKNOT, ("hide", "horn")),
-        Layer("body", BODY, ("hide",)),
-        Layer("belly", BELLY_PATCH, ("hide", "belly"), True),
-        Layer("marks", MARKS, ("hide", "belly"), True),
-        Layer("shine", SHINE, ("hide",), True),
-        Layer("mouth", MOUTH, ("hide", "belly", "glow"), True),
-        Layer("eyes", EYES, ("hide", "belly", "glow"), True),
-    ), {"hide": HIDE, "belly": BELLY, "horn": HORN, "glow": ("red", "orange", "gold", "lime")},
-        avoid={"belly": "hide"}),
-)  # fmt: skip
+    Kind(
+        "creature",
+        (
+            Layer("tail", TAIL, ("hide", "horn")),
+            Layer("limbs", LIMBS, ("hide", "horn")),
+            Layer("topknot", TOPKNOT, ("hide", "horn")),
+            Layer("body", BODY, ("hide",)),
+            Layer("belly", BELLY_PATCH, ("hide", "belly"), True),
+            Layer("marks", MARKS, ("hide", "belly"), True),
+            Layer("shine", SHINE, ("hide",), True),
+            Layer("mouth", MOUTH, ("hide", "belly", "glow"), True),
+            Layer("eyes", EYES, ("hide", "belly", "glow"), True),
+        ),
+        {"hide": HIDE, "belly": BELLY, "horn": HORN, "glow": ("red", "orange", "gold", "lime")},
+        avoid={"belly": "hide"},
+    ),
+)

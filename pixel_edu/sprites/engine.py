@@ -51,14 +51,17 @@ def sheet(text: str, top: int = 0, left: int = 0, half: bool = False) -> Sheet:
 
     Args:
         text: a line of names, then rows with one word a variant.
-        top, left: where the drawing's first row and column lie in the 16 x 16 sprite.
+        top: the sprite's row in which the drawing begins.
+        left: the column; below 0 cuts off the drawing's first columns.
         half: the drawing is the left half, 8 wide; the right half mirrors it, with its lights one shade duller.
 
     Raises:
         ValueError: rows of unequal length, or more rows than fit.
     """
     header, *rows = (line.split() for line in text.strip().splitlines())
-    names, weights = zip(*((name, int(times or 1)) for name, _, times in (w.partition("*") for w in header)))
+    names, weights = zip(
+        *((name, int(times or 1)) for name, _, times in (w.partition("*") for w in header)), strict=True
+    )
     codes = np.zeros((len(names), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
     for y, row in enumerate(rows, start=top):
         if len(row) != len(names):
@@ -100,6 +103,8 @@ def bits(text: str, top: int = 0, left: int = 0) -> Sheet:
 
     Args:
         text: rows of one drawing with at most 7 pixels that are not '.'.
+        top: the sprite's row in which the drawing begins.
+        left: the column.
     """
     whole = sheet("all\n" + text.strip(), top, left).codes[0]
     spots = np.flatnonzero(whole)

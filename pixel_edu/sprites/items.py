@@ -1,5 +1,6 @@
 """Items: what a hero finds in a chest, drawn with an ink outline."""
 
+# fmt: off  (the drawings are laid out by hand)
 from pixel_edu.sprites.engine import Kind, Layer, bits, sheet
 from pixel_edu.sprites.palette import CLOTH, METAL, ramps
 
@@ -256,7 +257,7 @@ def _levels(shapes: str, top: int):
             drawn.append(
                 [row[variant].replace("#", "d") if y < first else row[variant] for y, row in enumerate(rows)]
             )
-    return sheet("\n".join([" ".join(names), *(" ".join(row) for row in zip(*drawn))]), top=top)
+    return sheet("\n".join([" ".join(names), *(" ".join(row) for row in zip(*drawn, strict=True))]), top=top)
 
 
 FLASK = _levels(
@@ -560,7 +561,7 @@ rolled            open              sealed            map
 )
 SCRIPT = sheet(
     """
-none        lines       rune        route       seal        list 
+none        lines       rune        route       seal        list
 ..........  .........   ..........  ..........  ..........  ..........
 ..........  .11.111.1.  ...11.....  .1........  .11.111...  .cc.1.111.
 ..........  ..........  ..1..1....  ..1..11...  ..........  ..........
@@ -840,45 +841,162 @@ def _kind(name: str, *layers: Layer, **ramps: tuple[str, ...]) -> Kind:
 
 
 KINDS = (
-    _kind("sword", Layer("blade", BLADE, ("metal", "trim")), Layer("runes", RUNES, ("metal", "trim"), True),
-          Layer("grip", GRIP, ("grip",)), Layer("guard", GUARD, ("trim",)), Layer("pommel", POMMEL, ("trim", "jewel")),
-          metal=ramps(METAL, "linen"), trim=ramps(METAL, "red", "teal", "blue"), grip=ramps(WOODS, "red", "blue", "green"), jewel=JEWEL),
-    _kind("axe", Layer("shaft", SHAFT, ("wood", "trim")), Layer("head", AXE, ("metal",)), Layer("nicks", NICKS, ("metal",), True),
-          Layer("grain", GRAIN, ("wood",), True), wood=ramps(WOODS, "red", "teal"), metal=ramps(METAL, CLOTH, "stone"), trim=CLOTH),
-    _kind("staff", Layer("shaft", SHAFT, ("wood", "trim")), Layer("head", STAFF_HEAD, ("jewel", "trim")),
-          Layer("grain", GRAIN, ("wood",), True), wood=ramps(WOODS, "steel", "coal"), jewel=ramps(JEWEL, "gold", "cream", "linen"),
-          trim=ramps(METAL, WOODS)),
-    _kind("bow", Layer("limbs", BOW, ("wood", "grip")), Layer("grain", TILLER, ("wood",), True),
-          Layer("arrow", ARROW, ("shaft", "grip")), wood=ramps(WOODS, METAL, CLOTH), grip=CLOTH, shaft=("wood", "cream", "coal")),
-    _kind("shield", Layer("shape", SHIELD, ("rim", "field")), Layer("division", FIELD, ("other",), True),
-          Layer("sheen", SHEEN, ("field",), True), Layer("emblem", EMBLEM, ("rim",), True), Layer("shape", RIM, ("rim",)),
-          rim=ramps(METAL, WOODS), field=CLOTH, other=CLOTH),
-    _kind("potion", Layer("flask", FLASK, ("liquid", "glass")), Layer("bubbles", BUBBLES, ("liquid",), True),
-          Layer("label", LABEL, ("cork", "paper"), True), Layer("stopper", CORK, ("cork",)),
-          liquid=CLOTH, glass=("sky", "steel", "linen"), cork=ramps(WOODS, "red", "gold", "steel"), paper=PAPER),
-    _kind("book", Layer("cover", COVER, ("cover", "paper")), Layer("spine", SPINE, ("trim",), True),
-          Layer("title", TITLE, ("trim",), True), Layer("scuffs", SCUFFS, ("cover",), True),
-          cover=CLOTH, paper=PAPER, trim=ramps(METAL, "red", "teal", "linen")),
-    _kind("key", Layer("bow", KEY_BOW, ("metal", "jewel")), Layer("shaft", KEY_SHAFT, ("metal",)), Layer("bit", KEY_BIT, ("metal",)),
-          Layer("wear", WORN, ("metal",), True), metal=ramps(METAL, "sky", "red", "green"), jewel=JEWEL),
-    _kind("ring", Layer("band", BAND, ("metal",)), Layer("stone", STONE, ("metal", "jewel")), Layer("fire", FIRE, ("jewel", "jewel"), True),
-          Layer("engraving", ENGRAVE, ("metal",), True), metal=ramps(METAL, "wood", "linen", "red", "teal"), jewel=CLOTH),
-    _kind("gem", Layer("cut", CUT, ("jewel",)), Layer("facets", FACETS, ("jewel",), True),
-          Layer("flaws", FLAWS, ("jewel",), True), Layer("fire", SPARK, ("jewel",), True), jewel=CLOTH),
-    _kind("scroll", Layer("roll", SCROLL, ("paper",)), Layer("foxing", FOXING, ("paper",), True), Layer("script", SCRIPT, ("paper", "ribbon"), True),
-          Layer("ribbon", RIBBON, ("paper", "ribbon"), True), Layer("creases", BEATEN, ("paper",), True), paper=PAPER, ribbon=CLOTH),
-    _kind("helmet", Layer("plume", PLUME, ("metal", "plume")), Layer("helm", HELM, ("metal", "trim")), Layer("rivets", RIVETS, ("metal",), True),
-          Layer("glare", GLARE, ("metal",), True), Layer("dents", BEATEN, ("metal",), True), metal=ramps(METAL, "red", "teal"),
-          trim=ramps(METAL, "red", "blue"), plume=CLOTH),
-    _kind("crown", Layer("crown", CROWN, ("metal", "velvet", "jewel")),
-          Layer("gems", GEMS, ("metal", "jewel"), True), Layer("beaten", BEATEN, ("metal",), True),
-          metal=ramps(METAL, "green", "blue", "violet", "linen"), jewel=CLOTH, velvet=CLOTH),
-    _kind("lantern", Layer("frame", LANTERN, ("metal", "paper")), Layer("flame", FLAME, ("metal", "paper", "flame"), True),
-          Layer("glow", GLOW, ("metal",), True), metal=ramps(METAL, "brown", "red", "green"),
-          paper=("red", "gold", "lime", "teal", "sky", "violet", "pink", "coal", "linen"), flame=("orange", "gold", "sky", "violet")),
-    _kind("chest", Layer("box", CHEST, ("wood", "inside", "coins")), Layer("planks", PLANKS, ("wood",), True),
-          Layer("straps", STRAPS, ("wood", "metal"), True), Layer("lock", LOCK, ("wood", "metal", "jewel"), True),
-          wood=ramps(WOODS, "red", "green", "blue", "stone"), inside=("coal", "brown"), metal=METAL, coins=("gold",), jewel=JEWEL),
-    _kind("pouch", Layer("bag", POUCH, ("cloth", "cord")), Layer("patch", PATCH, ("cloth", "cord"), True),
-          Layer("wear", FOXING, ("cloth",), True), Layer("creases", BEATEN, ("cloth",), True), cloth=CLOTH, cord=ramps(METAL, "red", "teal", "violet", "linen")),
-)  # fmt: skip
+    _kind(
+        "sword",
+        Layer("blade", BLADE, ("metal", "trim")),
+        Layer("runes", RUNES, ("metal", "trim"), True),
+        Layer("grip", GRIP, ("grip",)),
+        Layer("guard", GUARD, ("trim",)),
+        Layer("pommel", POMMEL, ("trim", "jewel")),
+        metal=ramps(METAL, "linen"),
+        trim=ramps(METAL, "red", "teal", "blue"),
+        grip=ramps(WOODS, "red", "blue", "green"),
+        jewel=JEWEL,
+    ),
+    _kind(
+        "axe",
+        Layer("shaft", SHAFT, ("wood", "trim")),
+        Layer("head", AXE, ("metal",)),
+        Layer("nicks", NICKS, ("metal",), True),
+        Layer("grain", GRAIN, ("wood",), True),
+        wood=ramps(WOODS, "red", "teal"),
+        metal=ramps(METAL, CLOTH, "stone"),
+        trim=CLOTH,
+    ),
+    _kind(
+        "staff",
+        Layer("shaft", SHAFT, ("wood", "trim")),
+        Layer("head", STAFF_HEAD, ("jewel", "trim")),
+        Layer("grain", GRAIN, ("wood",), True),
+        wood=ramps(WOODS, "steel", "coal"),
+        jewel=ramps(JEWEL, "gold", "cream", "linen"),
+        trim=ramps(METAL, WOODS),
+    ),
+    _kind(
+        "bow",
+        Layer("limbs", BOW, ("wood", "grip")),
+        Layer("grain", TILLER, ("wood",), True),
+        Layer("arrow", ARROW, ("shaft", "grip")),
+        wood=ramps(WOODS, METAL, CLOTH),
+        grip=CLOTH,
+        shaft=("wood", "cream", "coal"),
+    ),
+    _kind(
+        "shield",
+        Layer("shape", SHIELD, ("rim", "field")),
+        Layer("division", FIELD, ("other",), True),
+        Layer("sheen", SHEEN, ("field",), True),
+        Layer("emblem", EMBLEM, ("rim",), True),
+        Layer("shape", RIM, ("rim",)),
+        rim=ramps(METAL, WOODS),
+        field=CLOTH,
+        other=CLOTH,
+    ),
+    _kind(
+        "potion",
+        Layer("flask", FLASK, ("liquid", "glass")),
+        Layer("bubbles", BUBBLES, ("liquid",), True),
+        Layer("label", LABEL, ("cork", "paper"), True),
+        Layer("stopper", CORK, ("cork",)),
+        liquid=CLOTH,
+        glass=("sky", "steel", "linen"),
+        cork=ramps(WOODS, "red", "gold", "steel"),
+        paper=PAPER,
+    ),
+    _kind(
+        "book",
+        Layer("cover", COVER, ("cover", "paper")),
+        Layer("spine", SPINE, ("trim",), True),
+        Layer("title", TITLE, ("trim",), True),
+        Layer("scuffs", SCUFFS, ("cover",), True),
+        cover=CLOTH,
+        paper=PAPER,
+        trim=ramps(METAL, "red", "teal", "linen"),
+    ),
+    _kind(
+        "key",
+        Layer("bow", KEY_BOW, ("metal", "jewel")),
+        Layer("shaft", KEY_SHAFT, ("metal",)),
+        Layer("bit", KEY_BIT, ("metal",)),
+        Layer("wear", WORN, ("metal",), True),
+        metal=ramps(METAL, "sky", "red", "green"),
+        jewel=JEWEL,
+    ),
+    _kind(
+        "ring",
+        Layer("band", BAND, ("metal",)),
+        Layer("stone", STONE, ("metal", "jewel")),
+        Layer("fire", FIRE, ("jewel", "jewel"), True),
+        Layer("engraving", ENGRAVE, ("metal",), True),
+        metal=ramps(METAL, "wood", "linen", "red", "teal"),
+        jewel=CLOTH,
+    ),
+    _kind(
+        "gem",
+        Layer("cut", CUT, ("jewel",)),
+        Layer("facets", FACETS, ("jewel",), True),
+        Layer("flaws", FLAWS, ("jewel",), True),
+        Layer("fire", SPARK, ("jewel",), True),
+        jewel=CLOTH,
+    ),
+    _kind(
+        "scroll",
+        Layer("roll", SCROLL, ("paper",)),
+        Layer("foxing", FOXING, ("paper",), True),
+        Layer("script", SCRIPT, ("paper", "ribbon"), True),
+        Layer("ribbon", RIBBON, ("paper", "ribbon"), True),
+        Layer("creases", BEATEN, ("paper",), True),
+        paper=PAPER,
+        ribbon=CLOTH,
+    ),
+    _kind(
+        "helmet",
+        Layer("plume", PLUME, ("metal", "plume")),
+        Layer("helm", HELM, ("metal", "trim")),
+        Layer("rivets", RIVETS, ("metal",), True),
+        Layer("glare", GLARE, ("metal",), True),
+        Layer("dents", BEATEN, ("metal",), True),
+        metal=ramps(METAL, "red", "teal"),
+        trim=ramps(METAL, "red", "blue"),
+        plume=CLOTH,
+    ),
+    _kind(
+        "crown",
+        Layer("crown", CROWN, ("metal", "velvet", "jewel")),
+        Layer("gems", GEMS, ("metal", "jewel"), True),
+        Layer("beaten", BEATEN, ("metal",), True),
+        metal=ramps(METAL, "green", "blue", "violet", "linen"),
+        jewel=CLOTH,
+        velvet=CLOTH,
+    ),
+    _kind(
+        "lantern",
+        Layer("frame", LANTERN, ("metal", "paper")),
+        Layer("flame", FLAME, ("metal", "paper", "flame"), True),
+        Layer("glow", GLOW, ("metal",), True),
+        metal=ramps(METAL, "brown", "red", "green"),
+        paper=("red", "gold", "lime", "teal", "sky", "violet", "pink", "coal", "linen"),
+        flame=("orange", "gold", "sky", "violet"),
+    ),
+    _kind(
+        "chest",
+        Layer("box", CHEST, ("wood", "inside", "coins")),
+        Layer("planks", PLANKS, ("wood",), True),
+        Layer("straps", STRAPS, ("wood", "metal"), True),
+        Layer("lock", LOCK, ("wood", "metal", "jewel"), True),
+        wood=ramps(WOODS, "red", "green", "blue", "stone"),
+        inside=("coal", "brown"),
+        metal=METAL,
+        coins=("gold",),
+        jewel=JEWEL,
+    ),
+    _kind(
+        "pouch",
+        Layer("bag", POUCH, ("cloth", "cord")),
+        Layer("patch", PATCH, ("cloth", "cord"), True),
+        Layer("wear", FOXING, ("cloth",), True),
+        Layer("creases", BEATEN, ("cloth",), True),
+        cloth=CLOTH,
+        cord=ramps(METAL, "red", "teal", "violet", "linen"),
+    ),
+)

@@ -1,5 +1,6 @@
 """Heroes: `characters` from the front, `side_view` from the side. One hero is one set of factors, drawn twice."""
 
+# fmt: off  (the drawings are laid out by hand)
 import numpy as np
 
 from pixel_edu.sprites.engine import Kind, Layer, Sheet, sheet
@@ -329,25 +330,35 @@ RAMPS = {
 }
 AVOID = {"trim": "top", "legs": "top", "hat": "hair", "cape": "top"}
 
-FRONT = Kind("hero", (
-    Layer("cape", CAPE, ("cape",)),
-    Layer("legs", LEGS, ("legs", "boots", "skin")),
-    Layer("top", TOP, ("top", "trim", "skin")),
-    Layer("head", HEAD, ("skin",)),
-    Layer("eyes", EYES, ("eyes",)),
-    Layer("beard", BEARD, ("hair",)),
-    Layer("hair", HAIR, ("hair", "trim")),
-    Layer("hat", HAT, ("hat", "trim")),
-), RAMPS, avoid=AVOID)  # fmt: skip
+FRONT = Kind(
+    "hero",
+    (
+        Layer("cape", CAPE, ("cape",)),
+        Layer("legs", LEGS, ("legs", "boots", "skin")),
+        Layer("top", TOP, ("top", "trim", "skin")),
+        Layer("head", HEAD, ("skin",)),
+        Layer("eyes", EYES, ("eyes",)),
+        Layer("beard", BEARD, ("hair",)),
+        Layer("hair", HAIR, ("hair", "trim")),
+        Layer("hat", HAT, ("hat", "trim")),
+    ),
+    RAMPS,
+    avoid=AVOID,
+)
 
-SIDE = Kind("hero", (
-    Layer("cape", SIDE_CAPE, ("cape",)),
-    Layer("legs", SIDE_LEGS, ("legs", "boots", "skin")),
-    Layer("weapon", WEAPON, ("boots", "metal", "flame")),
-    Layer("top", _beside(SIDE_TOP, _MORE), ("top", "trim", "skin")),
-    Layer("head", SIDE_HEAD, ("skin",)),
-    Layer("eyes", SIDE_EYES, ("eyes",)),
-    Layer("beard", SIDE_BEARD, ("hair",)),
-    Layer("hair", _beside(SIDE_HAIR, _HAIR), ("hair", "trim")),
-    Layer("hat", _beside(SIDE_HAT, _HAT), ("hat", "trim")),
-), RAMPS | {"metal": METAL, "flame": ("orange",)}, avoid=AVOID)  # fmt: skip
+SIDE = Kind(
+    "hero",
+    (
+        Layer("cape", SIDE_CAPE, ("cape",)),
+        Layer("legs", SIDE_LEGS, ("legs", "boots", "skin")),
+        Layer("weapon", WEAPON, ("boots", "metal", "flame")),
+        Layer("top", _beside(SIDE_TOP, _MORE), ("top", "trim", "skin")),
+        Layer("head", SIDE_HEAD, ("skin",)),
+        Layer("eyes", SIDE_EYES, ("eyes",)),
+        Layer("beard", SIDE_BEARD, ("hair",)),
+        Layer("hair", _beside(SIDE_HAIR, _HAIR), ("hair", "trim")),
+        Layer("hat", _beside(SIDE_HAT, _HAT), ("hat", "trim")),
+    ),
+    RAMPS | {"metal": METAL, "flame": ("orange",)},
+    avoid=AVOID,
+)
