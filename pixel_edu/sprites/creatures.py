@@ -1,14 +1,15 @@
 """Creatures: a body, and what grows on it. Symmetric, soft, and looking at you."""
 
-# fmt: off  (the drawings are laid out by hand)
+# The drawings are laid out by hand.
+# fmt: off
+
 from pixel_edu.sprites.engine import Kind, Layer, bits, sheet
 
 HIDE = tuple("red orange gold lime green teal sky blue violet magenta pink brown stone coal cream".split())
 BELLY = tuple("gold lime teal sky pink bronze cream linen".split())
 HORN = tuple("gold sky pink bronze steel coal cream".split())
 
-BODY = sheet(
-    """
+BODY = sheet("""
 slime*2   blob*2    bear*2    bird      imp       ghost     egg       toad      fox       dragon
 ........  ........  ........  ........  ........  ........  ........  ........  ........  ........
 ........  ........  .....###  ......##  ....####  ......##  ........  ........  .....###  .....###
@@ -24,26 +25,18 @@ slime*2   blob*2    bear*2    bird      imp       ghost     egg       toad      
 .#######  ...22222  ...22222  ....2222  ....22..  ..22.222  ....2222  ..222222  ...22222  ...22222
 .1222222  ....1111  ...222..  ........  ....22..  ..2...22  .....111  ..11....  ...22...  ...222..
 ..111111  ........  ...11...  ........  ...111..  ..1...1.  ........  ........  ...11...  ..111...
-""",
-    top=1,
-    half=True,
-)
+""", top=1, half=True)
 
-TOPKNOT = sheet(
-    """
+TOPKNOT = sheet("""
 none*2    ears      cat       rabbit    horns     antennae  leaf      crest     mushroom  halo      antlers   tufts
 ........  ........  ........  ..33....  ........  ..d.....  ......dc  ........  ....cddd  ....dddd  .d..d...  ........
 ........  ..33....  ..3.....  ..323...  .d......  ..cb....  ...cc.dc  .......d  ..cddddd  ...d....  .cd.c...  .3......
 ..33....  .3223...  ..32....  ..323...  .dc.....  ...b....  ..cddccb  ......dc  .cdeddde  ....cccc  ..cdc...  .323....
 .3223...  .32233..  ..3223..  ...223..  ..dcb...  ....b...  ....cb.b  .....dcb  .cccdddc  ........  ...cb...  ..3223..
 ..222...  ..222...  ..2222..  ...22...  ...cb...  ....b...  .......b  ....dccb  ..bbbbbb  ........  ....b...  ...22...
-""",
-    top=0,
-    half=True,
-)
+""", top=0, half=True)
 
-LIMBS = sheet(
-    """
+LIMBS = sheet("""
 none*3    stubs     arms      wings     fins      claws     spikes    tentacle
 ........  ........  ........  .d......  ........  ........  ........  ........
 ........  ........  ........  dcd.....  ........  ........  d.......  ........
@@ -53,13 +46,9 @@ none*3    stubs     arms      wings     fins      claws     spikes    tentacle
 ........  .322....  ..32....  .b.bb...  bccb....  d2.2....  d.......  .2......
 ........  ..2.....  ..2.....  ........  .bb.....  ........  cb......  .22.....
 ........  ........  ........  ........  ........  ........  ........  ..2.....
-""",
-    top=5,
-    half=True,
-)
+""", top=5, half=True)
 
-BELLY_PATCH = sheet(
-    """
+BELLY_PATCH = sheet("""
 none*2    round     stripe    chest     scales
 ........  ........  ........  ......dd  ........
 ........  ......dd  .......d  .....ddd  .....dcd
@@ -67,13 +56,9 @@ none*2    round     stripe    chest     scales
 ........  .....ddd  .......d  ........  .....dcd
 ........  .....cdd  .......c  ........  .....ccd
 ........  ......cc  ........  ........  ........
-""",
-    top=8,
-    half=True,
-)
+""", top=8, half=True)
 
-MARKS = sheet(
-    """
+MARKS = sheet("""
 none*3    spots     bands     mask      cheeks    freckles  saddle
 ........  ........  ........  ........  ........  ........  ......11
 ........  ....1...  ........  ...ccc..  ........  ........  .....111
@@ -83,36 +68,24 @@ none*3    spots     bands     mask      cheeks    freckles  saddle
 ........  ......1.  ........  ........  ........  ........  ........
 ........  ....1...  .111....  ........  ........  ........  ........
 ........  ..1.....  ........  ........  ........  ........  ........
-""",
-    top=4,
-    half=True,
-)
+""", top=4, half=True)
 
-EYES = sheet(
-    """
+EYES = sheet("""
 dots*2    tall      round*2   wide      sleepy    angry     happy     cyclops   glowing   tiny
 ........  ........  ........  ........  ........  ....k...  ........  ......ww  ........  ........
 ....kw..  .....k..  ....wk..  ...wwk..  ........  ....wk..  .....k..  ......wk  ....rs..  ........
 ....kk..  .....k..  ....wk..  ...wwk..  ....kk..  ....ww..  ....k.k.  ......wk  ....st..  .....k..
 ........  ........  ........  ........  ........  ........  ........  ......ww  ........  ........
-""",
-    top=5,
-    half=True,
-)
+""", top=5, half=True)
 
-MOUTH = sheet(
-    """
+MOUTH = sheet("""
 none      smile     fangs     beak      snout     tongue    open      wiggle
 ........  ......k.  .....kkk  ......ss  .....###  .....kkk  ......kk  .....k.k
 ........  .......k  ......w.  ......rs  .....#k#  ......rr  ......kr  ......k.
 ........  ........  ........  .......q  ......##  ......qr  .......k  ........
-""",
-    top=8,
-    half=True,
-)
+""", top=8, half=True)
 
-TAIL = sheet(
-    """
+TAIL = sheet("""
 none*4            curl              bushy             spade             stub
 ................  ................  .............33.  ................  ................
 ................  .............22.  ............3332  .............d..  ................
@@ -121,12 +94,9 @@ none*4            curl              bushy             spade             stub
 ................  .............2..  ...........222..  .............2..  ..............3.
 ................  ...........22...  ..........122...  ...........22...  ............332.
 ................  ..........21....  ..........11....  ..........21....  ...........221..
-""",
-    top=7,
-)
+""", top=7)
 
-SHINE = bits(
-    """
+SHINE = bits("""
 .4.....
 4......
 .......
@@ -134,26 +104,19 @@ SHINE = bits(
 .......
 1......
 .....1.
-""",
-    top=4,
-    left=4,
-)
+""", top=4, left=4)
 
 KINDS = (
-    Kind(
-        "creature",
-        (
-            Layer("tail", TAIL, ("hide", "horn")),
-            Layer("limbs", LIMBS, ("hide", "horn")),
-            Layer("topknot", TOPKNOT, ("hide", "horn")),
-            Layer("body", BODY, ("hide",)),
-            Layer("belly", BELLY_PATCH, ("hide", "belly"), True),
-            Layer("marks", MARKS, ("hide", "belly"), True),
-            Layer("shine", SHINE, ("hide",), True),
-            Layer("mouth", MOUTH, ("hide", "belly", "glow"), True),
-            Layer("eyes", EYES, ("hide", "belly", "glow"), True),
-        ),
-        {"hide": HIDE, "belly": BELLY, "horn": HORN, "glow": ("red", "orange", "gold", "lime")},
-        avoid={"belly": "hide"},
-    ),
+    Kind("creature", (
+        Layer("tail", TAIL, ("hide", "horn")),
+        Layer("limbs", LIMBS, ("hide", "horn")),
+        Layer("topknot", TOPKNOT, ("hide", "horn")),
+        Layer("body", BODY, ("hide",)),
+        Layer("belly", BELLY_PATCH, ("hide", "belly"), True),
+        Layer("marks", MARKS, ("hide", "belly"), True),
+        Layer("shine", SHINE, ("hide",), True),
+        Layer("mouth", MOUTH, ("hide", "belly", "glow"), True),
+        Layer("eyes", EYES, ("hide", "belly", "glow"), True),
+    ), {"hide": HIDE, "belly": BELLY, "horn": HORN, "glow": ("red", "orange", "gold", "lime")},
+        avoid={"belly": "hide"}),
 )

@@ -1,38 +1,31 @@
 """Food: fruit, vegetables, and what can be made of them."""
 
-# fmt: off  (the drawings are laid out by hand)
+# The drawings are laid out by hand.
+# fmt: off
+
 from pixel_edu.sprites.engine import Kind, Layer, bits, sheet
 from pixel_edu.sprites.palette import ramps
 
 LEAVES = ("lime", "green", "teal")
 STEMS = ("green", "brown", "wood")
 
-LEAF = sheet(
-    """
+LEAF = sheet("""
 none      single    pair      long      curl      twig
 ........  ........  ........  .....cd.  ........  ........
 ........  ....ccd.  .cc.cd..  ...2dc..  ....dd..  ...2....
 ....2...  ..2dccb.  .bcd2cb.  ..2.c...  ..2d..b.  ...2cd..
 ...22...  ..22b...  ..b22b..  ..22....  ..22.b..  ..22.cb.
 ...2....  ..2.....  ...2....  ..2.....  ..2.....  ..2.....
-""",
-    top=0,
-    left=4,
-)
-SHEEN = sheet(
-    """
+""", top=0, left=4)
+SHEEN = sheet("""
 none      dot       arc       window    streak
 ........  ........  ........  ........  ........
 ........  ..44....  ...444..  ..44....  ..4.....
 ........  ..4.....  ..4.....  ..44....  ..4.....
 ........  ........  ..4.....  ........  ..4.....
 ........  ........  ........  ........  ...4....
-""",
-    top=4,
-    left=3,
-)
-SPECKS = bits(
-    """
+""", top=4, left=3)
+SPECKS = bits("""
 .......1..
 ..........
 ....3.....
@@ -40,13 +33,9 @@ SPECKS = bits(
 ..1.......
 ......1...
 ....3.....
-""",
-    top=6,
-    left=3,
-)
+""", top=6, left=3)
 
-APPLE = sheet(
-    """
+APPLE = sheet("""
 round             tall              wide              bitten
 ................  ................  ................  ................
 ...####..####...  ....###..###....  ...####..####...  ...####..####...
@@ -59,11 +48,8 @@ round             tall              wide              bitten
 ...##########...  ....########....  ..############..  ...##########...
 ....########....  ....########....  ...##########...  ....########....
 .....##..##.....  .....##..##.....  ....###..###....  .....##..##.....
-""",
-    top=3,
-)
-PEAR = sheet(
-    """
+""", top=3)
+PEAR = sheet("""
 pear              quince            fig               plum
 ......###.......  .....####.......  ......##........  ................
 .....#####......  ....######......  ......##........  .....###.###....
@@ -76,11 +62,8 @@ pear              quince            fig               plum
 ..###########...  ...#########....  ..##########....  ...####1#####...
 ...#########....  ...########.....  ...########.....  ....###1####....
 ....#######.....  ....######......  ....######......  .....######.....
-""",
-    top=4,
-)
-CHERRY = sheet(
-    """
+""", top=4)
+CHERRY = sheet("""
 pair              single            berries           grapes
 ......c.c.......  ........c.......  .......c........  .......2........
 .....c...c......  .......c........  ....###.###.....  ....##.##.##....
@@ -93,11 +76,8 @@ pair              single            berries           grapes
 ..####...####...  ..##########....  ................  ......##2#......
 ................  ...########.....  ................  ......###.......
 ................  ....######......  ................  .......#........
-""",
-    top=4,
-)
-ROOT = sheet(
-    """
+""", top=4)
+ROOT = sheet("""
 carrot            radish            beet              parsnip
 ..........##....  ................  ................  ...........#....
 .........####...  ......######....  .....######.....  .........####...
@@ -110,22 +90,15 @@ carrot            radish            beet              parsnip
 ..####..........  ...###..........  ......####......  ...##...........
 .###............  ..##............  .......##.......  ..##............
 .#..............  .#..............  .......#........  .#..............
-""",
-    top=4,
-)
-TOPS = sheet(
-    """
+""", top=4)
+TOPS = sheet("""
 bunch         fern          broad         stub
 .......cc.d.  .....c...d..  .....ccc.cd.  ............
 .....c.dc.c.  ......d.c.d.  ....cdc.cdc.  .......cc...
 .....dccccd.  ...d.cdcdc..  .....bcddc..  ......dc.c..
 ......bccb..  ....ccbcc...  ......bccb..  ......bcc...
-""",
-    top=1,
-    left=3,
-)
-RINGS = bits(
-    """
+""", top=1, left=3)
+RINGS = bits("""
 .....1....
 ...3......
 ......11..
@@ -133,12 +106,8 @@ RINGS = bits(
 ....11....
 ..11......
 .....3....
-""",
-    top=5,
-    left=3,
-)
-PEPPER = sheet(
-    """
+""", top=5, left=3)
+PEPPER = sheet("""
 bell              chilli            aubergine         cucumber
 ................  ..........##....  ................  ...........###..
 ...####.####....  .........####...  ..........###...  ..........#####.
@@ -151,11 +120,8 @@ bell              chilli            aubergine         cucumber
 ...####1####....  ...#####........  ..#########.....  ...######.......
 ...###1####.....  .####...........  ..########......  ..######........
 ....##.###......  .###............  ...#####........  ..####..........
-""",
-    top=4,
-)
-WARTS = bits(
-    """
+""", top=4)
+WARTS = bits("""
 ..........4.....
 .........1......
 ........4.......
@@ -163,22 +129,15 @@ WARTS = bits(
 .......4........
 .....1..........
 ....4...........
-""",
-    top=6,
-)
-CALYX = sheet(
-    """
+""", top=6)
+CALYX = sheet("""
 stalk     hook      cap       star
 ......cc  .....cc.  ......c.  .....c..
 .....cb.  ....cb..  .....cc.  ..c.cc.c
 ..bcccb.  ....ccc.  ...dcccc  ..bcccb.
 ..c.b.c.  ...b.cb.  ....c.bc  ....c...
-""",
-    top=1,
-    left=5,
-)
-MUSHROOM = sheet(
-    """
+""", top=1, left=5)
+MUSHROOM = sheet("""
 toadstool flat      bell      morel     button
 ........  ........  ......##  ......##  ........
 .....###  ........  .....###  .....###  ........
@@ -192,12 +151,8 @@ toadstool flat      bell      morel     button
 .....ddd  ......cd  ......dd  .....ddd  ....dddd
 .....cdd  ......cd  ......cd  .....cdd  ....cddd
 .....ccd  .....ccd  .....ccd  ....cccd  ....cccc
-""",
-    top=2,
-    half=True,
-)
-SPOTS = sheet(
-    """
+""", top=2, half=True)
+SPOTS = sheet("""
 none      big       small     many      stripes   ring
 ........  ........  ........  ......t.  ........  ........
 ........  ......st  ......s.  ....s...  .....s.s  ........
@@ -205,12 +160,8 @@ none      big       small     many      stripes   ring
 ........  ..st....  .....s..  ..s....s  ...s...s  ...s....
 ........  ..ss..s.  ..s....s  ....s...  ..s....s  ..s.....
 ........  ........  ........  ..s..s..  ........  ........
-""",
-    top=2,
-    half=True,
-)
-CITRUS = sheet(
-    """
+""", top=2, half=True)
+CITRUS = sheet("""
 orange            lemon             tangerine         pomelo
 ................  ................  ................  ................
 .....######.....  ..........####..  ................  .....#####......
@@ -223,11 +174,8 @@ orange            lemon             tangerine         pomelo
 ..############..  ..#########.....  ..############..  .##############.
 ...##########...  ...#######......  ....########....  ..############..
 .....######.....  ..###...........  ................  ....########....
-""",
-    top=3,
-)
-SLICE = sheet(
-    """
+""", top=3)
+SLICE = sheet("""
 half              wedge             melon             avocado           apple
 ................  ................  ................  ......###.......  ................
 .....######.....  ................  ................  .....#####......  ...####..####...
@@ -241,11 +189,8 @@ half              wedge             melon             avocado           apple
 ..#dd33d33dd#...  .....######.....  ......1111......  ...##dd11dd#....  ....##dddd##....
 ...##dddddd##...  ................  ................  ....#######.....  ......####......
 .....######.....  ................  ................  ................  ................
-""",
-    top=3,
-)
-PIPS = bits(
-    """
+""", top=3)
+PIPS = bits("""
 ..........
 ....1.....
 ......1...
@@ -253,12 +198,8 @@ PIPS = bits(
 ........1.
 .....1....
 ...1......
-""",
-    top=5,
-    left=3,
-)
-GOURD = sheet(
-    """
+""", top=5, left=3)
+GOURD = sheet("""
 pumpkin           melon             squash            marrow
 ................  ................  ................  ................
 ....##.###.##...  ....########....  .....####.......  ..........###...
@@ -271,11 +212,8 @@ pumpkin           melon             squash            marrow
 ..##1######1##..  ..##1##1###1##..  ..###1####1##...  ..##1#####......
 ..###1####1###..  ..#1###1##1###..  ..####1##1###...  ..########......
 ....##.###.##...  ....########....  ...#########....  ...####.........
-""",
-    top=4,
-)
-STRAWBERRY = sheet(
-    """
+""", top=4)
+STRAWBERRY = sheet("""
 heart             long              raspberry         pineapple
 ................  ................  ................  ................
 ...###...###....  ....###.###.....  .....##.##......  .....######.....
@@ -288,23 +226,16 @@ heart             long              raspberry         pineapple
 ....######......  .....#####......  .....#2##1......  ....#1##1##1....
 .....####.......  .....#####......  ......2#1.......  .....######.....
 ......##........  ......###.......  .......1........  ......####......
-""",
-    top=4,
-)
-CROWN = sheet(
-    """
+""", top=4)
+CROWN = sheet("""
 tuft          wide          tall          spike
 ............  ............  ....c..d....  ......d.....
 ....c.d.c...  ..c..cd..c..  ...dc.cd.c..  ...c.dc.c...
 ..dcccdccd..  ..dccccdcd..  ....ccdcc...  ...dccdcd...
 ...c.cc.c...  ...bcbcbc...  ...dbccbd...  ....bccb....
 ...b..b.....  ....b..b....  ....b..b....  .....bb.....
-""",
-    top=0,
-    left=1,
-)
-SEEDS = bits(
-    """
+""", top=0, left=1)
+SEEDS = bits("""
 ....e.....
 ..e.......
 ......e...
@@ -312,12 +243,8 @@ SEEDS = bits(
 .......e..
 .....e....
 ....e.....
-""",
-    top=7,
-    left=2,
-)
-BREAD = sheet(
-    """
+""", top=7, left=2)
+BREAD = sheet("""
 loaf              bun               slice             baguette
 ................  ................  ................  ..........####..
 ................  .....######.....  ..####...####...  .........######.
@@ -330,22 +257,15 @@ loaf              bun               slice             baguette
 .##############.  .22222222222222.  ..#dddddddddd#..  ..##1###........
 .11111111111111.  ..222222222222..  ..#cccccccccc#..  ..#####.........
 ..111111111111..  ...1111111111...  ..############..  ...##...........
-""",
-    top=3,
-)
-CRUST = bits(
-    """
+""", top=3)
+CRUST = bits("""
 ..........
 .4..1..1..
 .........4
 ..1...4...
 .......1..
-""",
-    top=4,
-    left=3,
-)
-TOPPING = sheet(
-    """
+""", top=4, left=3)
+TOPPING = sheet("""
 none        seeds       butter      jam         leaf        egg
 ..........  ..........  ..........  ..........  ..........  ..........
 ..........  ..s..s....  ....sss...  ...qrrr...  ..........  ...tttt...
@@ -353,12 +273,8 @@ none        seeds       butter      jam         leaf        egg
 ..........  .s....s...  ...sss....  ..rrrrrq..  ..srrrq...  ..tsrrst..
 ..........  ...s......  ....s.....  ...q.rq...  ...rq.....  ..ttsstt..
 ..........  ..........  ..........  ......q...  ..........  ....tt....
-""",
-    top=4,
-    left=3,
-)
-CHEESE = sheet(
-    """
+""", top=4, left=3)
+CHEESE = sheet("""
 wedge             round             cut               tall
 ................  ................  ................  ................
 ..........###...  ................  ................  ......###.......
@@ -371,11 +287,8 @@ wedge             round             cut               tall
 .222222222221...  ..122222222221..  ..12222222dccb..  ..12222222221...
 .222222222221...  ..112222222211..  ..1122222.dcc...  ..11222222211...
 .111111111111...  ....11111111....  ....11111.......  ....1111111.....
-""",
-    top=3,
-)
-CAKE = sheet(
-    """
+""", top=3)
+CAKE = sheet("""
 sponge            tart              cupcake           gateau            pie
 .......pp.......  ................  .......rq.......  ......ppp.......  ................
 ......qrsq......  ................  ......rrqq......  ......rsq.......  ................
@@ -388,45 +301,31 @@ sponge            tart              cupcake           gateau            pie
 ..dddddddddddd2.  ..232323232322..  ...232132321....  ..222222222222..  ..121212121211.
 ..2222222222222.  ..121212121212..  ....2313231.....  ..222222222222..  ...1111111111...
 ..1111111111111.  ....11111111....  ....1111111.....  ..111111111111..  ................
-""",
-    top=3,
-)
-MOULD = bits(
-    """
+""", top=3)
+MOULD = bits("""
 .....c....
 ..........
 .c.....c..
 ..........
 ...c......
 .......c..
-""",
-    top=6,
-    left=3,
-)
-CRUMBS = bits(
-    """
+""", top=6, left=3)
+CRUMBS = bits("""
 ...s......
 ......s...
 .e........
 ........r.
 ....1.....
 ..1....1..
-""",
-    top=6,
-    left=3,
-)
-HOLES = bits(
-    """
+""", top=6, left=3)
+HOLES = bits("""
 ...1......
 .......11.
 ..11......
 ..........
 .....1....
 .1......1.
-""",
-    top=7,
-    left=3,
-)
+""", top=7, left=3)
 
 _FRUIT = ("red", "orange", "gold", "lime", "green", "pink", "magenta", "violet")
 _SKIN = ("red", "orange", "gold", "lime", "green", "violet", "brown", "cream")
@@ -438,131 +337,37 @@ def _kind(name: str, *layers: Layer, **ramps: tuple[str, ...]) -> Kind:
 
 
 KINDS = (
-    _kind(
-        "apple",
-        Layer("body", APPLE, ("flesh", "pulp")),
-        Layer("leaf", LEAF, ("stem", "leaf")),
-        Layer("sheen", SHEEN, ("flesh",), True),
-        Layer("specks", SPECKS, ("flesh",), True),
-        flesh=_FRUIT,
-        pulp=("cream", "linen"),
-        stem=STEMS,
-        leaf=LEAVES,
-    ),
-    _kind(
-        "pear",
-        Layer("body", PEAR, ("flesh", "pulp")),
-        Layer("leaf", LEAF, ("stem", "leaf")),
-        Layer("sheen", SHEEN, ("flesh",), True),
-        Layer("specks", SPECKS, ("flesh",), True),
-        flesh=_FRUIT,
-        pulp=("lime", "cream"),
-        stem=STEMS,
-        leaf=LEAVES,
-    ),
-    _kind(
-        "cherry",
-        Layer("body", CHERRY, ("flesh", "stem")),
-        Layer("bloom", WARTS, ("flesh",), True),
-        Layer("leaf", LEAF, ("stem", "leaf")),
-        Layer("sheen", SHEEN, ("flesh",), True),
-        Layer("specks", SPECKS, ("flesh",), True),
-        flesh=ramps(_FRUIT, "blue", "coal"),
-        stem=STEMS,
-        leaf=LEAVES,
-    ),
-    _kind(
-        "root",
-        Layer("tops", TOPS, ("leaf", "leaf")),
-        Layer("body", ROOT, ("flesh",)),
-        Layer("rings", RINGS, ("flesh",), True),
-        Layer("specks", WARTS, ("flesh",), True),
-        Layer("sheen", SHEEN, ("flesh",), True),
-        flesh=("red", "orange", "gold", "violet", "magenta", "pink", "cream", "linen"),
-        leaf=LEAVES,
-    ),
-    _kind(
-        "pepper",
-        Layer("body", PEPPER, ("flesh",)),
-        Layer("calyx", CALYX, ("leaf", "leaf")),
-        Layer("sheen", SHEEN, ("flesh",), True),
-        Layer("specks", WARTS, ("flesh",), True),
-        Layer("pores", SPECKS, ("flesh",), True),
-        flesh=ramps(_FRUIT, "coal", "cream"),
-        leaf=ramps(LEAVES, "brown"),
-    ),
-    _kind(
-        "mushroom",
-        Layer("body", MUSHROOM, ("cap", "stalk")),
-        Layer("spots", SPOTS, ("cap", "cap", "dots"), True),
-        Layer("specks", SPECKS, ("cap",), True),
-        cap=ramps(_FRUIT, "brown", "wood", "cream", "blue", "teal"),
-        stalk=("cream", "linen", "wood"),
-        dots=("gold", "cream", "linen", "red"),
-    ),
-    _kind(
-        "citrus",
-        Layer("body", CITRUS, ("flesh",)),
-        Layer("sheen", SHEEN, ("flesh",), True),
-        Layer("specks", SPECKS, ("flesh",), True),
-        Layer("leaf", LEAF, ("stem", "leaf")),
-        flesh=("red", "orange", "gold", "lime", "green", "pink"),
-        stem=STEMS,
-        leaf=LEAVES,
-    ),
-    _kind(
-        "slice",
-        Layer("body", SLICE, ("flesh", "pith")),
-        Layer("pips", PIPS, ("flesh",), True),
-        Layer("sheen", SHEEN, ("pith",), True),
-        flesh=ramps(_FRUIT, "blue", "brown"),
-        pith=("gold", "lime", "cream", "linen", "pink"),
-    ),
-    _kind(
-        "gourd",
-        Layer("body", GOURD, ("flesh",)),
-        Layer("calyx", CALYX, ("leaf", "leaf")),
-        Layer("specks", SPECKS, ("flesh",), True),
-        Layer("sheen", SHEEN, ("flesh",), True),
-        Layer("warts", CRUST, ("flesh",), True),
-        flesh=("red", "orange", "gold", "lime", "green", "teal", "brown", "cream"),
-        leaf=ramps(LEAVES, "brown", "wood"),
-    ),
-    _kind(
-        "berry",
-        Layer("body", STRAWBERRY, ("flesh",)),
-        Layer("seeds", SEEDS, ("flesh", "seed"), True),
-        Layer("crown", CROWN, ("leaf", "leaf")),
-        Layer("sheen", SHEEN, ("flesh",), True),
-        flesh=ramps(_FRUIT, "blue"),
-        seed=("gold", "cream", "coal"),
-        leaf=LEAVES,
-    ),
-    _kind(
-        "bread",
-        Layer("body", BREAD, ("crust", "crumb")),
-        Layer("topping", TOPPING, ("crust", "crumb", "filling"), True),
-        Layer("crust", CRUST, ("crust",), True),
-        Layer("specks", SPECKS, ("crust",), True),
-        crust=ramps(_DOUGH, "coal"),
-        crumb=("gold", "lime", "pink", "bronze", "cream", "linen"),
-        filling=("red", "gold", "green", "violet", "pink", "cream"),
-    ),
-    _kind(
-        "cheese",
-        Layer("body", CHEESE, ("paste", "rind")),
-        Layer("holes", HOLES, ("paste",), True),
-        Layer("sheen", SHEEN, ("paste",), True),
-        Layer("mould", MOULD, ("paste", "rind"), True),
-        paste=("red", "orange", "gold", "bronze", "cream", "linen"),
-        rind=("gold", "teal", "blue", "cream", "linen"),
-    ),
-    _kind(
-        "cake",
-        Layer("body", CAKE, ("sponge", "cream", "fruit")),
-        Layer("crumbs", CRUMBS, ("sponge", "cream", "fruit"), True),
-        sponge=ramps(_DOUGH, "pink"),
-        cream=("lime", "sky", "violet", "pink", "brown", "cream", "linen"),
-        fruit=("red", "orange", "gold", "lime", "blue", "violet", "magenta"),
-    ),
+    _kind("apple", Layer("body", APPLE, ("flesh", "pulp")), Layer("leaf", LEAF, ("stem", "leaf")), Layer("sheen", SHEEN, ("flesh",), True),
+          Layer("specks", SPECKS, ("flesh",), True), flesh=_FRUIT, pulp=("cream", "linen"), stem=STEMS, leaf=LEAVES),
+    _kind("pear", Layer("body", PEAR, ("flesh", "pulp")), Layer("leaf", LEAF, ("stem", "leaf")), Layer("sheen", SHEEN, ("flesh",), True),
+          Layer("specks", SPECKS, ("flesh",), True), flesh=_FRUIT, pulp=("lime", "cream"), stem=STEMS, leaf=LEAVES),
+    _kind("cherry", Layer("body", CHERRY, ("flesh", "stem")), Layer("bloom", WARTS, ("flesh",), True), Layer("leaf", LEAF, ("stem", "leaf")), Layer("sheen", SHEEN, ("flesh",), True),
+          Layer("specks", SPECKS, ("flesh",), True), flesh=ramps(_FRUIT, "blue", "coal"), stem=STEMS, leaf=LEAVES),
+    _kind("root", Layer("tops", TOPS, ("leaf", "leaf")), Layer("body", ROOT, ("flesh",)), Layer("rings", RINGS, ("flesh",), True), Layer("specks", WARTS, ("flesh",), True),
+          Layer("sheen", SHEEN, ("flesh",), True), flesh=("red", "orange", "gold", "violet", "magenta", "pink", "cream", "linen"), leaf=LEAVES),
+    _kind("pepper", Layer("body", PEPPER, ("flesh",)), Layer("calyx", CALYX, ("leaf", "leaf")), Layer("sheen", SHEEN, ("flesh",), True),
+          Layer("specks", WARTS, ("flesh",), True), Layer("pores", SPECKS, ("flesh",), True), flesh=ramps(_FRUIT, "coal", "cream"),
+          leaf=ramps(LEAVES, "brown")),
+    _kind("mushroom", Layer("body", MUSHROOM, ("cap", "stalk")), Layer("spots", SPOTS, ("cap", "cap", "dots"), True),
+          Layer("specks", SPECKS, ("cap",), True), cap=ramps(_FRUIT, "brown", "wood", "cream", "blue", "teal"), stalk=("cream", "linen", "wood"),
+          dots=("gold", "cream", "linen", "red")),
+    _kind("citrus", Layer("body", CITRUS, ("flesh",)), Layer("sheen", SHEEN, ("flesh",), True), Layer("specks", SPECKS, ("flesh",), True),
+          Layer("leaf", LEAF, ("stem", "leaf")), flesh=("red", "orange", "gold", "lime", "green", "pink"), stem=STEMS, leaf=LEAVES),
+    _kind("slice", Layer("body", SLICE, ("flesh", "pith")), Layer("pips", PIPS, ("flesh",), True), Layer("sheen", SHEEN, ("pith",), True),
+          flesh=ramps(_FRUIT, "blue", "brown"), pith=("gold", "lime", "cream", "linen", "pink")),
+    _kind("gourd", Layer("body", GOURD, ("flesh",)), Layer("calyx", CALYX, ("leaf", "leaf")), Layer("specks", SPECKS, ("flesh",), True),
+          Layer("sheen", SHEEN, ("flesh",), True), Layer("warts", CRUST, ("flesh",), True),
+          flesh=("red", "orange", "gold", "lime", "green", "teal", "brown", "cream"),
+          leaf=ramps(LEAVES, "brown", "wood")),
+    _kind("berry", Layer("body", STRAWBERRY, ("flesh",)), Layer("seeds", SEEDS, ("flesh", "seed"), True), Layer("crown", CROWN, ("leaf", "leaf")),
+          Layer("sheen", SHEEN, ("flesh",), True), flesh=ramps(_FRUIT, "blue"), seed=("gold", "cream", "coal"), leaf=LEAVES),
+    _kind("bread", Layer("body", BREAD, ("crust", "crumb")), Layer("topping", TOPPING, ("crust", "crumb", "filling"), True),
+          Layer("crust", CRUST, ("crust",), True), Layer("specks", SPECKS, ("crust",), True), crust=ramps(_DOUGH, "coal"), crumb=("gold", "lime", "pink", "bronze", "cream", "linen"),
+          filling=("red", "gold", "green", "violet", "pink", "cream")),
+    _kind("cheese", Layer("body", CHEESE, ("paste", "rind")), Layer("holes", HOLES, ("paste",), True), Layer("sheen", SHEEN, ("paste",), True),
+          Layer("mould", MOULD, ("paste", "rind"), True), paste=("red", "orange", "gold", "bronze", "cream", "linen"),
+          rind=("gold", "teal", "blue", "cream", "linen")),
+    _kind("cake", Layer("body", CAKE, ("sponge", "cream", "fruit")), Layer("crumbs", CRUMBS, ("sponge", "cream", "fruit"), True),
+          sponge=ramps(_DOUGH, "pink"), cream=("lime", "sky", "violet", "pink", "brown", "cream", "linen"),
+          fruit=("red", "orange", "gold", "lime", "blue", "violet", "magenta")),
 )

@@ -1,6 +1,8 @@
 """Items: what a hero finds in a chest, drawn with an ink outline."""
 
-# fmt: off  (the drawings are laid out by hand)
+# The drawings are laid out by hand.
+# fmt: off
+
 from pixel_edu.sprites.engine import Kind, Layer, bits, sheet
 from pixel_edu.sprites.palette import CLOTH, METAL, ramps
 
@@ -8,8 +10,7 @@ WOODS = ("brown", "wood", "bronze")
 JEWEL = ("red", "orange", "lime", "green", "teal", "sky", "blue", "violet", "magenta", "pink")
 PAPER = ("wood", "cream", "linen")
 
-BLADE = sheet(
-    """
+BLADE = sheet("""
 straight        broad           short           rapier          flame           sabre
 ............34  ...........333  ..............  ............3.  ............3.  .............3
 ...........342  ..........3343  ..............  ...........32.  ...........342  ............43
@@ -21,24 +22,16 @@ straight        broad           short           rapier          flame           
 .....342......  ....33432.....  .....33432....  .....32.......  .....332......  ......3432....
 ....342.......  .....432......  .....432......  ....32........  ....342.......  .....3432.....
 .....2........  ......2.......  ......2.......  ....2.........  .....2........  .....32.......
-""",
-    top=1,
-    left=1,
-)
-RUNES = bits(
-    """
+""", top=1, left=1)
+RUNES = bits("""
 ..........c...
 ..............
 ........c.....
 .......c......
 ......c.......
 .....c........
-""",
-    top=4,
-    left=0,
-)
-GUARD = sheet(
-    """
+""", top=4, left=0)
+GUARD = sheet("""
 cross           disc            wings           hook            knuckle
 ..............  ..............  .23...........  ..............  ..............
 ..22..........  ..............  .223..........  ..22..........  ..............
@@ -47,33 +40,21 @@ cross           disc            wings           hook            knuckle
 ....233.......  ..2233........  ....233.......  ....233.......  .2..233.......
 .....22.......  ...22.........  .....222......  ....222.......  .22..22.......
 ..............  ..............  ......22......  .....2........  ..2222........
-""",
-    top=7,
-    left=1,
-)
-GRIP = sheet(
-    """
+""", top=7, left=1)
+GRIP = sheet("""
 plain           wrapped         long
 ...2..........  ...2..........  ..............
 ..21..........  ..31..........  ..21..........
 .21...........  .21...........  .21...........
-""",
-    top=11,
-    left=1,
-)
-POMMEL = sheet(
-    """
+""", top=11, left=1)
+POMMEL = sheet("""
 ball            gem             none
 ..............  ..............  ..............
 23............  cd............  ..............
 12............  bc............  2.............
-""",
-    top=12,
-    left=1,
-)
+""", top=12, left=1)
 
-SHAFT = sheet(
-    """
+SHAFT = sheet("""
 plain           knotty          banded
 ...........32.  ...........32.  ...........32.
 ..........32..  ..........32..  ..........32..
@@ -86,12 +67,8 @@ plain           knotty          banded
 ...32.........  ...322........  ...bc.........
 ..32..........  ..32..........  ..32..........
 .21...........  .21...........  .21...........
-""",
-    top=3,
-    left=0,
-)
-AXE = sheet(
-    """
+""", top=3, left=0)
+AXE = sheet("""
 bearded         double          hammer          pick            mattock
 ..............  .......33.....  ..............  ......22......  ..............
 ......33......  ......3332....  ......333.....  .....33222....  ......33......
@@ -102,23 +79,16 @@ bearded         double          hammer          pick            mattock
 ....2221......  .......222332.  ......22221...  .............2  ...........221
 .....11.......  .........2221.  .......211....  .............2  ............1.
 ..............  ..........11..  ..............  ..............  ..............
-""",
-    top=1,
-    left=1,
-)
-NICKS = bits(
-    """
+""", top=1, left=1)
+NICKS = bits("""
 ........1.......
 .......4........
 .........1......
 ......1.........
 ........4.......
-""",
-    top=3,
-)
+""", top=3)
 
-GRAIN = bits(
-    """
+GRAIN = bits("""
 ..........1.....
 ........4.......
 ........1.......
@@ -126,11 +96,8 @@ GRAIN = bits(
 ......1.........
 ....4...........
 ....1...........
-""",
-    top=5,
-)
-STAFF_HEAD = sheet(
-    """
+""", top=5)
+STAFF_HEAD = sheet("""
 orb             crystal         crescent        star            claw            flower
 ..........###.  ...........34.  .........33...  ..........3...  .........b..b.  ..........33..
 .........#####  ..........343.  ........3.....  ........34432.  ........bc.bc.  .........3443.
@@ -138,10 +105,7 @@ orb             crystal         crescent        star            claw            
 .........#####  .........332..  ........23333.  ........32.2..  ........b332b.  .........3cc2.
 ..........###.  ..........2...  .........222..  .........b....  .........bbb..  ..........22..
 ..........b...  .........bc...  .........bc...  .........bc...  .........bc...  .........bc...
-""",
-    top=1,
-    left=1,
-)
+""", top=1, left=1)
 BOW = sheet("""
 plain             recurve           longbow           horn
 .....32.........  ...33...........  ......3.........  ....333.........
@@ -161,8 +125,7 @@ plain             recurve           longbow           horn
 .....w222.......  ...w22..........  ......w2........  ...2.w222.......
 .....21.........  ...22...........  ......2.........  ....222.........
 """)
-TILLER = bits(
-    """
+TILLER = bits("""
 ...............
 .........11....
 ...........1...
@@ -172,19 +135,14 @@ TILLER = bits(
 ............1..
 ...........4...
 .........1.....
-""",
-    top=2,
-)
-ARROW = sheet(
-    """
+""", top=2)
+ARROW = sheet("""
 none*2            nocked            drawn
 ................  ................  ................
 ................  .c............d.  c............d..
 ................  dc33333333333dd.  dc3333333333dd..
 ................  .c............d.  c............d..
-""",
-    top=6,
-)
+""", top=6)
 
 _SHIELD = """
 heater    round     kite      tower     targe     oblong
@@ -205,8 +163,7 @@ heater    round     kite      tower     targe     oblong
 """
 SHIELD = sheet(_SHIELD, top=1, half=True)
 RIM = sheet(_SHIELD.replace("c", "."), top=1, half=True)
-FIELD = sheet(
-    """
+FIELD = sheet("""
 plain             pale              fess              bend              quarter           chevron
 ................  .......22.......  ................  ....222.........  ................  ................
 ................  .......22.......  ................  .....222........  ........22222222  ................
@@ -217,11 +174,8 @@ plain             pale              fess              bend              quarter 
 ................  .......22.......  ................  ..........222...  22222222........  ...22......22...
 ................  .......22.......  ................  ...........222..  22222222........  ..22........22..
 ................  .......22.......  ................  ............222.  22222222........  .22..........22.
-""",
-    top=3,
-)
-SHEEN = sheet(
-    """
+""", top=3)
+SHEEN = sheet("""
 none      left      corner    edge
 ........  ........  ........  ........
 ........  ...3....  ...33...  ........
@@ -229,11 +183,8 @@ none      left      corner    edge
 ........  ...3....  ........  ..3.....
 ........  ...3....  ........  ..3.....
 ........  ...3....  ........  ........
-""",
-    top=2,
-)
-EMBLEM = sheet(
-    """
+""", top=2)
+EMBLEM = sheet("""
 none    cross   sun     moon    star    heart   tower   eye     rune    drop    skull   bolt
 ......  ..33..  3.33.3  ..33..  ..33..  ......  3.33.3  ......  .33...  ..3...  .3333.  ...33.
 ......  ..33..  .3333.  .33...  ..33..  .33.33  333333  .3333.  .3.3..  ..33..  3k33k3  ..33..
@@ -241,10 +192,7 @@ none    cross   sun     moon    star    heart   tower   eye     rune    drop    
 ......  ..33..  334433  33....  .3333.  333332  .3333.  33kk33  .3.3..  .3332.  .3k33.  ..33..
 ......  ..22..  .3333.  .32..2  .3..2.  .3332.  .3k32.  .2222.  ..3.3.  .3322.  .3332.  ..3...
 ......  ..22..  3.22.2  ..22..  ......  ..22..  .3k22.  ......  ....2.  ..22..  ......  .2....
-""",
-    top=5,
-    left=5,
-)
+""", top=5, left=5)
 
 
 def _levels(shapes: str, top: int):
@@ -254,14 +202,11 @@ def _levels(shapes: str, top: int):
     for variant, name in enumerate(header):
         for level, first in {"full": 3, "high": 5, "half": 6, "low": 7}.items():
             names.append(f"{name}-{level}")
-            drawn.append(
-                [row[variant].replace("#", "d") if y < first else row[variant] for y, row in enumerate(rows)]
-            )
+            drawn.append([row[variant].replace("#", "d") if y < first else row[variant] for y, row in enumerate(rows)])
     return sheet("\n".join([" ".join(names), *(" ".join(row) for row in zip(*drawn, strict=True))]), top=top)
 
 
-FLASK = _levels(
-    """
+FLASK = _levels("""
 round             tall              cone              square            heart             gourd
 ......edddc.....  ......edddc.....  ......edddc.....  ......edddc.....  ......edddc.....  ......edddc.....
 .......ddc......  .......ddc......  .......ddc......  .......ddc......  .......ddc......  .......ddc......
@@ -274,46 +219,31 @@ round             tall              cone              square            heart   
 ...e########c...  .....e###c......  ...e########c...  ...e########c...  .....e####c.....  ...e######c.....
 ...c########c...  .....e###c......  ..e##########c..  ...c########c...  ......e##c......  ...c######c.....
 ....cccccccc....  .....ccccc......  ..cccccccccccc..  ....cccccccc....  .......cc.......  ....cccccc......
-""",
-    top=4,
-)
-CORK = sheet(
-    """
+""", top=4)
+CORK = sheet("""
 cork    stopper bulb    none
 ......  ...4..  ..34..  ......
 .343..  ..343.  .2333.  ......
 .232..  ..121.  ..22..  ......
 .121..  ..12..  ..12..  ......
-""",
-    top=0,
-    left=6,
-)
-BUBBLES = bits(
-    """
+""", top=0, left=6)
+BUBBLES = bits("""
 ..w....
 ......4
 .4.....
 ....4..
 .......
 ..4..4.
-""",
-    top=8,
-    left=4,
-)
-LABEL = sheet(
-    """
+""", top=8, left=4)
+LABEL = sheet("""
 none*2  band    tag     heart   skull   drop
 ......  cccccc  ......  ......  .ddd..  ..d...
 ......  dddddd  .dddd.  .d.d..  .kdk..  .dd...
 ......  bbbbbb  .dkkd.  .ddd..  .ddd..  .dcc..
 ......  ......  .dddd.  ..d...  ..k...  ..c...
-""",
-    top=9,
-    left=5,
-)
+""", top=9, left=5)
 
-COVER = sheet(
-    """
+COVER = sheet("""
 thick             thin              tome              open
 ................  ................  ....22222222....  ................
 ....2222222.....  ...222222222....  ...2333333332...  ................
@@ -329,11 +259,8 @@ thick             thin              tome              open
 ...22222222b2...  ..2dddddddddc...  ..2ddddddddddc..  .22222222222222.
 ...2ddddddd2....  ..2222222222....  ..2cdcdcdcdcdc..  .1111112111111..
 ....2222222.....  ................  ..222222222222..  ................
-""",
-    top=1,
-)
-SPINE = sheet(
-    """
+""", top=1)
+SPINE = sheet("""
 none              bands             strap             corners           clasp
 ................  ................  ................  ................  ................
 ................  ................  ................  ..........33....  ................
@@ -344,11 +271,8 @@ none              bands             strap             corners           clasp
 ................  ................  ................  ................  ................
 ................  ...33...........  ................  ..........3.....  ................
 ................  ................  ................  ..........33....  ................
-""",
-    top=2,
-)
-TITLE = sheet(
-    """
+""", top=2)
+TITLE = sheet("""
 none    cross   sun     moon    star    heart   lines   eye     rune    drop    skull   bolt
 ......  ......  ......  ......  ......  ......  ......  ......  ......  ......  ......  ......
 ......  ..3...  3.3.3.  .33...  ..3...  .3.3..  .3333.  ......  .33...  ..3...  .333..  ...3..
@@ -356,12 +280,8 @@ none    cross   sun     moon    star    heart   lines   eye     rune    drop    
 ......  ..3...  33333.  3.....  .333..  33332.  .333..  33k33.  .33...  .332..  .333..  .333..
 ......  ..3...  .333..  33..2.  .3.2..  .332..  ......  .333..  .3.3..  .322..  .3.2..  ..2...
 ......  ..2...  3.2.2.  .222..  ......  ..2...  .3333.  ......  ...2..  ..2...  ......  .2....
-""",
-    top=4,
-    left=5,
-)
-SCUFFS = bits(
-    """
+""", top=4, left=5)
+SCUFFS = bits("""
 1.......1
 .........
 .........
@@ -369,13 +289,9 @@ SCUFFS = bits(
 .........
 .........
 1......1.
-""",
-    top=3,
-    left=4,
-)
+""", top=3, left=4)
 
-KEY_BOW = sheet(
-    """
+KEY_BOW = sheet("""
 ring      heart     clover    square    crown     diamond
 ..3333..  .33..33.  ..333...  .333333.  3..33..3  ...33...
 .33..33.  33333333  .33333..  .33..22.  33.33.32  ..3332..
@@ -384,12 +300,8 @@ ring      heart     clover    square    crown     diamond
 33.bc.22  ..33322.  .3.c.22.  .33..22.  .3bc222.  .333222.
 .33..22.  ...322..  ..3322..  .332222.  .333222.  ..3222..
 ..2222..  ....2...  ...22...  ...22...  ..3222..  ...22...
-""",
-    top=1,
-    left=4,
-)
-KEY_SHAFT = sheet(
-    """
+""", top=1, left=4)
+KEY_SHAFT = sheet("""
 plain     banded    twisted
 ...32...  ...32...  ...32...
 ...32...  ..3332..  ...33...
@@ -398,24 +310,16 @@ plain     banded    twisted
 ...32...  ...32...  ...22...
 ...32...  ..3332..  ...33...
 ...21...  ...21...  ...21...
-""",
-    top=8,
-    left=4,
-)
-KEY_BIT = sheet(
-    """
+""", top=8, left=4)
+KEY_BIT = sheet("""
 two       three     block     comb      hook      fork
 ........  .....33.  ........  .....3..  ........  .....33.
 .....33.  ........  .....33.  .....33.  ........  .....3..
 ........  .....33.  .....33.  .....3..  .....33.  .....33.
 .....33.  ........  .....22.  .....33.  ......3.  ........
 .....2..  .....22.  ........  .....22.  .....22.  ........
-""",
-    top=10,
-    left=4,
-)
-WORN = bits(
-    """
+""", top=10, left=4)
+WORN = bits("""
 .4......
 ......1.
 ........
@@ -427,13 +331,9 @@ WORN = bits(
 ........
 ...4....
 ....1...
-""",
-    top=2,
-    left=4,
-)
+""", top=2, left=4)
 
-BAND = sheet(
-    """
+BAND = sheet("""
 thin              wide              twisted           cut
 ......3222......  .....333222.....  ......3232......  .....332222.....
 ....33....22....  ....33....22....  ....32....32....  ....33....22....
@@ -444,47 +344,32 @@ thin              wide              twisted           cut
 ....2......1....  ...22......11...  ....3......2....  ...2k......k1...
 ....22....11....  ....22....11....  ....22....21....  ....22....11....
 ......2211......  .....222111.....  ......2121......  .....222111.....
-""",
-    top=6,
-)
-FIRE = bits(
-    """
+""", top=6)
+FIRE = bits("""
 ........
 ..e.b...
 ..e.....
 ...e....
 .....e..
 ..b.....
-""",
-    top=1,
-    left=4,
-)
-STONE = sheet(
-    """
+""", top=1, left=4)
+STONE = sheet("""
 round     square    tall      wide      trio      rose      drop      crown
 ........  ........  ...de...  ........  ........  ...d....  ...d....  .e.de.e.
 ...de...  ..dedc..  ..decc..  ..ddec..  ...dec..  ..dcec..  ..dec...  .dcdccb.
 ..deec..  ..deec..  ..decb..  .deeccb.  .d.dcb.d  .dcedcb.  ..dcb...  ..dccb..
 ..dccb..  ..dccb..  ..dccb..  ..dccb..  decb.dec  ..dccb..  ...b....  ..cccb..
 ..3bb2..  ..3bb2..  ..3bb2..  ...3b2..  .3.32.2.  ..3bb2..  ..3322..  ..3bb2..
-""",
-    top=1,
-    left=4,
-)
-ENGRAVE = bits(
-    """
+""", top=1, left=4)
+ENGRAVE = bits("""
 ........1...
 .1..........
 .........4..
 4...........
 ........4....
 ..4..........
-""",
-    top=8,
-    left=3,
-)
-CUT = sheet(
-    """
+""", top=8, left=3)
+CUT = sheet("""
 brilliant         emerald           drop              shard             heart             hexagon
 ................  ................  .......4........  ..........44....  ................  .......44.......
 ................  ....44444333....  .......43.......  .........443....  ...443....332...  .....443333.....
@@ -498,11 +383,8 @@ brilliant         emerald           drop              shard             heart   
 .....333221.....  ...2222222111...  ....33332221....  ....3332222322..  ......3221......  .....3322211....
 ......3221......  ....11111111....  .....222211.....  ....333222221...  .......21.......  .......211......
 .......21.......  ................  ......1111......  .....2222211....  ................  ................
-""",
-    top=2,
-)
-FACETS = bits(
-    """
+""", top=2)
+FACETS = bits("""
 ..4.....1.
 ..........
 .4........
@@ -510,38 +392,26 @@ FACETS = bits(
 ...1....1.
 ..........
 ....4.....
-""",
-    top=4,
-    left=3,
-)
+""", top=4, left=3)
 
-SPARK = bits(
-    """
+SPARK = bits("""
 ......2...
 ..1.......
 .....1....
 ......4...
 ...4......
 ....2.....
-""",
-    top=4,
-    left=3,
-)
-FLAWS = bits(
-    """
+""", top=4, left=3)
+FLAWS = bits("""
 .....4....
 ..........
 ......3...
 .2........
 ..........
 .....2....
-""",
-    top=5,
-    left=3,
-)
+""", top=5, left=3)
 
-SCROLL = sheet(
-    """
+SCROLL = sheet("""
 rolled            open              sealed            map
 ................  ..33333333333...  ................  ..333333333.....
 ................  .3443333333322..  ..........333...  ..344433333.....
@@ -556,11 +426,8 @@ rolled            open              sealed            map
 ..2442.22.......  .3443333333322..  ..24432.12......  ..33333333322...
 ...222222.......  .3223333333321..  ..2122222.......  ..3333322222....
 ...2222.........  ..122222222221..  ...11.21........  ..22222.........
-""",
-    top=1,
-)
-SCRIPT = sheet(
-    """
+""", top=1)
+SCRIPT = sheet("""
 none        lines       rune        route       seal        list
 ..........  .........   ..........  ..........  ..........  ..........
 ..........  .11.111.1.  ...11.....  .1........  .11.111...  .cc.1.111.
@@ -569,12 +436,8 @@ none        lines       rune        route       seal        list
 ..........  ..........  ...1..1...  ....1..1..  ......d...  ..........
 ..........  .1.1.111..  ....11....  .......d..  .....dcd..  .cc.11.11.
 ..........  ..........  ..........  ......d.d.  ......d...  ..........
-""",
-    top=3,
-    left=3,
-)
-RIBBON = sheet(
-    """
+""", top=3, left=3)
+RIBBON = sheet("""
 none        tie         bow         wax
 ..........  ..........  ..........  ..........
 ..........  ....c.....  ....c.c...  ..........
@@ -582,12 +445,8 @@ none        tie         bow         wax
 ..........  .....cd...  .....cd...  ...dcc....
 ..........  ......b...  ....b.b...  ...ccb....
 ..........  ..........  ..........  ....b.....
-""",
-    top=5,
-    left=3,
-)
-FOXING = bits(
-    """
+""", top=5, left=3)
+FOXING = bits("""
 ..........
 ........1.
 ...1.1....
@@ -595,13 +454,9 @@ FOXING = bits(
 .......1..
 ..........
 ..1...1...
-""",
-    top=3,
-    left=3,
-)
+""", top=3, left=3)
 
-HELM = sheet(
-    """
+HELM = sheet("""
 barrel    sallet    norman    great     viking    corinth
 ........  ........  .......3  ........  .c......  ........
 .....333  .....333  ......33  ..333333  cd......  ...33333
@@ -615,23 +470,16 @@ barrel    sallet    norman    great     viking    corinth
 ..222222  ..22222.  ..22kkkk  ..222222  ..22kkkk  ..2222.2
 ..221212  ...211..  ..21kkkk  ..2k2k2k  ..21....  ..2221.2
 ...11111  ........  ..1.....  ..111111  ...1....  ...111.1
-""",
-    top=2,
-    half=True,
-)
-PLUME = sheet(
-    """
+""", top=2, half=True)
+PLUME = sheet("""
 none              brush             feather           tuft              fan
 ................  .......dd.......  ..........de....  ................  .....dd.dd......
 ................  ......dccd......  .........decd...  .......ee.......  ....ddcdcdd.....
 ................  .....dccccb.....  .........dccb...  ......dccd......  ....dccccccb....
 ................  .......cb.......  ........dccb....  .......cb.......  .....bccccb.....
 ................  .......cb.......  ........bb......  ................  ......bbbb......
-""",
-    top=0,
-)
-RIVETS = bits(
-    """
+""", top=0)
+RIVETS = bits("""
 .4........
 ........4.
 ..........
@@ -642,24 +490,16 @@ RIVETS = bits(
 ..........
 .....4....
 ...3......
-""",
-    top=4,
-    left=3,
-)
-GLARE = sheet(
-    """
+""", top=4, left=3)
+GLARE = sheet("""
 none      dot       stroke    band
 ........  ........  ........  ........
 ........  .4......  .44.....  .4.4....
 ........  .4......  .4......  .4.4....
 ........  ........  .4......  ........
-""",
-    top=3,
-    left=3,
-)
+""", top=3, left=3)
 
-CROWN = sheet(
-    """
+CROWN = sheet("""
 points    royal     coronet   mitre     tiara
 ........  .......q  ........  .......3  ........
 ........  ......33  ........  ......33  .......r
@@ -673,37 +513,25 @@ points    royal     coronet   mitre     tiara
 .2222222  .3r3s3r3  .2r2s2r2  ..qrqrqr  ...2....
 .2r2s2r2  .2222222  .2222222  ..222222  ........
 .1111111  ..111111  ..111111  ..222222  ........
-""",
-    top=2,
-    half=True,
-)
-BEATEN = bits(
-    """
+""", top=2, half=True)
+BEATEN = bits("""
 .4......4.
 ...1......
 ......4...
 ..........
 .....1....
 .1......1.
-""",
-    top=6,
-    left=3,
-)
-GEMS = bits(
-    """
+""", top=6, left=3)
+GEMS = bits("""
 ....c.....
 ..........
 .c......c.
 ..........
 ...c..c...
 ....c.....
-""",
-    top=7,
-    left=3,
-)
+""", top=7, left=3)
 
-LANTERN = sheet(
-    """
+LANTERN = sheet("""
 box       dome      cage      paper     bottle
 ......22  .....222  ......22  .......2  ......22
 .....2..  ....2...  .....2..  .......2  .....2..
@@ -718,12 +546,8 @@ box       dome      cage      paper     bottle
 ...2bbbb  ....2222  ...2b2bb  ...bbbbb  ....bbbb
 ...22222  ...22222  ...22222  ......22  ....2222
 ..211111  ..211111  ..211111  .......1  ...21111
-""",
-    top=1,
-    half=True,
-)
-FLAME = sheet(
-    """
+""", top=1, half=True)
+FLAME = sheet("""
 candle  torch   spark   twin    tall    ember
 ......  ..t...  ......  .t..t.  ..t...  ......
 ..t...  ..tt..  ..t...  .s..s.  ..t...  ......
@@ -731,12 +555,8 @@ candle  torch   spark   twin    tall    ember
 .tts..  .tssr.  ..t...  .sr.sr  .tts..  ..ts..
 .tsr..  .ssrr.  ......  ......  .tsr..  .tssr.
 ..w...  ..rr..  ......  ......  ..sr..  .srrr.
-""",
-    top=5,
-    left=5,
-)
-GLOW = bits(
-    """
+""", top=5, left=5)
+GLOW = bits("""
 ......4..
 .........
 4........
@@ -744,13 +564,9 @@ GLOW = bits(
 ........1
 .........
 .1....1..
-""",
-    top=6,
-    left=4,
-)
+""", top=6, left=4)
 
-CHEST = sheet(
-    """
+CHEST = sheet("""
 round             flat              open              small
 ................  ................  ..222222222222..  ................
 ...2222222222...  ................  .23bbbbbbbbbb32.  ................
@@ -763,11 +579,8 @@ round             flat              open              small
 .22222222222222.  .22222222222222.  .22222222222222.  ..222222222222..
 .22222222222222.  .22222222222222.  .22222222222222.  ..222222222222..
 .11111111111111.  .11111111111111.  .11111111111111.  ..111111111111..
-""",
-    top=3,
-)
-STRAPS = sheet(
-    """
+""", top=3)
+STRAPS = sheet("""
 none              two               corners           bars
 ................  ....c......c....  ..cc........cc..  ................
 ................  ....d......d....  .cc..........cc.  ......c..c......
@@ -777,22 +590,15 @@ none              two               corners           bars
 ................  ....d......d....  ................  ......d..d......
 ................  ....c......c....  .c............c.  ......c..c......
 ................  ....b......b....  .bb..........bb.  ......b..b......
-""",
-    top=6,
-)
-LOCK = sheet(
-    """
+""", top=6)
+LOCK = sheet("""
 plate   ring    round   heart   jewel   none
 .cddc.  ......  ..dd..  .d..d.  ..dd..  ......
 .dkkd.  ..dd..  .dkkc.  .dddc.  .dqrc.  ......
 .dckc.  ..d.c.  .ckkb.  .dkkc.  .cppb.  ......
 .cccb.  ..cc..  ..cb..  ..cb..  ..cb..  ......
-""",
-    top=8,
-    left=5,
-)
-PLANKS = bits(
-    """
+""", top=8, left=5)
+PLANKS = bits("""
 .1........1.
 ............
 ....4....4..
@@ -800,13 +606,9 @@ PLANKS = bits(
 .1..........
 ............
 ......1...1.
-""",
-    top=6,
-    left=2,
-)
+""", top=6, left=2)
 
-POUCH = sheet(
-    """
+POUCH = sheet("""
 sack              purse             drawstring        coins
 ......22.22.....  ................  ................  ................
 .......222......  ................  .....2..2..2....  ................
@@ -820,20 +622,14 @@ sack              purse             drawstring        coins
 ...2233332221...  ..22333332221...  ...22333332221..  .3333333222221..
 ....22222211....  ...222222211....  ....222222211...  .2222222333333..
 .....111111.....  ....1111111.....  .....1111111....  ..111111222221..
-""",
-    top=2,
-)
-PATCH = sheet(
-    """
+""", top=2)
+PATCH = sheet("""
 none    coin    stitch  star    stripe  square
 ......  ..dd..  c.c...  ..d...  ......  ......
 ......  .dccb.  .c....  .ddc..  cccccc  .ddd..
 ......  .dccb.  c.c...  ..c...  bbbbbb  .dcc..
 ......  ..bb..  ......  ......  ......  .bbb..
-""",
-    top=8,
-    left=5,
-)
+""", top=8, left=5)
 
 
 def _kind(name: str, *layers: Layer, **ramps: tuple[str, ...]) -> Kind:
@@ -841,162 +637,45 @@ def _kind(name: str, *layers: Layer, **ramps: tuple[str, ...]) -> Kind:
 
 
 KINDS = (
-    _kind(
-        "sword",
-        Layer("blade", BLADE, ("metal", "trim")),
-        Layer("runes", RUNES, ("metal", "trim"), True),
-        Layer("grip", GRIP, ("grip",)),
-        Layer("guard", GUARD, ("trim",)),
-        Layer("pommel", POMMEL, ("trim", "jewel")),
-        metal=ramps(METAL, "linen"),
-        trim=ramps(METAL, "red", "teal", "blue"),
-        grip=ramps(WOODS, "red", "blue", "green"),
-        jewel=JEWEL,
-    ),
-    _kind(
-        "axe",
-        Layer("shaft", SHAFT, ("wood", "trim")),
-        Layer("head", AXE, ("metal",)),
-        Layer("nicks", NICKS, ("metal",), True),
-        Layer("grain", GRAIN, ("wood",), True),
-        wood=ramps(WOODS, "red", "teal"),
-        metal=ramps(METAL, CLOTH, "stone"),
-        trim=CLOTH,
-    ),
-    _kind(
-        "staff",
-        Layer("shaft", SHAFT, ("wood", "trim")),
-        Layer("head", STAFF_HEAD, ("jewel", "trim")),
-        Layer("grain", GRAIN, ("wood",), True),
-        wood=ramps(WOODS, "steel", "coal"),
-        jewel=ramps(JEWEL, "gold", "cream", "linen"),
-        trim=ramps(METAL, WOODS),
-    ),
-    _kind(
-        "bow",
-        Layer("limbs", BOW, ("wood", "grip")),
-        Layer("grain", TILLER, ("wood",), True),
-        Layer("arrow", ARROW, ("shaft", "grip")),
-        wood=ramps(WOODS, METAL, CLOTH),
-        grip=CLOTH,
-        shaft=("wood", "cream", "coal"),
-    ),
-    _kind(
-        "shield",
-        Layer("shape", SHIELD, ("rim", "field")),
-        Layer("division", FIELD, ("other",), True),
-        Layer("sheen", SHEEN, ("field",), True),
-        Layer("emblem", EMBLEM, ("rim",), True),
-        Layer("shape", RIM, ("rim",)),
-        rim=ramps(METAL, WOODS),
-        field=CLOTH,
-        other=CLOTH,
-    ),
-    _kind(
-        "potion",
-        Layer("flask", FLASK, ("liquid", "glass")),
-        Layer("bubbles", BUBBLES, ("liquid",), True),
-        Layer("label", LABEL, ("cork", "paper"), True),
-        Layer("stopper", CORK, ("cork",)),
-        liquid=CLOTH,
-        glass=("sky", "steel", "linen"),
-        cork=ramps(WOODS, "red", "gold", "steel"),
-        paper=PAPER,
-    ),
-    _kind(
-        "book",
-        Layer("cover", COVER, ("cover", "paper")),
-        Layer("spine", SPINE, ("trim",), True),
-        Layer("title", TITLE, ("trim",), True),
-        Layer("scuffs", SCUFFS, ("cover",), True),
-        cover=CLOTH,
-        paper=PAPER,
-        trim=ramps(METAL, "red", "teal", "linen"),
-    ),
-    _kind(
-        "key",
-        Layer("bow", KEY_BOW, ("metal", "jewel")),
-        Layer("shaft", KEY_SHAFT, ("metal",)),
-        Layer("bit", KEY_BIT, ("metal",)),
-        Layer("wear", WORN, ("metal",), True),
-        metal=ramps(METAL, "sky", "red", "green"),
-        jewel=JEWEL,
-    ),
-    _kind(
-        "ring",
-        Layer("band", BAND, ("metal",)),
-        Layer("stone", STONE, ("metal", "jewel")),
-        Layer("fire", FIRE, ("jewel", "jewel"), True),
-        Layer("engraving", ENGRAVE, ("metal",), True),
-        metal=ramps(METAL, "wood", "linen", "red", "teal"),
-        jewel=CLOTH,
-    ),
-    _kind(
-        "gem",
-        Layer("cut", CUT, ("jewel",)),
-        Layer("facets", FACETS, ("jewel",), True),
-        Layer("flaws", FLAWS, ("jewel",), True),
-        Layer("fire", SPARK, ("jewel",), True),
-        jewel=CLOTH,
-    ),
-    _kind(
-        "scroll",
-        Layer("roll", SCROLL, ("paper",)),
-        Layer("foxing", FOXING, ("paper",), True),
-        Layer("script", SCRIPT, ("paper", "ribbon"), True),
-        Layer("ribbon", RIBBON, ("paper", "ribbon"), True),
-        Layer("creases", BEATEN, ("paper",), True),
-        paper=PAPER,
-        ribbon=CLOTH,
-    ),
-    _kind(
-        "helmet",
-        Layer("plume", PLUME, ("metal", "plume")),
-        Layer("helm", HELM, ("metal", "trim")),
-        Layer("rivets", RIVETS, ("metal",), True),
-        Layer("glare", GLARE, ("metal",), True),
-        Layer("dents", BEATEN, ("metal",), True),
-        metal=ramps(METAL, "red", "teal"),
-        trim=ramps(METAL, "red", "blue"),
-        plume=CLOTH,
-    ),
-    _kind(
-        "crown",
-        Layer("crown", CROWN, ("metal", "velvet", "jewel")),
-        Layer("gems", GEMS, ("metal", "jewel"), True),
-        Layer("beaten", BEATEN, ("metal",), True),
-        metal=ramps(METAL, "green", "blue", "violet", "linen"),
-        jewel=CLOTH,
-        velvet=CLOTH,
-    ),
-    _kind(
-        "lantern",
-        Layer("frame", LANTERN, ("metal", "paper")),
-        Layer("flame", FLAME, ("metal", "paper", "flame"), True),
-        Layer("glow", GLOW, ("metal",), True),
-        metal=ramps(METAL, "brown", "red", "green"),
-        paper=("red", "gold", "lime", "teal", "sky", "violet", "pink", "coal", "linen"),
-        flame=("orange", "gold", "sky", "violet"),
-    ),
-    _kind(
-        "chest",
-        Layer("box", CHEST, ("wood", "inside", "coins")),
-        Layer("planks", PLANKS, ("wood",), True),
-        Layer("straps", STRAPS, ("wood", "metal"), True),
-        Layer("lock", LOCK, ("wood", "metal", "jewel"), True),
-        wood=ramps(WOODS, "red", "green", "blue", "stone"),
-        inside=("coal", "brown"),
-        metal=METAL,
-        coins=("gold",),
-        jewel=JEWEL,
-    ),
-    _kind(
-        "pouch",
-        Layer("bag", POUCH, ("cloth", "cord")),
-        Layer("patch", PATCH, ("cloth", "cord"), True),
-        Layer("wear", FOXING, ("cloth",), True),
-        Layer("creases", BEATEN, ("cloth",), True),
-        cloth=CLOTH,
-        cord=ramps(METAL, "red", "teal", "violet", "linen"),
-    ),
+    _kind("sword", Layer("blade", BLADE, ("metal", "trim")), Layer("runes", RUNES, ("metal", "trim"), True),
+          Layer("grip", GRIP, ("grip",)), Layer("guard", GUARD, ("trim",)), Layer("pommel", POMMEL, ("trim", "jewel")),
+          metal=ramps(METAL, "linen"), trim=ramps(METAL, "red", "teal", "blue"), grip=ramps(WOODS, "red", "blue", "green"), jewel=JEWEL),
+    _kind("axe", Layer("shaft", SHAFT, ("wood", "trim")), Layer("head", AXE, ("metal",)), Layer("nicks", NICKS, ("metal",), True),
+          Layer("grain", GRAIN, ("wood",), True), wood=ramps(WOODS, "red", "teal"), metal=ramps(METAL, CLOTH, "stone"), trim=CLOTH),
+    _kind("staff", Layer("shaft", SHAFT, ("wood", "trim")), Layer("head", STAFF_HEAD, ("jewel", "trim")),
+          Layer("grain", GRAIN, ("wood",), True), wood=ramps(WOODS, "steel", "coal"), jewel=ramps(JEWEL, "gold", "cream", "linen"),
+          trim=ramps(METAL, WOODS)),
+    _kind("bow", Layer("limbs", BOW, ("wood", "grip")), Layer("grain", TILLER, ("wood",), True),
+          Layer("arrow", ARROW, ("shaft", "grip")), wood=ramps(WOODS, METAL, CLOTH), grip=CLOTH, shaft=("wood", "cream", "coal")),
+    _kind("shield", Layer("shape", SHIELD, ("rim", "field")), Layer("division", FIELD, ("other",), True),
+          Layer("sheen", SHEEN, ("field",), True), Layer("emblem", EMBLEM, ("rim",), True), Layer("shape", RIM, ("rim",)),
+          rim=ramps(METAL, WOODS), field=CLOTH, other=CLOTH),
+    _kind("potion", Layer("flask", FLASK, ("liquid", "glass")), Layer("bubbles", BUBBLES, ("liquid",), True),
+          Layer("label", LABEL, ("cork", "paper"), True), Layer("stopper", CORK, ("cork",)),
+          liquid=CLOTH, glass=("sky", "steel", "linen"), cork=ramps(WOODS, "red", "gold", "steel"), paper=PAPER),
+    _kind("book", Layer("cover", COVER, ("cover", "paper")), Layer("spine", SPINE, ("trim",), True),
+          Layer("title", TITLE, ("trim",), True), Layer("scuffs", SCUFFS, ("cover",), True),
+          cover=CLOTH, paper=PAPER, trim=ramps(METAL, "red", "teal", "linen")),
+    _kind("key", Layer("bow", KEY_BOW, ("metal", "jewel")), Layer("shaft", KEY_SHAFT, ("metal",)), Layer("bit", KEY_BIT, ("metal",)),
+          Layer("wear", WORN, ("metal",), True), metal=ramps(METAL, "sky", "red", "green"), jewel=JEWEL),
+    _kind("ring", Layer("band", BAND, ("metal",)), Layer("stone", STONE, ("metal", "jewel")), Layer("fire", FIRE, ("jewel", "jewel"), True),
+          Layer("engraving", ENGRAVE, ("metal",), True), metal=ramps(METAL, "wood", "linen", "red", "teal"), jewel=CLOTH),
+    _kind("gem", Layer("cut", CUT, ("jewel",)), Layer("facets", FACETS, ("jewel",), True),
+          Layer("flaws", FLAWS, ("jewel",), True), Layer("fire", SPARK, ("jewel",), True), jewel=CLOTH),
+    _kind("scroll", Layer("roll", SCROLL, ("paper",)), Layer("foxing", FOXING, ("paper",), True), Layer("script", SCRIPT, ("paper", "ribbon"), True),
+          Layer("ribbon", RIBBON, ("paper", "ribbon"), True), Layer("creases", BEATEN, ("paper",), True), paper=PAPER, ribbon=CLOTH),
+    _kind("helmet", Layer("plume", PLUME, ("metal", "plume")), Layer("helm", HELM, ("metal", "trim")), Layer("rivets", RIVETS, ("metal",), True),
+          Layer("glare", GLARE, ("metal",), True), Layer("dents", BEATEN, ("metal",), True), metal=ramps(METAL, "red", "teal"),
+          trim=ramps(METAL, "red", "blue"), plume=CLOTH),
+    _kind("crown", Layer("crown", CROWN, ("metal", "velvet", "jewel")),
+          Layer("gems", GEMS, ("metal", "jewel"), True), Layer("beaten", BEATEN, ("metal",), True),
+          metal=ramps(METAL, "green", "blue", "violet", "linen"), jewel=CLOTH, velvet=CLOTH),
+    _kind("lantern", Layer("frame", LANTERN, ("metal", "paper")), Layer("flame", FLAME, ("metal", "paper", "flame"), True),
+          Layer("glow", GLOW, ("metal",), True), metal=ramps(METAL, "brown", "red", "green"),
+          paper=("red", "gold", "lime", "teal", "sky", "violet", "pink", "coal", "linen"), flame=("orange", "gold", "sky", "violet")),
+    _kind("chest", Layer("box", CHEST, ("wood", "inside", "coins")), Layer("planks", PLANKS, ("wood",), True),
+          Layer("straps", STRAPS, ("wood", "metal"), True), Layer("lock", LOCK, ("wood", "metal", "jewel"), True),
+          wood=ramps(WOODS, "red", "green", "blue", "stone"), inside=("coal", "brown"), metal=METAL, coins=("gold",), jewel=JEWEL),
+    _kind("pouch", Layer("bag", POUCH, ("cloth", "cord")), Layer("patch", PATCH, ("cloth", "cord"), True),
+          Layer("wear", FOXING, ("cloth",), True), Layer("creases", BEATEN, ("cloth",), True), cloth=CLOTH, cord=ramps(METAL, "red", "teal", "violet", "linen")),
 )

@@ -1,6 +1,8 @@
 """Heroes: `characters` from the front, `side_view` from the side. One hero is one set of factors, drawn twice."""
 
-# fmt: off  (the drawings are laid out by hand)
+# The drawings are laid out by hand.
+# fmt: off
+
 import numpy as np
 
 from pixel_edu.sprites.engine import Kind, Layer, Sheet, sheet
@@ -8,8 +10,7 @@ from pixel_edu.sprites.palette import CLOTH, METAL, SKIN
 
 # ---------------------------------------------------------------- from the front, left halves
 
-CAPE = sheet(
-    """
+CAPE = sheet("""
 none*3    cape
 ........  ...11111
 ........  ..122222
@@ -17,24 +18,16 @@ none*3    cape
 ........  ..122222
 ........  ...12222
 ........  ...12121
-""",
-    top=9,
-    half=True,
-)
+""", top=9, half=True)
 
-LEGS = sheet(
-    """
+LEGS = sheet("""
 trousers  shorts    boots     slippers
 ....2222  ....2222  ....2222  ....2222
 .....22.  .....r..  .....bc.  .....22.
 .....bb.  .....bb.  .....bb.  ....bb..
-""",
-    top=12,
-    half=True,
-)
+""", top=12, half=True)
 
-TOP = sheet(
-    """
+TOP = sheet("""
 tunic     jerkin    armour    robe      overalls  gown      stripes   tabard    furs      coat
 .....222  .....2cc  .....333  .....222  .....ccc  ......rr  .....222  .....222  .....rrr  .....2cc
 ...22332  ...c23cc  ..323322  ...22332  ...cc2cc  ...r2332  ...ccddc  ...ccddc  ...rrr2r  ...2332c
@@ -42,13 +35,9 @@ tunic     jerkin    armour    robe      overalls  gown      stripes   tabard    
 ...r2aaa  ...r2aaa  ...r1111  ...r2222  ...r2232  ....1222  ...rbccc  ...rcc2d  ...r2332  ...r212c
 ........  ........  ........  ....2222  ....2222  ....2332  ........  ....b222  ....1222  ....212b
 ........  ........  ........  ....1221  ........  ...12221  ........  ........  ........  ....1...
-""",
-    top=9,
-    half=True,
-)
+""", top=9, half=True)
 
-HEAD = sheet(
-    """
+HEAD = sheet("""
 head
 .....222
 ....2333
@@ -58,37 +47,25 @@ head
 ....1222
 .....122
 ......11
-""",
-    top=2,
-    half=True,
-)
+""", top=2, half=True)
 
-EYES = sheet(
-    """
+EYES = sheet("""
 tall*3    bright*3  wide*2    calm      merry     fierce
 ........  ........  ........  ........  ........  ....kk..
 .....k..  .....k..  ....wk..  ........  .....k..  ....wk..
 .....k..  .....2..  ....w2..  ....wk..  ....k...  ........
-""",
-    top=5,
-    half=True,
-)
+""", top=5, half=True)
 
-BEARD = sheet(
-    """
+BEARD = sheet("""
 none*5    stubble   full      long      moustache
 ........  ........  ....2...  ....2...  ........
 ........  ........  ....2211  ....2211  ......22
 ........  .....111  ....1222  ....1222  ........
 ........  ........  .....122  .....222  ........
 ........  ........  ........  ......22  ........
-""",
-    top=7,
-    half=True,
-)
+""", top=7, half=True)
 
-HAIR = sheet(
-    """
+HAIR = sheet("""
 bald      short*2   bob*2     long*2    spikes    afro      curls     bun       crest     plaits    fringe    swept
 ........  ........  ........  ........  ...2.2.2  ........  ........  ......23  .......3  ........  ........  ......3.
 ........  ......22  ......22  ......22  ..222323  ....2222  ....2.22  ......22  .......2  ......22  ......22  .....223
@@ -101,13 +78,9 @@ bald      short*2   bob*2     long*2    spikes    afro      curls     bun       
 ........  ........  ....1...  ...22...  ........  ........  ...1....  ........  ........  ..22....  ........  ........
 ........  ........  ........  ...221..  ........  ........  ........  ........  ........  ..dd....  ........  ........
 ........  ........  ........  ...12...  ........  ........  ........  ........  ........  ..12....  ........  ........
-""",
-    top=0,
-    half=True,
-)
+""", top=0, half=True)
 
-HAT = sheet(
-    """
+HAT = sheet("""
 none*9    cap       wizard    helmet    hood      crown     horns     band      straw     beret
 ........  xxxxxxxx  .......2  xxxxxxxx  xxxxxxxx  xxxxxxxx  .exxxxxx  ........  xxxxxxxx  xxxxxxxx
 ........  xxxxxx22  xxxxxx23  xxxxxx22  xxxxxx22  xxxxxxxx  .ddxxx22  ........  xxxxxx22  xxxxx222
@@ -119,15 +92,11 @@ none*9    cap       wizard    helmet    hood      crown     horns     band      
 ........  ........  ........  ...21...  ...21...  ........  ........  ........  ........  ........
 ........  ........  ........  ....1...  ...221..  ........  ........  ........  ........  ........
 ........  ........  ........  ........  ....2222  ........  ........  ........  ........  ........
-""",
-    top=0,
-    half=True,
-)
+""", top=0, half=True)
 
 # ---------------------------------------------------------------- from the side, facing right
 
-SIDE_CAPE = sheet(
-    """
+SIDE_CAPE = sheet("""
 none*3            cape
 ................  .....22.........
 ................  ....222.........
@@ -135,24 +104,16 @@ none*3            cape
 ................  ...222..........
 ................  ..2222..........
 ................  ..2222..........
-""",
-    top=9,
-    left=-2,
-)
+""", top=9, left=-2)
 
-SIDE_LEGS = sheet(
-    """
+SIDE_LEGS = sheet("""
 trousers          shorts            boots             slippers
 ......2222......  ......2222......  ......2222......  ......2222......
 ......2222......  ......rrqr......  ......bbac......  ......bb.bb.....
 ......11.11.....  ......bb.bbc....  ......bb.bbc....  ......bb..bb....
-""",
-    top=12,
-    left=-2,
-)
+""", top=12, left=-2)
 
-SIDE_TOP = sheet(
-    """
+SIDE_TOP = sheet("""
 tunic             jerkin            armour            robe              overalls
 ......2223......  ......cccd......  ......3333......  ......2223......  ......cccc......
 .....22333......  .....2cc33......  .....33332......  .....22333......  .....cccc2......
@@ -160,12 +121,8 @@ tunic             jerkin            armour            robe              overalls
 ......aa11r.....  ......aa22r.....  ......1111r.....  .....12211r.....  .....22221r.....
 ................  ................  ................  .....12222......  ......2222......
 ................  ................  ................  .....112222.....  ................
-""",
-    top=9,
-    left=-2,
-)
-_MORE = sheet(
-    """
+""", top=9, left=-2)
+_MORE = sheet("""
 gown              stripes           tabard            furs              coat
 ......rrrr......  ......2223......  ......2223......  ......rrrs......  ......222c......
 .....2r332......  .....ccddd......  .....ccddd......  .....rrs2r......  .....2233c......
@@ -173,13 +130,9 @@ gown              stripes           tabard            furs              coat
 ......1222......  .....cccccr.....  ......cb22r.....  .....22311r.....  .....22111r.....
 .....12223......  ................  ......cc22......  ......1222......  .....2222c......
 ....1222223.....  ................  ................  ................  .....122.b......
-""",
-    top=9,
-    left=-2,
-)
+""", top=9, left=-2)
 
-SIDE_HEAD = sheet(
-    """
+SIDE_HEAD = sheet("""
 head
 ......22222.....
 .....2333332....
@@ -189,37 +142,25 @@ head
 .....1222222....
 ......122221....
 .......1111.....
-""",
-    top=2,
-    left=-2,
-)
+""", top=2, left=-2)
 
-SIDE_EYES = sheet(
-    """
+SIDE_EYES = sheet("""
 tall*3            bright*3          wide*2            calm              merry             fierce
 ................  ................  ................  ................  ................  .........kk.....
 ..........k.....  ..........k.....  .........wk.....  ................  ..........k.....  .........wk.....
 ..........k.....  ..........2.....  .........w2.....  .........wk.....  .........k......  ................
-""",
-    top=5,
-    left=-2,
-)
+""", top=5, left=-2)
 
-SIDE_BEARD = sheet(
-    """
+SIDE_BEARD = sheet("""
 none*5            stubble           full              long              moustache
 ................  ................  .......2........  .......2........  ................
 ................  ................  .......22.22....  .......22.22....  ..........22....
 ................  .......1111.....  .......122222...  .......122222...  ................
 ................  ................  ........1222....  ........2222....  ................
 ................  ................  ................  .........222....  ................
-""",
-    top=7,
-    left=-2,
-)
+""", top=7, left=-2)
 
-SIDE_HAIR = sheet(
-    """
+SIDE_HAIR = sheet("""
 bald              short*2           bob*2             long*2            spikes            afro
 ................  ................  ................  ................  ....2..2.2......  ................
 ................  ......2222......  ......2222......  ......2222......  ...2.2222323....  ....2222222.....
@@ -232,12 +173,8 @@ bald              short*2           bob*2             long*2            spikes  
 ................  ................  .....121........  ....2222........  ................  .....11.........
 ................  ................  ................  ...22221........  ................  ................
 ................  ................  ................  ...1211.........  ................  ................
-""",
-    top=0,
-    left=-2,
-)
-_HAIR = sheet(
-    """
+""", top=0, left=-2)
+_HAIR = sheet("""
 curls             bun               crest             plaits            fringe            swept
 ................  ................  .......33.......  ................  ................  ...........3....
 .....2.22.2.....  ..33..2222......  .....222233.....  ......2222......  ......2222......  .....2222233....
@@ -250,13 +187,9 @@ curls             bun               crest             plaits            fringe  
 ...1............  ................  ................  ...222..........  ................  ................
 ................  ................  ................  ...dd...........  ................  ................
 ................  ................  ................  ...12...........  ................  ................
-""",
-    top=0,
-    left=-2,
-)
+""", top=0, left=-2)
 
-SIDE_HAT = sheet(
-    """
+SIDE_HAT = sheet("""
 none*9            cap               wizard            helmet            hood
 ................  xxxxxxxxxxxxxxxx  xxxx22xxxxxxxxxx  xxxxxxxxxxxxxxxx  xxxxxxxxxxxxxxxx
 ................  xxxxxx2222xxxxxx  xxxxx233xxxxxxxx  xxxxxx2222xxxxxx  xxxxxx2222xxxxxx
@@ -268,12 +201,8 @@ none*9            cap               wizard            helmet            hood
 ................  ................  ................  ....2221........  ....22221.......
 ................  ................  ................  .....11.........  ....22221.......
 ................  ................  ................  ................  .....2222222....
-""",
-    top=0,
-    left=-2,
-)
-_HAT = sheet(
-    """
+""", top=0, left=-2)
+_HAT = sheet("""
 crown             horns             band              straw             beret
 xxxxxxxxxxxxxxxx  xxdxxxxxxxxxxxxx  ................  xxxxxxxxxxxxxxxx  xxxxxxxxxxxxxxxx
 xxxxxxxxxxxxxxxx  xxddxx2222xxxxxx  ................  xxxxxx2222xxxxxx  xxxxx222233xxxxx
@@ -285,13 +214,9 @@ xxxxx2xx3xx2xxxx  xxxdd233332xxxxx  ................  xxxxx233332xxxxx  xxx22333
 ................  ................  ................  ................  ................
 ................  ................  ................  ................  ................
 ................  ................  ................  ................  ................
-""",
-    top=0,
-    left=-2,
-)
+""", top=0, left=-2)
 
-WEAPON = sheet(
-    """
+WEAPON = sheet("""
 none*2            sword             axe               staff             spear             torch             flower
 ................  ................  ................  ............cd..  .............e..  ................  ................
 ................  ................  ................  ............cc..  ............dd..  .............s..  ................
@@ -303,9 +228,7 @@ none*2            sword             axe               staff             spear   
 ................  ...........211..  ............2...  ............2...  ............2...  ...........21...  ...........1....
 ................  ...........1....  ............2...  ............2...  ............1...  ...........1....  ................
 ................  ................  ............1...  ............1...  ............1...  ................  ................
-""",
-    top=4,
-)
+""", top=4)
 
 
 def _beside(*sheets: Sheet) -> Sheet:
@@ -330,35 +253,25 @@ RAMPS = {
 }
 AVOID = {"trim": "top", "legs": "top", "hat": "hair", "cape": "top"}
 
-FRONT = Kind(
-    "hero",
-    (
-        Layer("cape", CAPE, ("cape",)),
-        Layer("legs", LEGS, ("legs", "boots", "skin")),
-        Layer("top", TOP, ("top", "trim", "skin")),
-        Layer("head", HEAD, ("skin",)),
-        Layer("eyes", EYES, ("eyes",)),
-        Layer("beard", BEARD, ("hair",)),
-        Layer("hair", HAIR, ("hair", "trim")),
-        Layer("hat", HAT, ("hat", "trim")),
-    ),
-    RAMPS,
-    avoid=AVOID,
-)
+FRONT = Kind("hero", (
+    Layer("cape", CAPE, ("cape",)),
+    Layer("legs", LEGS, ("legs", "boots", "skin")),
+    Layer("top", TOP, ("top", "trim", "skin")),
+    Layer("head", HEAD, ("skin",)),
+    Layer("eyes", EYES, ("eyes",)),
+    Layer("beard", BEARD, ("hair",)),
+    Layer("hair", HAIR, ("hair", "trim")),
+    Layer("hat", HAT, ("hat", "trim")),
+), RAMPS, avoid=AVOID)
 
-SIDE = Kind(
-    "hero",
-    (
-        Layer("cape", SIDE_CAPE, ("cape",)),
-        Layer("legs", SIDE_LEGS, ("legs", "boots", "skin")),
-        Layer("weapon", WEAPON, ("boots", "metal", "flame")),
-        Layer("top", _beside(SIDE_TOP, _MORE), ("top", "trim", "skin")),
-        Layer("head", SIDE_HEAD, ("skin",)),
-        Layer("eyes", SIDE_EYES, ("eyes",)),
-        Layer("beard", SIDE_BEARD, ("hair",)),
-        Layer("hair", _beside(SIDE_HAIR, _HAIR), ("hair", "trim")),
-        Layer("hat", _beside(SIDE_HAT, _HAT), ("hat", "trim")),
-    ),
-    RAMPS | {"metal": METAL, "flame": ("orange",)},
-    avoid=AVOID,
-)
+SIDE = Kind("hero", (
+    Layer("cape", SIDE_CAPE, ("cape",)),
+    Layer("legs", SIDE_LEGS, ("legs", "boots", "skin")),
+    Layer("weapon", WEAPON, ("boots", "metal", "flame")),
+    Layer("top", _beside(SIDE_TOP, _MORE), ("top", "trim", "skin")),
+    Layer("head", SIDE_HEAD, ("skin",)),
+    Layer("eyes", SIDE_EYES, ("eyes",)),
+    Layer("beard", SIDE_BEARD, ("hair",)),
+    Layer("hair", _beside(SIDE_HAIR, _HAIR), ("hair", "trim")),
+    Layer("hat", _beside(SIDE_HAT, _HAT), ("hat", "trim")),
+), RAMPS | {"metal": METAL, "flame": ("orange",)}, avoid=AVOID)
