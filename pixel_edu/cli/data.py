@@ -1,0 +1,196 @@
+"""pixel-edu data: make, check, look at, split and fetch datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Make, check, look at, split and fetch datasets.", no_args_is_help=True)
+
+Folder = Annotated[
+    Path, typer.Argument(help="A dataset's folder, in any of the three layouts.", show_default=False)
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")]
+QUICK = 5000
+"""So many pictures are read or written in under two seconds; more than that shows a bar."""
+
+
+@app.command()
+def make(
+    out: Annotated[Path, typer.Argument(help="The folder to make.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", "--n", min=1, max=2_000_000, help="How many sprites.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Which dataset.")] = 0,
+    jpegs: Annotated[int, typer.Option(min=0, help="Also write so many rows as JPEGs.")] = 0,
+    like_kaggle: Annotated[
+        bool,
+        typer.Option(
+            "--like-kaggle", help="894 sprites, mirrored, 50 times over: with the real set's traps."
+        ),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a dataset that is there.")] = False,
+) -> None:
+    """Draw procedural sprites and write them in the layout of the Kaggle dataset."""
+    from pixel_edu import data, sprites
+
+    with _busy(f"drawing {894 if like_kaggle else n:,} sprites"):
+        drawn = sprites.make_like_kaggle(seed) if like_kaggle else sprites.make(n, seed)
+    like = {"copies": 50, "mirrored": True, "overflow": True} if like_kaggle else {}
+    data.write_kaggle(
+        out, drawn.images, drawn.labels, jpegs, **like, force=force, track=_bar("writing JPEGs")
+    )
+    rows = len(drawn.labels) * (100 if like_kaggle else 1)
+    typer.echo(f"{rows:,} rows in {out}; look at them with: pixel-edu data show {out} sprites.png")
+
+
+@app.command()
+def check(
+    path: Folder,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="A trap that you know of, by its name; may be repeated.")
+    ] = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Report what a dataset holds. Exit code 1: it cannot be read, or a trap in it would mislead you."""
+    from pixel_edu import audit
+
+    if unknown := set(accept or ()) - set(audit.MEND):
+        raise typer.BadParameter(f"{min(unknown)} is none of {', '.join(audit.MEND)}", param_hint="--accept")
+    report = audit.check(path, skip_bad, _bar("reading pictures"))
+    wrong = [trap for trap in report.traps if trap.wrong and trap.name not in (accept or ())]
+    if json:
+        import json as writer
+
+        typer.echo(writer.dumps(report.as_dict(), indent=2))
+    else:
+        _print(report, wrong)
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _print(report, wrong: list) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"[bold]{escape(report.source)}[/] ({report.layout})")
+    console.print(
+        f"{report.rows:,} rows, {report.distinct:,} distinct images, {report.rows - report.distinct:,} duplicates,"
+        f" {report.base_sprites:,} base sprites, {report.mirrored_pairs:,} mirrored pairs"
+    )
+    table = Table(box=box.SIMPLE)
+    for heading in ("class", "rows", "share", "base sprites", "colours", "median"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for c in report.classes:
+        least, median, most = c.colors
+        share, colors = f"{c.rows / report.rows:.1%}", f"{least} to {most}"
+        table.add_row(escape(c.name), f"{c.rows:,}", share, f"{c.base_sprites:,}", colors, f"{median:.0f}")
+    console.print(table)
+    for note in report.notes:
+        console.print(f"note: {escape(note)}")
+    for trap in report.traps:
+        state = (
+            "[bold red]wrong[/]" if trap in wrong else "[green]known[/]" if trap.wrong else "[dim]note[/] "
+        )
+        console.print(f"{state} [bold]{trap.name}[/]: {escape(trap.says)}\n      → {escape(trap.mend)}")
+    console.print(f"\n[bold]{len(wrong)} wrong[/]" if wrong else "\n[green]nothing wrong[/]")
+
+
+@app.command()
+def show(
+    path: Folder,
+    out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("sprites.png"),
+    columns: Annotated[int, typer.Option(min=1, max=200, help="Sprites a row.")] = 20,
+    rows: Annotated[int, typer.Option(min=1, max=200, help="Rows for each class.")] = 2,
+    scale: Annotated[int, typer.Option(min=1, max=32, help="Screen pixels a sprite pixel.")] = 4,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Draw a picture of different sprites of each class, class by class."""
+    import numpy as np
+
+    from pixel_edu import data, images
+
+    sprites = data.load(path, skip_bad, track=_bar("reading pictures"))
+    _, first = np.unique(data.base_ids(sprites.images), return_index=True)  # in the order of their hashes
+    sheets = []
+    for c in range(len(sprites.classes)):
+        chosen = first[sprites.labels[first] == c][: columns * rows]
+        if len(chosen):
+            sheets += [
+                images.grid(sprites.images[chosen], columns),
+                np.full((4, columns * 17 - 1, 3), 255, np.uint8),
+            ]
+    try:
+        images.write_png(out, images.upscale(np.concatenate(sheets[:-1]), scale))
+    except OSError as error:
+        raise data.DataError(f"{out} cannot be written ({error.strerror}): choose another place") from None
+    typer.echo(f"{out}: from the top, {', '.join(sprites.classes)}")
+
+
+@app.command()
+def split(
+    path: Folder,
+    validation: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the base sprites held out.")
+    ] = 0.1,
+    out: Annotated[Path | None, typer.Option(help="Write the row numbers to this .npz file.")] = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Divide rows by base sprite, so that no sprite is on both sides, not even mirrored."""
+    import numpy as np
+
+    from pixel_edu import data, images
+
+    sprites = data.load(path, skip_bad, track=_bar("reading pictures"))
+    parts = data.split(sprites.images, sprites.labels, validation)
+    ids = data.base_ids(sprites.images)
+    for name, part in zip(parts._fields, parts, strict=True):
+        typer.echo(f"{name}: {len(part):,} rows, {len(np.unique(ids[part])):,} base sprites")
+    if out:
+        try:
+            with images.replacing(out) as temporary, open(temporary, "wb") as file:
+                np.savez(file, train=parts.train, validation=parts.validation)
+        except OSError as error:
+            raise data.DataError(
+                f"{out} cannot be written ({error.strerror}): choose another place"
+            ) from None
+
+
+@app.command()
+def fetch(
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder to copy the dataset to; left out: the download's cache.")
+    ] = None,
+) -> None:
+    """Download the real dataset from Kaggle, or its mirror, and verify it."""
+    from pixel_edu.fetch import fetch as download
+
+    typer.echo(download(out))
+
+
+def _bar(title: str) -> Callable:
+    """Something to wrap a sequence in, which shows a bar on stderr when the sequence is long."""
+
+    def track(items):
+        from rich.console import Console
+        from rich.progress import track as with_bar
+
+        if len(items) <= QUICK:
+            return items
+        return with_bar(items, title, console=Console(stderr=True), transient=True)
+
+    return track
+
+
+@contextmanager
+def _busy(title: str):
+    """A moving bar on stderr for work that does not say how far it is."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(title):
+        yield
