@@ -1,0 +1,171 @@
+"""Chapters are run whole, stored whole, and stored the same when nothing has changed."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from typer.testing import CliRunner
+
+from pixel_edu.cli.course import app
+from pixel_edu.course import notebooks
+
+LESSON = [
+    ("parameters", "profile = 'cpu'\nsteps: int = 3"),
+    ("", "import sys, warnings\nprint(profile, end=' ', flush=True)\nprint(steps)"),
+    ("", "warnings.warn('an old habit')\nobject()"),
+    ("", "sys.executable"),
+]
+
+
+@pytest.fixture
+def lesson(tmp_path):
+    """Writes a notebook of (tag, source) cells, and gives its path."""
+
+    def write(cells, name="01_toy.ipynb"):
+        notebook = new_notebook(cells=[new_markdown_cell("# A toy")])
+        for tag, source in cells:
+            notebook.cells.append(new_code_cell(source, metadata={"tags": [tag]} if tag else {}))
+        path = tmp_path / name
+        nbformat.write(notebook, path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def printed():
+    """What the cells of a stored notebook print."""
+
+    def read(path):
+        cells = notebooks.read(path).cells
+        return [o.text for cell in cells for o in cell.get("outputs", []) if o.output_type == "stream"]
+
+    return read
+
+
+def test_a_second_run_changes_no_byte(lesson):
+    path = lesson(LESSON)
+    notebooks.execute(path)
+    first = path.read_bytes()
+    notebooks.execute(path)
+    assert path.read_bytes() == first
+
+
+def test_a_run_stores_outputs_tags_and_ids_and_no_trace_of_the_machine(lesson, printed):
+    path = lesson(LESSON)
+    ids = [cell.id for cell in notebooks.read(path).cells]
+    run = notebooks.execute(path)
+    stored = notebooks.read(path)
+    assert [cell.id for cell in stored.cells] == ids
+    assert stored.cells[1].metadata == {"tags": ["parameters"]}
+    assert set(stored.metadata) == {"kernelspec", "language_info"}
+    assert "version" not in stored.metadata.language_info
+    assert [cell.execution_count for cell in stored.cells[1:]] == [1, 2, 3, 4]
+    assert printed(path) == ["cpu 3\n"]
+    assert stored.cells[3].outputs[-1].data["text/plain"] == "<object at 0x...>"
+    assert run.seconds > 0
+
+
+def test_stderr_is_reported_and_not_stored(lesson):
+    path = lesson(LESSON)
+    run = notebooks.execute(path)
+    assert [number for number, _ in run.complaints] == [4]
+    assert "stderr" not in path.read_text()
+
+
+def test_the_kernel_is_the_running_interpreter_whatever_is_installed(lesson, tmp_path, monkeypatch):
+    import sys
+
+    kernel = tmp_path / "data" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text('{"argv": ["false"], "display_name": "Wrong", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "data"))
+    path = lesson([("", "import sys; print(sys.executable)")])
+    notebook = notebooks.execute(path).notebook
+    assert notebook.cells[1].outputs[0].text.strip() == sys.executable
+
+
+def test_a_parameter_is_used_and_its_injected_cell_is_not_stored(lesson, printed, tmp_path):
+    path, out = lesson(LESSON), tmp_path / "new" / "01_toy.ipynb"
+    before = path.read_bytes()
+    notebooks.execute(path, {"profile": "smoke", "steps": 7}, out=out)
+    assert printed(out) == ["smoke 7\n"]
+    assert len(notebooks.read(out).cells) == len(notebooks.read(path).cells)
+    assert path.read_bytes() == before
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(lesson):
+    with pytest.raises(
+        notebooks.NotebookError, match="no parameter 'profil' in this notebook: it has profile, steps"
+    ):
+        notebooks.execute(lesson(LESSON), {"profil": "smoke"})
+
+
+def test_a_failing_cell_is_named_and_the_stored_file_stays(lesson):
+    path = lesson([("", "x = 1"), ("", "raise ValueError('too\\nlong')")])
+    before = path.read_bytes()
+    with pytest.raises(
+        notebooks.NotebookError, match=r"01_toy.ipynb, cell 3: ValueError: too long \(the stored"
+    ):
+        notebooks.execute(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_cell_that_takes_too_long_is_named(lesson):
+    path = lesson([("", "import time; time.sleep(60)")])
+    with pytest.raises(notebooks.NotebookError, match=r"cell 2: took more than 1 s"):
+        notebooks.execute(path, timeout=1)
+
+
+def test_a_kernel_that_dies_is_one_sentence(lesson):
+    path = lesson([("", "import os; os._exit(1)")])
+    with pytest.raises(notebooks.NotebookError, match=r"cell 2: the kernel died"):
+        notebooks.execute(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "not json", '{"cells": 3, "nbformat": 4, "nbformat_minor": 5}']
+)
+def test_a_file_that_is_no_notebook_is_one_sentence(tmp_path, content):
+    path = tmp_path / "bad.ipynb"
+    path.write_text(content)
+    with pytest.raises(notebooks.NotebookError, match=r"bad.ipynb: this is not a notebook"):
+        notebooks.execute(path)
+
+
+def test_normalising_gives_missing_and_double_ids_a_name_that_stays():
+    cells = [
+        new_code_cell("1", id="same"),
+        new_code_cell("2", id="same"),
+        new_code_cell("3"),
+    ]
+    cells[2]["id"] = "not valid!"
+    notebook = notebooks.normalise(new_notebook(cells=cells))
+    assert [cell.id for cell in notebook.cells] == ["same", "cell-2", "cell-3"]
+    nbformat.validate(notebook)
+
+
+def test_the_command_runs_checks_and_says_how_long_it_took(lesson):
+    path = lesson([("parameters", "profile = 'cpu'"), ("", "print(profile)")])
+    cli, where = CliRunner(), ["--folder", str(path.parent)]
+    stale = cli.invoke(app, ["notebooks", "01", "--check", *where])
+    assert stale.exit_code == 1
+    assert "out of date" in stale.output
+    first = cli.invoke(app, ["notebooks", *where])
+    assert first.exit_code == 0
+    assert " s, written to " in first.output
+    assert "unchanged" in cli.invoke(app, ["notebooks", "01_toy", "--check", *where]).output
+
+
+def test_a_profile_needs_a_folder_of_its_own(lesson):
+    result = CliRunner().invoke(
+        app, ["notebooks", "--profile", "smoke", "--folder", str(lesson(LESSON).parent)]
+    )
+    assert result.exit_code == 2
+    assert "--out" in result.output
+
+
+def test_a_chapter_that_is_not_there_is_one_sentence(lesson):
+    result = CliRunner().invoke(app, ["notebooks", "07", "--folder", str(lesson(LESSON).parent)])
+    assert "'07' is no chapter" in str(result.exception)
+    assert "use one of 01_toy" in str(result.exception)
