@@ -1,5 +1,7 @@
 """Chapters are run whole, stored whole, and stored the same when nothing has changed."""
 
+import json
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -133,15 +135,15 @@ def test_a_file_that_is_no_notebook_is_one_sentence(tmp_path, content):
         notebooks.execute(path)
 
 
-def test_normalising_gives_missing_and_double_ids_a_name_that_stays():
-    cells = [
-        new_code_cell("1", id="same"),
-        new_code_cell("2", id="same"),
-        new_code_cell("3"),
-    ]
-    cells[2]["id"] = "not valid!"
-    notebook = notebooks.normalise(new_notebook(cells=cells))
-    assert [cell.id for cell in notebook.cells] == ["same", "cell-2", "cell-3"]
+def test_missing_invalid_and_double_ids_get_a_name_that_stays(lesson):
+    path = lesson([("", "1"), ("", "2"), ("", "3"), ("", "4")])
+    content = json.loads(path.read_text())
+    for cell, name in zip(content["cells"], ["same", "same", "not valid!", "cell-5", None], strict=True):
+        cell["id"] = name
+    del content["cells"][4]["id"]
+    path.write_text(json.dumps(content))
+    notebook = notebooks.execute(path).notebook
+    assert [cell.id for cell in notebook.cells] == ["same", "cell-2", "cell-3", "cell-5", "cell-10"]
     nbformat.validate(notebook)
 
 

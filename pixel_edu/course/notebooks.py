@@ -6,6 +6,7 @@ only when every cell has succeeded.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -102,34 +103,30 @@ def run(
 ) -> Run:
     """Run a notebook and write nothing; arguments and errors as for `execute`."""
     path = Path(path)
-    total = len(read(path).cells)
-    _know_parameters(path, parameters or {})
+    source = read(path)
+    _know_parameters(path, source, parameters or {})
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        notebook = _papermill(path, dict(parameters or {}), Path(folder) / path.name, on_cell, total, timeout)
+        out = Path(folder) / path.name
+        notebook = _papermill(path, source, dict(parameters or {}), out, on_cell, timeout)
     complaints = _complaints(notebook)
     return Run(normalise(notebook), time.perf_counter() - started, complaints)
 
 
 def read(path: str | os.PathLike) -> NotebookNode:
-    """The notebook in a file.
+    """The notebook in a file, each cell with an id of its own: the stored one where it is valid.
 
     Raises:
         NotebookError: there is none, or it is not one.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            return nbformat.read(file, as_version=4)
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        _name_cells(content["cells"])
+        # nbformat gives cells without a valid id a random one, so ours come first
+        return nbformat.reads(json.dumps(content | {"nbformat_minor": 5}), as_version=4)
     except FileNotFoundError:
         raise NotebookError(f"{path}: there is no such notebook: check the name") from None
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-        nbformat.reader.NotJSONError,
-        nbformat.ValidationError,
-    ):
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise NotebookError(f"{path}: this is not a notebook: restore it from version control") from None
 
 
@@ -155,12 +152,13 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     Returns:
         The same notebook.
     """
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
     kept = {key: notebook.metadata[key] for key in LASTING if key in notebook.metadata}
     notebook.metadata = nbformat.from_dict(
         {**kept, "kernelspec": KERNEL, "language_info": {"name": "python", "file_extension": ".py"}}
     )
-    _name_cells(notebook.cells)
+    notebook.cells = [
+        cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
     count = 0
     for cell in notebook.cells:
         for key in PASSING:
@@ -175,7 +173,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _papermill(path, parameters, out, on_cell, total, timeout) -> NotebookNode:
+def _papermill(path, source, parameters, out, on_cell, timeout) -> NotebookNode:
     import papermill
     from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 
@@ -184,11 +182,11 @@ def _papermill(path, parameters, out, on_cell, total, timeout) -> NotebookNode:
 
     def starting(cell: NotebookNode, cell_index: int) -> None:
         reached[0] = cell_index
-        on_cell(cell_index, total)
+        on_cell(cell_index, len(source.cells))
 
     try:
         return papermill.execute_notebook(
-            str(path),
+            source,
             str(out),
             parameters=parameters,
             kernel_name="python3",
@@ -213,9 +211,9 @@ def _failed(path: Path, number: int, said: str) -> NotebookError:
     return NotebookError(f"{path}, cell {number}: {said} (the stored notebook is unchanged)")
 
 
-def _know_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
+def _know_parameters(path: Path, notebook: NotebookNode, parameters: Mapping[str, Any]) -> None:
     """Refuse a parameter that the notebook's `parameters` cell does not set."""
-    cells = [cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     known = [name for cell in cells for name in ASSIGNED.findall(cell.source)]
     for name in parameters:
         if name not in known:
@@ -233,14 +231,14 @@ def _complaints(notebook: NotebookNode) -> list[tuple[int, str]]:
     return found
 
 
-def _name_cells(cells: list[NotebookNode]) -> None:
-    """Drop papermill's injected cell; give each cell an id of its own, the same on every run."""
-    cells[:] = [cell for cell in cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+def _name_cells(cells: list[dict]) -> None:
+    """Give each cell without a valid id of its own one that is the same on every run."""
     seen: set[str] = set()
     for number, cell in enumerate(cells, 1):
-        name = cell.get("id", "")
-        if not ID.fullmatch(name) or name in seen:
-            name = next(n for i in range(len(cells) + 1) if (n := f"cell-{number + i * 1000}") not in seen)
+        name = str(cell.get("id", ""))
+        while not ID.fullmatch(name) or name in seen:
+            name = f"cell-{number}"
+            number += len(cells)
         cell["id"] = name
         seen.add(name)
 
