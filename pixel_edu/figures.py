@@ -11,7 +11,7 @@ import base64
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -96,6 +96,38 @@ def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canva
     canvas = Canvas(figsize=(5, height), layout="constrained")
     ax = canvas.add_subplot(xlabel=xlabel, ylabel=ylabel)
     return canvas, ax
+
+
+def quality_axes(xlabel: str, ylabel: str) -> tuple[Canvas, mpl.axes.Axes]:
+    """The plot that chapter after chapter repeats: a share of successes, 0 to 100 %, against one thing that changes."""
+    canvas, ax = axes(xlabel, ylabel, height=2.6)
+    ax.set_ylim(-0.03, 1.05)
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    return canvas, ax
+
+
+def budget(shares: Mapping[str, Sequence[float]], parts: Sequence[str], xlabel: str, alt: str) -> Figure:
+    """Stacked bars: how each row's whole is spent.
+
+    Args:
+        shares: for each row's name the share of every part, adding up to 1.
+        parts: names of the parts.
+        xlabel: of what these are shares.
+        alt: what the bars show, in words.
+
+    >>> budget({"linear": [0.7, 0.3]}, ["easy", "hopeless"], "share of timesteps", "70 % are easy.")
+    70 % are easy.
+    """
+    canvas, ax = axes(xlabel, height=0.9 + 0.3 * len(shares))
+    ends = np.cumsum([*shares.values()], axis=1)
+    starts = np.pad(ends, ((0, 0), (1, 0)))
+    for i, part in enumerate(parts):
+        ax.barh(list(shares), ends[:, i] - starts[:, i], left=starts[:, i], height=0.6, label=part)
+    ax.invert_yaxis()
+    ax.grid(visible=False)
+    ax.xaxis.set_major_formatter("{x:.0%}")
+    ax.legend(ncols=len(parts), loc="lower center", bbox_to_anchor=(0.5, 1))
+    return plot(canvas, alt)
 
 
 def plot(canvas: Canvas, alt: str) -> Figure:
