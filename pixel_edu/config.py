@@ -34,9 +34,12 @@ def pick_device(name: str = "auto") -> torch.device:
     import torch
 
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(kind for kind, here in found.items() if here))
-    if not found.get(name.partition(":")[0], False):
-        here = ", ".join(kind for kind, available in found.items() if available)
-        raise UserError(f"the device {name!r} is not available on this machine: use auto or one of {here}")
-    return torch.device(name)
+    here = [kind for kind, available in found.items() if available]
+    try:
+        device = torch.device(here[0] if name == "auto" else name)
+        if name != "auto":
+            torch.empty(0, device=device)  # a name may be well formed and its device not there
+    except (RuntimeError, AssertionError) as error:
+        devices = ", ".join(here)
+        raise UserError(f"no device {name!r} on this machine: use auto or one of: {devices}") from error
+    return device

@@ -19,7 +19,8 @@ def _modules_with_shapes() -> list[str]:
     """The modules that annotate arrays with jaxtyping."""
     files = sorted((ROOT / "pixel_edu").rglob("*.py"))
     shaped = [file for file in files if "from jaxtyping import" in file.read_text(encoding="utf-8")]
-    return [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in shaped]
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in shaped]
+    return [name.removesuffix(".__init__") for name in names]
 
 
 # Before the package is imported: every call of these modules has its shapes and dtypes checked.
@@ -28,7 +29,7 @@ install_import_hook(_modules_with_shapes(), "beartype.beartype")
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder with the real labels and the script that writes a full-size stand-in; not in this repository."""
+    """The folder with the real labels and the writer of a full-size stand-in; not in this repository."""
     if not (SHARED_DATA / "make_kaggle_layout.py").exists():
         pytest.skip("../shared/data is not here: it holds the real labels, which are not redistributed")
     return SHARED_DATA

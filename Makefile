@@ -1,0 +1,59 @@
+# `make` lists what there is. Everything below sets up .venv by itself, once.
+
+PORT ?= 8000
+JOBS ?= 2
+# The pins were resolved with Python 3.11, so it comes first; python3 is last and may have to explain itself.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import ensurepip' 2>/dev/null && echo $$p && exit; done; command -v python3)
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help book html lab test notebooks lint format pins clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+book: port-is-free html ## build the book and serve it on http://localhost:8000 (another port: PORT=8001)
+	@$(BIN)/python tools/serve.py $(PORT) _build/html
+
+html: $(READY) ## build the book into _build/html
+	$(BIN)/jupyter-book build . -W -n --keep-going
+
+lab: $(READY) ## open the chapters and exercises in JupyterLab
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/chapters $(if $(filter 0,$(shell id -u)),--allow-root)
+
+test: lint ## check the code's style, then run all tests, the notebooks included
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests pixel_edu chapters \
+		--nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+notebooks: $(READY) ## execute the chapters again, in place
+	$(BIN)/pixel-edu course notebooks
+
+lint: $(READY) ## check the code's style
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+
+format: $(READY) ## mend the code's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+pins: $(READY) ## resolve constraints.txt anew (UPGRADE=1: to the newest versions)
+	$(BIN)/python tools/pins.py $(if $(UPGRADE),--upgrade)
+
+clean: ## remove the built book and the caches; .venv stays
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.PHONY: port-is-free
+port-is-free: python-is-there
+	@$(PYTHON) tools/serve.py --probe $(PORT)
+
+.PHONY: python-is-there
+python-is-there:
+	@test -n "$(PYTHON)" || { echo "error: no Python found: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) tools/check_python.py
+
+$(READY): pyproject.toml constraints.txt tools/set_up.py | python-is-there
+	@$(PYTHON) tools/set_up.py

@@ -1,0 +1,105 @@
+"""The command line as a user meets it: in its own process, by its exit code and what it prints."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pixel_edu import __version__
+
+HEAVY = {"torch", "numpy", "PIL", "matplotlib", "pandas", "papermill", "nbformat", "jsonschema", "kagglehub"}
+
+
+def pixel_edu(*arguments, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pixel_edu.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def test_help_names_the_command_groups():
+    done = pixel_edu("--help")
+    assert done.returncode == 0
+    assert re.search(r"\bdata\b.*\bcourse\b", done.stdout, re.DOTALL)
+
+
+def test_the_installed_command_is_this_one():
+    command = Path(sys.executable).with_name("pixel-edu")
+    shown = subprocess.run([command, "--version"], capture_output=True, text=True, check=True, timeout=60)
+    assert shown.stdout == f"pixel-edu {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["data", "--help"], ["course", "--help"]])
+def test_help_imports_nothing_heavy(arguments):
+    code = f"""
+import sys
+sys.argv = ["pixel-edu", *{arguments!r}]
+from pixel_edu.cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code
+print("imported:", *sorted({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "imported:", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--colour"], "No such option: --colour"),
+        (["dat"], "No such command 'dat'"),
+        (["data", "check"], "Missing argument"),
+        (["data", "make", "x", "-n", "many"], "valid integer"),
+        (["data", "make", "x", "-n", "0"], "'-n'"),
+    ],
+)
+def test_misuse_is_one_sentence_and_exit_code_2(arguments, says, tmp_path):
+    done = pixel_edu(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+    assert "--help)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_the_user_can_mend_is_one_sentence_and_exit_code_1(tmp_path):
+    done = pixel_edu("data", "check", tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "nowhere" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"COLUMNS": "40"}, {}])
+def test_piped_output_holds_no_colour_codes(environment):
+    clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    assert "\x1b" not in pixel_edu("--help", env=clean | environment).stdout
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "pixel_edu.cli", "data", "--help"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another thing on Windows")
+def test_ctrl_c_ends_with_130_without_a_traceback_and_leaves_nothing_behind(tmp_path):
+    command = [sys.executable, "-m", "pixel_edu.cli", "data", "make", "big", "-n", "2000000"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+        time.sleep(3)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,34 @@
+"""The facts, and picking a device."""
+
+import pytest
+import torch
+
+from pixel_edu import config
+
+
+def test_the_null_label_is_no_class():
+    assert config.NULL_LABEL == len(config.CLASSES) == 5
+    assert config.CLASSES == ("characters", "creatures", "food", "items", "side_view")
+
+
+def test_auto_picks_a_device_that_computes():
+    device = config.pick_device()
+    assert float(torch.ones(2, device=device).sum()) == 2
+
+
+def test_auto_prefers_cuda_then_apple_then_the_cpu(monkeypatch):
+    for cuda, mps, expected in [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: mps)
+        assert config.pick_device("auto").type == expected
+
+
+def test_a_named_device_is_taken_as_it_is():
+    assert config.pick_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["tpu", "", "cpu:x", "cuda:-1", "cuda:99"])
+def test_a_device_that_is_not_here_is_one_sentence_that_names_what_is(name):
+    with pytest.raises(config.UserError, match=r"use auto or one of: .*cpu") as error:
+        config.pick_device(name)
+    assert "\n" not in str(error.value)
