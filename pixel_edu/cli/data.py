@@ -80,7 +80,8 @@ def _print(report, wrong: list) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"[bold]{escape(report.source)}[/] ({report.layout})")
     console.print(
-        f"{report.rows:,} rows, {report.distinct:,} distinct images, {report.rows - report.distinct:,} duplicates,"
+        f"{report.rows:,} rows, {report.distinct:,} distinct images,"
+        f" {report.rows - report.distinct:,} duplicates,"
         f" {report.base_sprites:,} base sprites, {report.mirrored_pairs:,} mirrored pairs"
     )
     table = Table(box=box.SIMPLE)

@@ -56,7 +56,7 @@ def write_kaggle(
     blocks = [images, images[:, :, ::-1]] if mirrored else [images]
     classes = np.tile(labels, len(blocks))
     total = copies * len(classes)
-    with _replacing_folder(folder, force) as new:
+    with replacing_folder(folder, force) as new:
         _write_array(new / IMAGES, (total, *SHAPE), np.uint8, blocks * copies)
         _write_array(
             new / LABELS, (total, len(CLASSES)), np.float64, [np.eye(len(CLASSES))[classes]] * copies
@@ -110,7 +110,7 @@ def _write_jpegs(
 
 
 @contextmanager
-def _replacing_folder(folder: Path, force: bool) -> Iterator[Path]:
+def replacing_folder(folder: Path, force: bool) -> Iterator[Path]:
     """A temporary folder beside the wanted one, which takes its place when the block succeeds."""
     folder = folder.absolute()
     new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("part", "old"))
