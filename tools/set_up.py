@@ -74,12 +74,12 @@ def followed(lines: Iterable[str], expected: int) -> Iterator[str]:
     collected, told, every = 0, time.monotonic(), 5 if sys.stdout.isatty() else 20
     for line in lines:
         yield line
-        collected += line.startswith("Collecting ")
+        collected += (collects := line.startswith(("Collecting ", "Processing ")))
         if line.startswith("Installing collected packages"):
             tell(f"{collected} packages are here and are now installed: a minute or two")
-        elif line.startswith("Collecting ") and time.monotonic() - told > every:
+        elif collects and time.monotonic() - told > every:
             told = time.monotonic()
-            tell(f"collecting {line.split()[1]} ({collected} of about {expected})")
+            tell(f"collecting packages ({collected} of {expected})")
 
 
 def tell(what: str) -> None:
