@@ -32,8 +32,8 @@ notebooks: $(READY) ## execute the chapters again, in place
 	$(BIN)/pixel-edu course notebooks
 
 lint: $(READY) ## check the code's style
-	$(BIN)/ruff check --quiet .
-	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/ruff format --check .
 
 format: $(READY) ## mend the code's style
 	$(BIN)/ruff check --fix .
