@@ -1,11 +1,15 @@
+import io
 import re
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from pixel_edu import data, sprites
@@ -69,6 +73,27 @@ def test_overflowed_jpegs_are_noticed_and_turned_back_on_request(kaggle, drawn):
     mended = data.load(kaggle, undo_overflow=True)
     assert np.median(np.abs(mended.images.astype(int) - drawn.images[:20])) <= 2
     assert not data.pictures.overflowed(mended.images)
+
+
+def test_a_download_with_the_folder_inside_it_is_found(kaggle, tmp_path, drawn):
+    (tmp_path / "pixel-art" / "versions").mkdir(parents=True)
+    kaggle.rename(tmp_path / "pixel-art" / "versions" / "1")
+    assert len(data.load(tmp_path / "pixel-art")) == 60
+    data.write_kaggle(tmp_path / "pixel-art" / "versions" / "2", drawn.images, drawn.labels)
+    with pytest.raises(data.DataError, match="several datasets"):
+        data.load(tmp_path / "pixel-art")
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_what_is_written_is_what_is_read(seed, copies, mirrored):
+    rng = np.random.default_rng(seed)
+    images, labels = rng.integers(0, 256, (5, 16, 16, 3), np.uint8), rng.integers(0, 5, 5)
+    rows = np.concatenate([images, images[:, :, ::-1]]) if mirrored else images
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = data.load(data.write_kaggle(folder, images, labels, copies=copies, mirrored=mirrored))
+        assert np.array_equal(loaded.images, np.tile(rows, (copies, 1, 1, 1)))
+        assert np.array_equal(loaded.labels, np.tile(labels, copies * (1 + mirrored)))
 
 
 def test_own_folders_keep_the_course_order_of_classes(folders, drawn):
@@ -160,6 +185,11 @@ def test_the_split_follows_the_pixels_not_the_rows_or_their_copies(drawn):
     assert once == held_out(np.tile(drawn.images[:, :, ::-1], (3, 1, 1, 1)), np.tile(drawn.labels, 3))
 
 
+def test_no_validation_sprite_nor_its_mirror_is_in_training_on_20_000_procedural_sprites():
+    made = sprites.make(20_000)
+    assert_no_leak(made.images, made.labels)
+
+
 def test_the_split_is_the_same_on_every_machine(drawn):
     assert data.split(drawn.images, drawn.labels, 0.1).validation.tolist() == [2, 28, 38, 41, 54]
 
@@ -218,6 +248,7 @@ def only_jpegs(then):
     return change
 
 
+HEAD = "Image Index,Image Path,Label\n"
 BAD = {
     "truncated images": (cut_short, "cut short"),
     "pickled images": (pickled, "pickled"),
@@ -259,6 +290,25 @@ BAD = {
         only_jpegs(lambda f: (f / TABLE).write_text("Image Index,Image Path,Label\n1,x,[1. 1. 0.]\n")),
         "line 2",
     ),
+    "a header that is damaged": (
+        lambda f: (f / IMAGES).write_bytes((f / IMAGES).read_bytes().replace(b"'shape'", b"'sha(((", 1)),
+        "not a .npy file",
+    ),
+    "an archive in place of an array": (lambda f: (f / IMAGES).write_bytes(b"PK\x03\x04"), "not a .npy file"),
+    "an index twice": (
+        only_jpegs(lambda f: (f / TABLE).write_text(HEAD + "1,x,[1. 0. 0. 0. 0.]\n" * 2)),
+        "line 3: the Image Index 1 is there twice",
+    ),
+    "an index of text": (
+        only_jpegs(lambda f: (f / TABLE).write_text(HEAD + "one,x,[1. 0. 0. 0. 0.]\n")),
+        "line 2: the Image Index 'one'",
+    ),
+    "a label of six": (
+        only_jpegs(lambda f: (f / TABLE).write_text(HEAD + "1,x,[1. 0. 0. 0. 0. 0.]\n")),
+        "line 2",
+    ),
+    "a table of no rows": (only_jpegs(lambda f: (f / TABLE).write_text(HEAD)), "no rows"),
+    "no table": (only_jpegs(lambda f: [(f / TABLE).unlink(), (f / LABELS).unlink()]), "no labels.csv"),
     "no JPEGs": (
         only_jpegs(lambda f: [p.unlink() for p in (f / JPEGS).iterdir()]),
         "holds no image_<k>.JPEG",
@@ -303,6 +353,47 @@ def test_a_broken_picture_among_good_ones_is_named_and_left_out_only_on_request(
     assert broken.name in loaded.notes[0]
 
 
+def test_an_animation_is_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "a" / "x.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(data.DataError, match="animation of 2 frames"):
+        data.load(tmp_path)
+
+
+def test_a_text_file_that_calls_itself_a_picture_is_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.png").write_text("%!PS-Adobe-3.0 EPSF-3.0")
+    with pytest.raises(data.DataError, match=r"x\.png cannot be read"):
+        data.load(tmp_path)
+
+
+def test_exif_rotation_is_not_obeyed(tmp_path):
+    (tmp_path / "a").mkdir()
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[:8] = 255
+    turned = Image.Exif()
+    turned[274] = 6  # orientation: turn by 90 degrees to look at it
+    Image.fromarray(image).save(tmp_path / "a" / "x.png", exif=turned)
+    assert np.array_equal(data.load(tmp_path).images[0], image)
+
+
+@given(st.integers(0, 127), st.binary(min_size=1, max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_a_damaged_header_never_gives_anything_but_one_sentence(place, noise):
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((2, 16, 16, 3), np.uint8))
+    content = bytearray(buffer.getvalue())
+    content[place : place + len(noise)] = noise
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / IMAGES
+        path.write_bytes(content)
+        try:
+            data.arrays.map_array(path)
+        except data.DataError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
 def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path):
     (tmp_path / "a").mkdir()
     Image.new("1", (20_000, 20_000)).save(tmp_path / "a" / "x.png")
@@ -319,6 +410,17 @@ def test_a_folder_that_is_there_is_kept_unless_replacing_it_is_asked_for(kaggle,
     assert len(data.load(kaggle)) == 60
     data.write_kaggle(kaggle, drawn.images[:5], drawn.labels[:5], force=True)
     assert len(data.load(kaggle)) == 5
+    assert [p.name for p in kaggle.parent.iterdir()] == ["set"]
+
+
+def test_an_interruption_half_way_leaves_the_old_folder_and_nothing_else(kaggle, drawn):
+    def interrupted(rows):
+        yield from rows[:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        data.write_kaggle(kaggle, drawn.images[:9], drawn.labels[:9], jpegs=9, force=True, track=interrupted)
+    assert len(data.load(kaggle)) == 60
     assert [p.name for p in kaggle.parent.iterdir()] == ["set"]
 
 
