@@ -107,7 +107,7 @@ def quality_axes(xlabel: str, ylabel: str) -> tuple[Canvas, mpl.axes.Axes]:
 
 
 def budget(shares: Mapping[str, Sequence[float]], parts: Sequence[str], xlabel: str, alt: str) -> Figure:
-    """Stacked bars: how each row's whole is spent.
+    """Stacked bars: how each row's whole is spent. The last part is grey: what is left over.
 
     Args:
         shares: for each row's name the share of every part, adding up to 1.
@@ -121,8 +121,8 @@ def budget(shares: Mapping[str, Sequence[float]], parts: Sequence[str], xlabel: 
     canvas, ax = axes(xlabel, height=0.9 + 0.3 * len(shares))
     ends = np.cumsum([*shares.values()], axis=1)
     starts = np.pad(ends, ((0, 0), (1, 0)))
-    for i, part in enumerate(parts):
-        ax.barh(list(shares), ends[:, i] - starts[:, i], left=starts[:, i], height=0.6, label=part)
+    for i, (part, color) in enumerate(zip(parts, (*COLORS[: len(parts) - 1], COLORS[-1]), strict=True)):
+        ax.barh(list(shares), ends[:, i] - starts[:, i], left=starts[:, i], height=0.6, label=part, color=color)
     ax.invert_yaxis()
     ax.grid(visible=False)
     ax.xaxis.set_major_formatter("{x:.0%}")
@@ -204,7 +204,8 @@ def _picture(images: np.ndarray, columns: int, width: int, alt: str) -> str:
     tiles = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
     data = base64.b64encode(png_bytes(grid(tiles, columns, gap=1, background=0))).decode()
     box = f"flex:1 1 17em;min-width:0;width:100%;max-width:{width}px;height:auto"
-    plain = "display:block;margin:0;padding:0!important;border-radius:0;background:none!important"
+    plain = "display:block;margin:0;padding:0!important;border-radius:0"
+    plain += ";background:none!important;filter:none"  # themes dim images when dark, which would falsify colours
     return (
         f'<img alt="{escape(alt)}" style="image-rendering:pixelated;{box};{plain}" src="data:image/png;base64,{data}">'
     )

@@ -120,7 +120,10 @@ def cosine(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) -> Schedule
 def sigmoid(
     T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0, max_beta: float = 0.999
 ) -> Schedule:
-    """ᾱ follows a falling sigmoid (Jabri et al. 2022, arXiv:2212.11972), scaled to run from 1 to 0.
+    """ᾱ follows a falling sigmoid, scaled to run from 1 to 0.
+
+    Used by Jabri et al. 2023 (arXiv:2212.11972) and compared with others by Chen 2023 (arXiv:2301.10972). What
+    diffusers calls "sigmoid" is another schedule: there β_t, not ᾱ_t, follows the curve.
 
     Args:
         T: number of timesteps.
