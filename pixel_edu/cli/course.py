@@ -96,17 +96,15 @@ def _run_one(course, path: Path, profile: Profile | None, out: Path | None, chec
 @app.command()
 def artwork(
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 when a stored picture is out of date.")
+        bool, typer.Option("--check", help="Write nothing; exit code 1 when something stored is out of date.")
     ] = False,
-    folder: Annotated[Path, typer.Option(help="Where the pictures are.")] = Path("book/_static/art"),
+    book: Annotated[Path, typer.Option(help="The book's folder.")] = Path("book"),
 ) -> None:
-    """Draw the pictures of the book's pages and the numbers of the dataset card from the sprite generator."""
+    """Draw the pictures of the book's pages and count the numbers of the dataset card."""
     from pixel_edu.course import artwork as art
 
-    stale = art.stale(folder)
-    if check and stale:
-        typer.echo(f"out of date: {', '.join(stale)}; run: pixel-edu course artwork", err=True)
+    changed = art.stale(book) if check else art.draw_all(book)
+    if check and changed:
+        typer.echo(f"out of date: {', '.join(changed)}; run: pixel-edu course artwork", err=True)
         raise typer.Exit(1)
-    if not check:
-        art.draw_all(folder)
-    typer.echo(f"{folder}: {'up to date' if check or not stale else f'{len(stale)} written'}")
+    typer.echo(f"{book}: {', '.join(changed) + ' written' if changed else 'up to date'}")

@@ -1,0 +1,46 @@
+"""What the book's pages need beyond Jupyter Book's settings.
+
+The public repository's address is read from pyproject.toml, its only home. Scripts that Jupyter Book adds for running
+code elsewhere, and that would ask another origin, are left out. Generated artwork is ready for the theme.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+ELSEWHERE = ("thebe", "unpkg.com", "cdn.jsdelivr.net", "cdnjs.cloudflare.com")
+
+
+def repository(root: Path) -> str:
+    """The address under `[project.urls]` in the pyproject.toml of a folder."""
+    with open(root / "pyproject.toml", "rb") as file:
+        return tomllib.load(file)["project"]["urls"]["Repository"]
+
+
+def _use_repository(app, config) -> None:
+    config.html_theme_options |= {
+        "repository_url": repository(Path(app.confdir)),
+        "repository_branch": "main",
+        "path_to_docs": "",
+        "use_repository_button": True,
+        "use_edit_page_button": True,
+        "use_issues_button": True,
+    }
+    config.html_context.setdefault("default_mode", "auto")  # left empty, pages complain in the console
+
+
+def _stay_here(app, pagename, templatename, context, doctree) -> None:
+    def stays(script) -> bool:
+        attributes = getattr(script, "attributes", {})
+        words = f"{getattr(script, 'filename', script)} {attributes.get('body', '')}"
+        return not any(word in words.lower() for word in ELSEWHERE)
+
+    context["script_files"] = [script for script in context.get("script_files", []) if stays(script)]
+    context["css_files"] = [sheet for sheet in context.get("css_files", []) if stays(sheet)]
+
+
+def setup(app):
+    app.connect("config-inited", _use_repository)
+    app.connect("html-page-context", _stay_here, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
