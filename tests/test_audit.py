@@ -125,7 +125,7 @@ def test_a_figure_that_reaches_the_corner_is_not_a_mark(tmp_path, drawn):
     images = drawn.images.copy()
     images[:, -1, -1] = 0
     assert "marked-corner" in names(report_on(tmp_path, images, drawn.labels))
-    images[:, -1, -2] = 0
+    images[:, -1, -2] = 150
     assert "marked-corner" not in names(report_on(tmp_path / "other", images, drawn.labels))
 
 

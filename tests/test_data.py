@@ -194,6 +194,14 @@ def test_the_split_is_the_same_on_every_machine(drawn):
     assert data.split(drawn.images, drawn.labels, 0.1).validation.tolist() == [2, 28, 38, 41, 54]
 
 
+def test_a_sprite_under_two_labels_is_split_the_same_in_any_order_of_rows(drawn):
+    images = np.tile(drawn.images, (2, 1, 1, 1))
+    labels = np.r_[drawn.labels, (drawn.labels + 1) % 5]
+    there = data.split(images, labels, 0.2).validation
+    back = len(images) - 1 - data.split(images[::-1], labels[::-1], 0.2).validation
+    assert there.tolist() == sorted(back.tolist())
+
+
 def test_every_class_gives_the_same_share(drawn):
     rows = data.split(drawn.images, drawn.labels, 0.25).validation
     assert np.bincount(drawn.labels[rows]).tolist() == [3] * 5
@@ -351,6 +359,13 @@ def test_a_broken_picture_among_good_ones_is_named_and_left_out_only_on_request(
     assert len(loaded) == 59
     assert np.bincount(loaded.labels).tolist() == [12, 12, 11, 12, 12]
     assert broken.name in loaded.notes[0]
+
+
+def test_a_picture_that_is_no_sprite_by_its_size_is_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    Image.new("1", (4097, 4)).save(tmp_path / "a" / "x.png")
+    with pytest.raises(data.DataError, match="4097 x 4 pixels"):
+        data.load(tmp_path)
 
 
 def test_an_animation_is_refused(tmp_path):
