@@ -31,6 +31,7 @@ MEND = {
     "csv-counts-from-one": "image k belongs to Image Index k + 1, as pixel_edu.data.load knows",
     "csv-dummy-paths": "ignore that column, as pixel_edu.data.load does",
     "csv-disagrees": "trust neither file before you know which is right; download both again",
+    "jpeg-noise": "use sprites.npy to split: here a sprite can be in training and its mirror in validation",
     "overflowed-jpegs": "use sprites.npy, or load with undo_overflow, which cannot bring back black",
 }
 """What to do about each trap that `check` knows."""
@@ -280,6 +281,10 @@ def _table(sprites: data.SpriteData) -> Iterator[Trap]:
 
 
 def _jpegs(sprites: data.SpriteData) -> Iterator[Trap]:
+    if sprites.layout == "jpegs":
+        yield Trap(
+            "jpeg-noise", "JPEG changes pixels, so a sprite and its mirror are no longer the same pixels"
+        )
     files = list(find_jpegs(sprites.source).values())[:JPEGS_LOOKED_AT] if sprites.layout != "folders" else []
     if not files:
         return

@@ -196,7 +196,7 @@ def test_the_split_is_the_same_on_every_machine(drawn):
 
 def test_a_sprite_under_two_labels_is_split_the_same_in_any_order_of_rows(drawn):
     images = np.tile(drawn.images, (2, 1, 1, 1))
-    labels = np.r_[drawn.labels, (drawn.labels + 1) % 5]
+    labels = np.r_[drawn.labels, 0 * drawn.labels]
     there = data.split(images, labels, 0.2).validation
     back = len(images) - 1 - data.split(images[::-1], labels[::-1], 0.2).validation
     assert there.tolist() == sorted(back.tolist())

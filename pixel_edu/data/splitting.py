@@ -26,6 +26,7 @@ def split(images: np.ndarray, labels: np.ndarray, validation: float = 0.1) -> Sp
 
     In each class the base sprites are ordered by the hash of their pixels, and the first are held out.
     So the split is the same on every machine and in every order of the rows, however often rows are copied.
+    JPEG noise makes a sprite and its mirror two different sprites: split the arrays, not the JPEGs.
 
     Args:
         images: (N, 16, 16, 3) uint8.
