@@ -1,8 +1,8 @@
 """What every chapter draws with: sprites and plots as HTML that follows the page's light or dark colours.
 
-A figure is text, so a chapter that is run again without a change gives the same bytes. Sprites are one small PNG, enlarged
-by the browser without smoothing. A plot is an inline SVG whose axes and words take the colour and the font of the page;
-only its data has colours of its own, chosen to be read on white and on dark, and by colour-blind eyes.
+A figure is text, so a chapter that is run again without a change gives the same bytes. Sprites are one small PNG,
+enlarged by the browser without smoothing. A plot is an inline SVG whose axes and words take the colour and the font of
+the page; only its data has colours of its own, chosen to be read on white and on dark, and by colour-blind eyes.
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ def budget(shares: Mapping[str, Sequence[float]], parts: Sequence[str], xlabel: 
     ends = np.cumsum([*shares.values()], axis=1)
     starts = np.pad(ends, ((0, 0), (1, 0)))
     for i, (part, color) in enumerate(zip(parts, (*COLORS[: len(parts) - 1], COLORS[-1]), strict=True)):
-        ax.barh(list(shares), ends[:, i] - starts[:, i], left=starts[:, i], height=0.6, label=part, color=color)
+        ax.barh(
+            list(shares), ends[:, i] - starts[:, i], left=starts[:, i], height=0.6, label=part, color=color
+        )
     ax.invert_yaxis()
     ax.grid(visible=False)
     ax.xaxis.set_major_formatter("{x:.0%}")
@@ -176,7 +178,9 @@ def sprites(
     rows = -(-len(images) // columns)
     for name, captions, count in (("column", column_captions, columns), ("row", row_captions, rows)):
         if len(captions) not in (0, count):
-            raise ValueError(f"there are {len(captions)} {name} captions for {count} {name}s: give one for each")
+            raise ValueError(
+                f"there are {len(captions)} {name} captions for {count} {name}s: give one for each"
+            )
     width = scale * (columns * (images.shape[2] + 1) - 1)
     header = _line("", _captions(column_captions, width), row_captions) if len(column_captions) else ""
     if not len(row_captions):
@@ -204,11 +208,10 @@ def _picture(images: np.ndarray, columns: int, width: int, alt: str) -> str:
     tiles = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
     data = base64.b64encode(png_bytes(grid(tiles, columns, gap=1, background=0))).decode()
     box = f"flex:1 1 17em;min-width:0;width:100%;max-width:{width}px;height:auto"
-    plain = "display:block;margin:0;padding:0!important;border-radius:0"
-    plain += ";background:none!important;filter:none"  # themes dim images when dark, which would falsify colours
-    return (
-        f'<img alt="{escape(alt)}" style="image-rendering:pixelated;{box};{plain}" src="data:image/png;base64,{data}">'
-    )
+    # a theme's frame and dimming of images would falsify colours
+    plain = "display:block;margin:0;padding:0!important;border-radius:0;background:none!important;filter:none"
+    source = f"data:image/png;base64,{data}"
+    return f'<img alt="{escape(alt)}" style="image-rendering:pixelated;{box};{plain}" src="{source}">'
 
 
 def _captions(captions: Sequence[object], width: int) -> str:

@@ -49,7 +49,9 @@ class Schedule:
     def __post_init__(self) -> None:
         a = self.alpha_bar
         if a.ndim != 1 or not bool((a[1:] < a[:-1]).all()) or not (a[-1] > 0 and a[0] < 1):
-            raise ValueError("alpha_bar must be a list that falls, inside 0 .. 1: check the schedule's formula")
+            raise ValueError(
+                "alpha_bar must be a list that falls, inside 0 .. 1: check the schedule's formula"
+            )
 
     def __len__(self) -> int:
         """The number of timesteps, T."""
@@ -65,9 +67,13 @@ class Schedule:
             ValueError: a timestep outside -1 .. T-1.
         """
         if len(t) and not (int(t.min()) >= -1 and int(t.max()) < len(self)):
-            raise ValueError(f"timesteps run from -1 to {len(self) - 1}, not to {int(t.min())} .. {int(t.max())}")
+            raise ValueError(
+                f"timesteps run from -1 to {len(self) - 1}, not to {int(t.min())} .. {int(t.max())}"
+            )
         one = self.alpha_bar.new_ones(1)
-        a = torch.cat([self.alpha_bar, one])[t.cpu()].reshape(-1, 1, 1, 1)  # index -1 reads the last, which is 1
+        a = torch.cat([self.alpha_bar, one])[t.cpu()].reshape(
+            -1, 1, 1, 1
+        )  # index -1 reads the last, which is 1
         half_log_snr = (a.log() - torch.log1p(-a)) / 2
         return Levels(*(value.float().to(t.device) for value in (a.sqrt(), (1 - a).sqrt(), half_log_snr)))
 
@@ -127,7 +133,8 @@ def sigmoid(
 
     Args:
         T: number of timesteps.
-        start, end: the part of the sigmoid that is used.
+        start: where on the sigmoid the curve begins.
+        end: where it ends.
         tau: temperature; larger is closer to a straight line.
         max_beta: bound on a single step.
     """

@@ -60,16 +60,81 @@ def test_clean_data_is_left_alone_at_timestep_minus_one():
     assert torch.equal(diffusion.add_noise(x0, eps, linear().levels(torch.tensor([-1, -1]))), x0)
 
 
+def check_round_trip(target, clean, schedule, prediction) -> None:
+    """A perfect answer gives back the image and the noise, at every timestep."""
+    x0, eps = batch(len(schedule))
+    level = schedule.levels(torch.arange(len(schedule)))
+    x = diffusion.add_noise(x0, eps, level)
+    found_eps, found_x0 = clean(x, target(x0, eps, level, prediction), level, prediction)
+    # rounding in x is divided by the smaller level, so the tolerance is too
+    assert ((found_eps - eps).abs() * level.noise).max() < 1e-5
+    assert ((found_x0 - x0).abs() * level.signal).max() < 1e-5
+
+
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("make", [linear, cosine])
 def test_a_perfect_answer_gives_back_the_image_and_the_noise_at_every_timestep(prediction, make):
-    schedule, (x0, eps) = make(), batch(1000)
-    level = schedule.levels(EVERY_T)
-    x = diffusion.add_noise(x0, eps, level)
-    found = diffusion.clean(x, diffusion.target(x0, eps, level, prediction), level, prediction)
-    # rounding in x is divided by the smaller level, so the tolerance is too
-    assert ((found.eps - eps).abs() * level.noise.clamp(max=1)).max() < 1e-5
-    assert ((found.x0 - x0).abs() * level.signal.clamp(max=1)).max() < 1e-5
+    check_round_trip(diffusion.target, diffusion.clean, make(), prediction)
+
+
+WRONG_CLEAN = {
+    "eps: noise without its root": ("eps", lambda x, a, level: (a, (x - level.noise**2 * a) / level.signal)),
+    "eps: not divided by the signal": ("eps", lambda x, a, level: (a, x - level.noise * a)),
+    "eps: sign flipped": ("eps", lambda x, a, level: (a, (x + level.noise * a) / level.signal)),
+    "x0: divided by the signal": ("x0", lambda x, a, level: ((x - level.signal * a) / level.signal, a)),
+    "x0: signal left out": ("x0", lambda x, a, level: ((x - a) / level.noise, a)),
+    "v: sign of x0 flipped": (
+        "v",
+        lambda x, a, level: (level.noise * x + level.signal * a, level.signal * x + level.noise * a),
+    ),
+    "v: sign of eps flipped": (
+        "v",
+        lambda x, a, level: (level.noise * x - level.signal * a, level.signal * x - level.noise * a),
+    ),
+    "v: signal and noise swapped": (
+        "v",
+        lambda x, a, level: (level.signal * x + level.noise * a, level.noise * x - level.signal * a),
+    ),
+}
+
+
+@pytest.mark.parametrize(("prediction", "wrong"), WRONG_CLEAN.values(), ids=WRONG_CLEAN)
+def test_the_round_trip_refuses_wrong_conversions(prediction, wrong):
+    with pytest.raises(AssertionError):
+        check_round_trip(diffusion.target, lambda x, a, level, _: wrong(x, a, level), linear(), prediction)
+
+
+WRONG_V = {
+    "sign of x0 flipped": lambda x0, eps, level, _: level.signal * eps + level.noise * x0,
+    "signal and noise swapped": lambda x0, eps, level, _: level.noise * eps - level.signal * x0,
+    "x0 and eps swapped": lambda x0, eps, level, _: level.signal * x0 - level.noise * eps,
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_V.values(), ids=WRONG_V)
+def test_the_round_trip_refuses_wrong_velocities(wrong):
+    with pytest.raises(AssertionError):
+        check_round_trip(wrong, diffusion.clean, linear(), "v")
+
+
+def test_v_is_the_noise_on_clean_data_and_the_negative_image_in_pure_noise():
+    x0, eps = batch(1)
+    schedule = cosine()
+    assert torch.equal(diffusion.target(x0, eps, schedule.levels(torch.tensor([-1])), "v"), eps)
+    last = diffusion.target(x0, eps, schedule.levels(torch.tensor([999])), "v")
+    assert_close(last, -x0, rtol=0, atol=1e-3)
+
+
+def test_x_t_has_the_mean_and_the_variance_that_the_level_says():
+    """For one pixel of value 0.7: mean signal · 0.7 and variance noise², within five standard errors."""
+    schedule, count = cosine(), 4096
+    eps = torch.randn(count, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+    for t in (0, 250, 500, 750, 999):
+        level = schedule.levels(torch.tensor([t]))
+        x = diffusion.add_noise(torch.full_like(eps, 0.7), eps, level)
+        noise = level.noise.item()
+        assert abs(x.mean().item() - 0.7 * level.signal.item()) < 5 * noise / count**0.5
+        assert abs(x.var().item() / noise**2 - 1) < 5 * (2 / count) ** 0.5
 
 
 def test_v_is_a_rotation_so_it_keeps_length_and_is_exact_at_both_ends():
@@ -102,7 +167,9 @@ def test_the_loss_is_zero_for_a_perfect_answer_and_the_mean_square_of_an_error(p
     right = diffusion.target(x0, eps, level, prediction)
     assert_close(diffusion.loss(right, x0, eps, level, prediction), torch.zeros(3))
     off = right + torch.tensor([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1)
-    assert_close(diffusion.loss(off, x0, eps, level, prediction), torch.tensor([1.0, 4.0, 9.0]), rtol=1e-5, atol=1e-5)
+    assert_close(
+        diffusion.loss(off, x0, eps, level, prediction), torch.tensor([1.0, 4.0, 9.0]), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_training_timesteps_cover_both_ends_of_the_range_that_sampling_visits():

@@ -7,7 +7,12 @@ from torch.testing import assert_close
 
 from pixel_edu.schedules import Schedule, cosine, linear, shifted, sigmoid
 
-SCHEDULES = {"linear": linear, "cosine": cosine, "sigmoid": sigmoid, "shifted": lambda T=1000: shifted(cosine(T), 4.0)}
+SCHEDULES = {
+    "linear": linear,
+    "cosine": cosine,
+    "sigmoid": sigmoid,
+    "shifted": lambda T=1000: shifted(cosine(T), 4.0),
+}
 
 
 @pytest.mark.parametrize("make", SCHEDULES.values(), ids=SCHEDULES)
@@ -46,7 +51,29 @@ def test_alpha_bar_agrees_with_diffusers(ours, theirs):
     from diffusers import DDPMScheduler
 
     scheduler = DDPMScheduler(beta_schedule=theirs, beta_start=1e-4, beta_end=0.02)
-    assert_close(ours().alpha_bar.float(), scheduler.alphas_cumprod, rtol=1e-4, atol=1e-6)
+    assert_close(ours().alpha_bar, scheduler.alphas_cumprod.double(), rtol=0, atol=1e-6)
+
+
+def test_what_diffusers_calls_sigmoid_is_another_schedule():
+    """Theirs lets β_t follow a sigmoid, ours ᾱ_t: nobody should compare the two by name."""
+    from diffusers import DDPMScheduler
+
+    theirs = DDPMScheduler(beta_schedule="sigmoid", beta_start=1e-4, beta_end=0.02).alphas_cumprod
+    assert (sigmoid().alpha_bar - theirs).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("make", SCHEDULES.values(), ids=SCHEDULES)
+def test_half_log_snr_falls_at_every_timestep(make):
+    assert (make().levels(torch.arange(-1, 1000)).half_log_snr.flatten().diff() < 0).all()
+
+
+def test_half_log_snr_is_exact_at_both_ends():
+    """With L = Σ log(1-β), ᾱ is exp(L) and 1-ᾱ is -expm1(L): no cancellation where ᾱ is near 1."""
+    beta = [1e-4 + (0.02 - 1e-4) * t / 999 for t in range(1000)]
+    log_alpha_bar = list(itertools.accumulate(math.log1p(-b) for b in beta))
+    level = linear().levels(torch.tensor([0, 1, 998, 999]))
+    expected = [(v - math.log(-math.expm1(v))) / 2 for v in (log_alpha_bar[i] for i in (0, 1, 998, 999))]
+    assert_close(level.half_log_snr.flatten(), torch.tensor(expected), rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("make", SCHEDULES.values(), ids=SCHEDULES)
