@@ -59,6 +59,7 @@ def contents() -> dict[str, Content]:
         "_static/art/favicon.png": images.upscale(hero, 2),
         "_static/art/logo.png": images.upscale(hero, 4),
         "_static/art/wall.png": wall(),
+        "_static/art/readme.png": images.upscale(wall(), 4),  # a README cannot ask for NEAREST
         "_static/art/noise.png": noise_frames(),
         "generated/procedural_set.md": procedural_set(),
     }
