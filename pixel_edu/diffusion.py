@@ -79,11 +79,15 @@ def clean(x: Images, answer: Images, level: Levels, prediction: Prediction) -> C
     raise ValueError(f"prediction is {prediction!r}: use eps, x0 or v")
 
 
-def loss(answer: Images, x0: Images, eps: Images, level: Levels, prediction: Prediction) -> Float[Tensor, " b"]:
+def loss(
+    answer: Images, x0: Images, eps: Images, level: Levels, prediction: Prediction
+) -> Float[Tensor, " b"]:
     """Mean squared error of each image's answer: (B,) float32."""
     return (answer - target(x0, eps, level, prediction)).square().mean(dim=(1, 2, 3))
 
 
-def random_timesteps(schedule: Schedule, count: int, generator: torch.Generator | None = None) -> Int[Tensor, " b"]:
+def random_timesteps(
+    schedule: Schedule, count: int, generator: torch.Generator | None = None
+) -> Int[Tensor, " b"]:
     """Timesteps to train on: (count,) int64, uniform over 0 .. T-1, both ends included."""
     return torch.randint(0, len(schedule), (count,), generator=generator)

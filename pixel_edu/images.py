@@ -104,7 +104,8 @@ def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 210) 
     sheet = np.full((rows, height + gap, columns, width + gap, channels), background, np.uint8)
     for i, image in enumerate(images):
         sheet[i // columns, :height, i % columns, :width] = image
-    return sheet.reshape(rows * (height + gap), columns * (width + gap), channels)[: -gap or None, : -gap or None]
+    sheet = sheet.reshape(rows * (height + gap), columns * (width + gap), channels)
+    return sheet[: -gap or None, : -gap or None]
 
 
 def png_bytes(image: np.ndarray) -> bytes:
