@@ -42,3 +42,16 @@ def stand_in(shared_data, tmp_path_factory) -> Path:
     command = [sys.executable, shared_data / "make_kaggle_layout.py", out, "--images", "100"]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return out
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory) -> Path:
+    """The folder of the book's pages, built from this tree with warnings as errors; build.log lies beside it."""
+    built = tmp_path_factory.mktemp("book") / "_build"
+    program = "from jupyter_book.cli.main import main; main()"
+    options = ["-W", "-n", "--keep-going", "--path-output", str(built.parent)]
+    command = [sys.executable, "-c", program, "build", ".", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    (built / "build.log").write_text(done.stdout + done.stderr)
+    return built / "html"

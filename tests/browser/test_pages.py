@@ -1,0 +1,131 @@
+"""Every page, driven in a real browser: nothing is asked of elsewhere, nothing goes wrong, it fits a phone."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.browser
+
+TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
+PAGES = [
+    TOC["root"],
+    *(page["file"] for part in TOC["parts"] for page in part["chapters"]),
+    "search",
+    "genindex",
+]
+
+CONTRAST = """() => {
+  const channel = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = rgb => 0.2126 * channel(rgb[0]) + 0.7152 * channel(rgb[1]) + 0.0722 * channel(rgb[2]);
+  const read = colour => colour.match(/[\\d.]+/g).map(Number);
+  const behind = node => {
+    for (; node; node = node.parentElement) {
+      const colour = read(getComputedStyle(node).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0.9) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const seen = [...document.querySelectorAll(".bd-article :is(p, li, h1, h2, a, td, th, code, span)")]
+    .filter(e => !e.closest("svg, figure.pixel-figure, mjx-container, .headerlink") && !e.matches(".headerlink"))
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && e.offsetParent);
+  return seen.map(e => [ratio(light(read(getComputedStyle(e).color)), light(behind(e))), e.textContent.slice(0, 40)])
+    .filter(([value]) => value < 4.5).map(([value, text]) => value.toFixed(2) + " " + text);
+}"""
+
+
+@pytest.fixture
+def visit(chromium, site):
+    """Opens a page and gathers what it asks for and complains about."""
+
+    @contextmanager
+    def opened(name, width=1280, scheme="light", motion="no-preference"):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion=motion
+        )
+        page = context.new_page()
+        page.wrong = []
+        page.on("console", lambda said: page.wrong.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: page.wrong.append(str(error)))
+        page.on("requestfailed", lambda request: page.wrong.append(f"failed: {request.url}"))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith((site, "data:", "blob:")) else page.wrong.append(request.url)
+            ),
+        )
+        page.goto(f"{site}{name}.html", wait_until="networkidle")
+        yield page
+        context.close()
+
+    return opened
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_nobody_else_and_makes_no_error(visit, name):
+    with visit(name) as page:
+        page.mouse.wheel(0, 100_000)
+        page.wait_for_load_state("networkidle")
+        assert page.wrong == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone(visit, name):
+    with visit(name, width=360) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_words_stand_out_from_what_is_behind_them(visit, name, scheme):
+    with visit(name, scheme=scheme) as page:
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")])
+def test_figures_have_no_box_behind_them_in_the_dark(visit, name):
+    with visit(name, scheme="dark") as page:
+        boxes = page.evaluate(
+            """[...document.querySelectorAll(".cell_output .text_html, .cell_output :is(img, svg, figure)")]
+            .map(e => getComputedStyle(e).backgroundColor).filter(colour => colour !== "rgba(0, 0, 0, 0)")"""
+        )
+        assert boxes == []
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")])
+def test_sprites_are_enlarged_without_smoothing(visit, name):
+    with visit(name) as page:
+        ways = page.evaluate(
+            "[...document.querySelectorAll('.bd-article img')].map(e => getComputedStyle(e).imageRendering)"
+        )
+        assert ways
+        assert set(ways) == {"pixelated"}
+
+
+def test_formulas_are_set(visit):
+    with visit("book/notation") as page:
+        page.wait_for_selector("mjx-container mjx-math", timeout=10_000)
+        assert page.wrong == []
+
+
+def test_noise_clears_up_once_and_again_when_asked(visit):
+    running = "document.querySelector('.frames i').getAnimations()[0]?.playState ?? 'none'"
+    with visit("book/intro") as page:
+        page.wait_for_function(f"['finished', 'none'].includes({running})", timeout=10_000)
+        page.get_by_role("button", name="Play again").click()
+        assert page.evaluate(running) == "running"
+
+
+def test_nothing_moves_for_those_who_ask_for_it(visit):
+    with visit("book/intro", motion="reduce") as page:
+        assert page.evaluate("document.getAnimations().length") == 0
+
+
+def test_the_first_tab_stop_skips_to_the_text_and_is_seen(visit):
+    with visit("book/setup") as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
+        assert page.evaluate("document.activeElement.getBoundingClientRect().top >= 0")

@@ -1,0 +1,194 @@
+"""The book: built without a warning, asking no other origin, telling of what it shows, each fact in one place."""
+
+import re
+import subprocess
+import tomllib
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from statistics import median
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+import yaml
+
+from pixel_edu.course import artwork, notebooks
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))
+NBVAL = {"nbval-check-output", "nbval-ignore-output", "nbval-skip", "nbval-raises-exception"}
+LOADS = {("link", "href"), ("source", "src"), ("source", "srcset"), ("object", "data")}
+IDS = [path.stem for path in CHAPTERS]
+
+
+class Page(HTMLParser):
+    """What a page loads, links to, names and shows."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path, self.loads, self.links, self.names = path, [], [], set()
+        self.silent, self.headings = [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        a = dict(attrs)
+        self.names |= {a["id"]} if a.get("id") else set()
+        if "src" in a:
+            self.loads.append(a["src"])
+        self.loads += [a[key] for key in ("href", "srcset", "data") if (tag, key) in LOADS and key in a]
+        self.loads += re.findall(r"url\(['\"]?([^)'\"]+)", a.get("style") or "")
+        if tag == "a" and "href" in a:
+            self.links.append(a["href"])
+        if (tag == "img" and not (a.get("alt") or "").strip()) or (
+            a.get("role") == "img" and not (a.get("aria-label") or "").strip()
+        ):
+            self.silent.append(self.get_starttag_text()[:200])
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+
+@pytest.fixture(scope="session")
+def pages(book):
+    """Every page that a reader can come to."""
+    return [Page(path) for path in sorted(book.rglob("*.html")) if "_static" not in path.parts]
+
+
+def test_the_book_builds_without_a_warning(book):
+    log = (book.parent / "build.log").read_text()
+    assert "WARNING" not in log
+    assert "ERROR" not in log
+
+
+def test_every_page_of_the_contents_is_built(book):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    files = [toc["root"]] + [page["file"] for part in toc["parts"] for page in part["chapters"]]
+    assert [name for name in files if not (book / f"{name}.html").exists()] == []
+
+
+def test_no_page_names_a_resource_of_another_origin(pages):
+    foreign = {(page.path.name, url) for page in pages for url in page.loads if urlsplit(url).netloc}
+    assert foreign == set()
+
+
+def test_no_stylesheet_names_a_resource_of_another_origin(book):
+    for sheet in book.rglob("*.css"):
+        urls = re.findall(r"(?:url\(|@import\s+)['\"]?([^)'\"\s;]+)", sheet.read_text(encoding="utf-8"))
+        assert [url for url in urls if urlsplit(url).netloc] == [], sheet
+
+
+def test_every_picture_says_what_it_shows(pages):
+    assert [(page.path.name, tag) for page in pages for tag in page.silent] == []
+
+
+def test_headings_step_down_one_level_at_a_time(pages):
+    for page in pages:
+        if page.headings:
+            steps = [b - a for a, b in zip(page.headings, page.headings[1:], strict=False)]
+            assert page.headings[0] == 1, page.path
+            assert max(steps, default=0) <= 1, page.path
+
+
+def test_every_link_inside_the_book_leads_somewhere(pages):
+    by_path = {page.path: page for page in pages}
+    broken = []
+    for page in pages:
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
+            known = by_path.get(target)
+            if not target.exists() or (
+                known and parts.fragment and unquote(parts.fragment) not in known.names
+            ):
+                broken.append((page.path.name, link))
+    assert broken == []
+
+
+def test_every_page_has_a_link_that_skips_to_its_text(pages):
+    real = [page for page in pages if page.headings]
+    assert [page.path.name for page in real if "#main-content" not in page.links] == []
+
+
+def test_the_address_of_the_repository_stands_in_one_file(book):
+    address = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    found = subprocess.run(
+        ["git", "grep", "-lF", address.split("//")[1]], cwd=ROOT, capture_output=True, text=True
+    )
+    if found.returncode > 1:
+        pytest.skip("not a git checkout, so which files are tracked is not known")
+    assert found.stdout.split() == ["pyproject.toml"]
+    assert f'href="{address}"' in (book / "book" / "intro.html").read_text()
+
+
+def test_pictures_and_counted_numbers_are_what_the_program_makes():
+    assert artwork.stale(ROOT / "book") == []
+
+
+def test_a_changed_picture_is_noticed_and_drawn_again(tmp_path):
+    artwork.draw_all(tmp_path)
+    (tmp_path / "_static/art/logo.png").write_bytes((tmp_path / "_static/art/favicon.png").read_bytes())
+    (tmp_path / "generated/procedural_set.md").write_text("4,001")
+    expected = ["_static/art/logo.png", "generated/procedural_set.md"]
+    assert artwork.stale(tmp_path) == expected
+    assert artwork.draw_all(tmp_path) == expected
+    assert artwork.stale(tmp_path) == []
+
+
+def test_vendored_files_are_listed_with_version_and_licence():
+    vendor = ROOT / "book/_static/vendor"
+    listed = re.findall(
+        r"^\| `(\w+)/` \| \S+ \| [\d.]+ \| [^|]*`(\S+)`", (vendor / "README.md").read_text(), re.M
+    )
+    assert [name for name, _ in listed] == sorted(path.name for path in vendor.iterdir() if path.is_dir())
+    assert all((vendor / licence).exists() for _, licence in listed)
+
+
+def test_every_citation_is_in_the_bibliography():
+    keys = re.findall(r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text(), re.M)
+    assert [key for key, count in Counter(keys).items() if count > 1] == []
+    text = "\n".join(path.read_text() for path in [*CHAPTERS, *(ROOT / "book").glob("*.md")])
+    cited = {key for group in re.findall(r"\{cite\w*(?::\w+)?\}`([^`]+)`", text) for key in group.split(",")}
+    assert cited <= set(keys)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_a_chapter_is_stored_normalised(path):
+    stored = path.read_text(encoding="utf-8")
+    assert notebooks.text(notebooks.normalise(notebooks.read(path))) == stored
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_a_chapter_has_run_from_top_to_bottom(path):
+    counts = [cell.execution_count for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_tags_for_nbval_are_lower_case_and_known(path):
+    tags = [tag for cell in nbformat.read(path, 4).cells for tag in cell.metadata.get("tags", [])]
+    assert [tag for tag in tags if tag.lower().startswith("nbval") and tag not in NBVAL] == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_a_chapter_begins_and_ends_as_all_do(path):
+    cells = nbformat.read(path, 4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^## (.*)$", text, re.M)
+    assert len(re.findall(r"^# ", text, re.M)) == 1
+    assert headings[0] == "Overview"
+    wanted = ["Summary", "Exercises", "Sources"]
+    assert [name for name in headings if name in wanted] == wanted
+    assert headings[-1] == "Sources"
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert "import" in code[0].source
+    assert code[1].metadata.tags == ["parameters"]
+    assert "profile" in code[1].source
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_cells_are_short(path):
+    lines = [len(c.source.splitlines()) for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
+    assert median(lines) <= 8
+    assert max(lines) <= 25
