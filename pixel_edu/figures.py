@@ -85,7 +85,7 @@ def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canva
     Args:
         xlabel: what runs to the right, with its unit.
         ylabel: what runs upwards, with its unit.
-        height: in inches; the width is 5.
+        height: in inches; the width is 4.6.
 
     >>> canvas, ax = axes("timestep t", "variance of x_t")
     >>> line, = ax.plot([0, 999], [1, 1])
@@ -93,7 +93,7 @@ def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canva
     The variance is 1 at every timestep.
     """
     style()
-    canvas = Canvas(figsize=(5, height), layout="constrained")
+    canvas = Canvas(figsize=(4.6, height), layout="constrained")
     ax = canvas.add_subplot(xlabel=xlabel, ylabel=ylabel)
     return canvas, ax
 
@@ -241,6 +241,6 @@ def _page_svg(svg: str, alt: str) -> str:
     body = re.sub(r"\s+", " ", body).replace("> <", "><").strip()
     mark = hashlib.sha256((alt + body).encode()).hexdigest()[:8]
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{mark}-", body)
-    look = f"display:block;width:100%;max-width:{float(width) * 1.5:.0f}px;height:auto;overflow:visible"
+    look = f"display:block;width:100%;max-width:{float(width) * 1.6:.0f}px;height:auto;overflow:visible"
     look += ";fill:currentColor;stroke-linejoin:round;font-family:inherit"
     return f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width} {height}" style="{look}">{body}'

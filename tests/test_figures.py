@@ -156,8 +156,10 @@ def test_two_plots_on_a_page_share_no_id():
 
 
 def test_rounding_keeps_every_digit_before_the_point():
-    svg = '<svg viewBox="0 0 360 200"><path d="M 213.123456 200.987654 L -14.000001 0.5"/></svg>'
-    assert 'd="M 213.12 200.99 L -14.00 0.5"' in figures._page_svg(svg, "x")
+    svg = '<svg viewBox="0 0 360 200"><use x="204.056789"/><path d="M 213.123456 -0.0049999L-14.000001 0.5"/></svg>'
+    fitted = figures._page_svg(svg, "x")
+    assert 'x="204.06"' in fitted
+    assert 'd="M 213.12 -0.00L-14.00 0.5"' in fitted
 
 
 def test_the_same_plot_gives_the_same_bytes_in_another_process():

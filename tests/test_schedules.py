@@ -38,12 +38,14 @@ def test_cosine_equals_its_closed_form_where_the_bound_on_beta_does_not_bite():
     assert_close(cosine().alpha_bar[:999], expected, rtol=1e-9, atol=0)
 
 
-def test_sigmoid_equals_its_closed_form():
+@pytest.mark.parametrize("tau", [0.5, 1.0, 2.0])
+def test_sigmoid_equals_its_closed_form(tau):
     def squash(v: float) -> float:
-        return 1 / (1 + math.exp(-v))
+        return 1 / (1 + math.exp(-v / tau))
 
-    expected = [(squash(3) - squash(6 * (t + 1) / 1000 - 3)) / (squash(3) - squash(-3)) for t in range(998)]
-    assert_close(sigmoid().alpha_bar[:998], torch.tensor(expected, dtype=torch.float64), rtol=1e-9, atol=0)
+    expected = [(squash(3) - squash(6 * (t + 1) / 1000 - 3)) / (squash(3) - squash(-3)) for t in range(990)]
+    ours = sigmoid(tau=tau).alpha_bar[:990]
+    assert_close(ours, torch.tensor(expected, dtype=torch.float64), rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(linear, "linear"), (cosine, "squaredcos_cap_v2")])
