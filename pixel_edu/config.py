@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 IMAGE_SIZE = 16
 CHANNELS = 3
 CLASSES = ("characters", "creatures", "food", "items", "side_view")
-"""Class names in label order: label c is `CLASSES[c]`."""
+"""Class names in label order; label c is `CLASSES[c]`."""
 NULL_LABEL = len(CLASSES)
 """The label that means "no label"."""
 

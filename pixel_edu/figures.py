@@ -23,7 +23,7 @@ from pixel_edu.config import CLASSES
 from pixel_edu.images import grid, png_bytes
 
 COLORS = ("#2b7fce", "#d9590b", "#0d9468", "#bb5fa0", "#a67c00", "#7f7f7f")
-"""Blue, vermilion, green, mauve, ochre and grey: each at least 3 : 1 against white and against #14181e."""
+"""Blue, vermilion, green, mauve, ochre and grey, each at least 3 : 1 against white and against #14181e."""
 CLASS_COLORS = dict(zip(CLASSES, COLORS, strict=False))
 SCHEDULE_COLORS = dict(zip(("linear", "cosine", "sigmoid", "shifted"), COLORS, strict=False))
 TARGET_COLORS = dict(zip(("eps", "x0", "v"), COLORS, strict=False))
