@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from collections import Counter
 from html.parser import HTMLParser
@@ -192,3 +193,25 @@ def test_cells_are_short(path):
     lines = [len(c.source.splitlines()) for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
     assert median(lines) <= 8
     assert max(lines) <= 25
+
+
+def test_the_messages_that_setup_explains_are_those_that_appear(tmp_path):
+    told = re.findall(r"^`(.+)`$", (ROOT / "book/setup.md").read_text(), re.M)
+    chapters = str(CHAPTERS[0].relative_to(ROOT).parent)
+
+    def say(*words, where=ROOT):
+        command = [
+            sys.executable,
+            "-c",
+            "from pixel_edu.cli import main; main()",
+            "course",
+            "notebooks",
+            *words,
+        ]
+        return subprocess.run(command, cwd=where, capture_output=True, text=True).stderr.strip()
+
+    assert say("pizza", "--folder", chapters) in told
+    assert say(where=tmp_path) in told
+    with pytest.raises(notebooks.NotebookError) as unknown:
+        notebooks.run(CHAPTERS[0], {"steps": 1})
+    assert str(unknown.value).removeprefix(f"{ROOT}/") in told

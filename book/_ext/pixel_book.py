@@ -40,7 +40,13 @@ def _stay_here(app, pagename, templatename, context, doctree) -> None:
     context["css_files"] = [sheet for sheet in context.get("css_files", []) if stays(sheet)]
 
 
+def _renew_landing_page(app, env, added, changed, removed) -> list[str]:
+    """A build that writes no page copies no style sheet, so one page is always written."""
+    return [app.config.root_doc]
+
+
 def setup(app):
+    app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)
     app.connect("html-page-context", _stay_here, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

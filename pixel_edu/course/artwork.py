@@ -28,7 +28,7 @@ WALL_SEEDS = (
 """For each class the seeds of the sprites on the landing page."""
 FRAMES = 24
 COUNTED = 20_000
-"""Sprites that the dataset card counts: what `pixel-edu data make` writes."""
+"""Sprites that the dataset card counts, as many as `pixel-edu data make` writes."""
 
 Content = np.ndarray | str
 

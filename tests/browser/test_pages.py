@@ -128,4 +128,4 @@ def test_the_first_tab_stop_skips_to_the_text_and_is_seen(visit):
     with visit("book/setup") as page:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
-        assert page.evaluate("document.activeElement.getBoundingClientRect().top >= 0")
+        page.wait_for_function("document.activeElement.getBoundingClientRect().top >= 0", timeout=5_000)
