@@ -12,8 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+import torch
 import yaml
 
+from pixel_edu.config import UserError, pick_device
 from pixel_edu.course import artwork, notebooks
 
 ROOT = Path(__file__).parents[1]
@@ -212,6 +214,10 @@ def test_the_messages_that_setup_explains_are_those_that_appear(tmp_path):
 
     assert say("pizza", "--folder", chapters) in told
     assert say(where=tmp_path) in told
+    if not torch.cuda.is_available() and not torch.backends.mps.is_available():
+        with pytest.raises(UserError) as absent:
+            pick_device("cuda")
+        assert str(absent.value) in told
     with pytest.raises(notebooks.NotebookError) as unknown:
         notebooks.run(CHAPTERS[0], {"steps": 1})
     assert str(unknown.value).removeprefix(f"{ROOT}/") in told

@@ -45,7 +45,13 @@ def _renew_landing_page(app, env, added, changed, removed) -> list[str]:
     return [app.config.root_doc]
 
 
+def _skip_fields(app, what, name, obj, skip, options) -> bool | None:
+    """The fields of a NamedTuple are told in its docstring; "Alias for field number 0" adds nothing."""
+    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def setup(app):
+    app.connect("autodoc-skip-member", _skip_fields)
     app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)
     app.connect("html-page-context", _stay_here, priority=900)
