@@ -1,10 +1,9 @@
-"""Is this dataset what it says it is? Numbers, and every trap that is known to hide in this one, by name."""
+"""What can mislead you in a dataset, and how each of these traps is found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from pixel_edu.config import CLASSES
 from pixel_edu.data.core import TABLE
 from pixel_edu.data.pictures import find_jpegs, overflowed, read_pictures
 from pixel_edu.data.table import read_table
-from pixel_edu.images import count_colors
 
 MEND = {
     "repeated-rows": "split by base sprite (pixel_edu.data.split), and count epochs in base sprites",
@@ -73,37 +71,7 @@ class ClassReport:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What `check` found.
-
-    Attributes:
-        source, layout: where, and in which of the three layouts.
-        rows: N.
-        distinct: different images.
-        base_sprites: different images when a mirrored one counts as the same.
-        mirrored_pairs: base sprites that are there both ways round.
-        classes: one report a class, in label order.
-        traps: what would mislead you, what is wrong first.
-        notes: what the reader saw.
-    """
-
-    source: str
-    layout: str
-    rows: int
-    distinct: int
-    base_sprites: int
-    mirrored_pairs: int
-    classes: tuple[ClassReport, ...]
-    traps: tuple[Trap, ...]
-    notes: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict:
-        """The report as plain dicts and lists, for JSON."""
-        return asdict(self) | {"traps": [asdict(trap) | {"mend": trap.mend} for trap in self.traps]}
-
-
-@dataclass(frozen=True)
-class _Bases:
+class Bases:
     """Base sprites: `group` (N,) names each row's; images, labels, colors are those of their first rows."""
 
     group: np.ndarray
@@ -116,72 +84,8 @@ class _Bases:
         return len(self.labels)
 
 
-def check(path: str | Path, skip_bad: bool = False, track: Callable = iter) -> Report:
-    """Read a dataset and look for what could mislead whoever trains on it.
-
-    Args:
-        path: a folder in any layout that `data.load` reads.
-        skip_bad: leave out pictures that cannot be read.
-        track: wraps the list of pictures while they are read.
-
-    Raises:
-        DataError: it cannot be read at all.
-    """
-    sprites = data.load(path, skip_bad, track=track)
-    bases = _find_bases(sprites)
-    classes = _describe_classes(sprites, bases)
-    traps = [
-        *_repeats(sprites, bases),
-        *_labels(sprites, bases, classes),
-        *_pixels(bases, classes),
-        *_table(sprites),
-        *_jpegs(sprites),
-    ]
-    return Report(
-        source=str(sprites.source),
-        layout=sprites.layout,
-        rows=len(sprites),
-        distinct=len(bases) + bases.pairs,
-        base_sprites=len(bases),
-        mirrored_pairs=bases.pairs,
-        classes=classes,
-        traps=tuple(sorted(traps, key=lambda trap: not trap.wrong)),
-        notes=sprites.notes,
-    )
-
-
-def _find_bases(sprites: data.SpriteData) -> _Bases:
-    ids = data.base_ids(sprites.images)
-    _, first, group = np.unique(ids, return_index=True, return_inverse=True)
-    both_ways = np.zeros((2, len(first)), bool)
-    both_ways[_differs_from(sprites.images, first[group]).astype(int), group] = True
-    images = sprites.images[first]
-    colors = np.concatenate([count_colors(images[i : i + 4096]) for i in range(0, len(images), 4096)])
-    return _Bases(group, images, sprites.labels[first], colors, int(both_ways.all(axis=0).sum()))
-
-
-def _differs_from(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Whether row i differs from row reference[i]: (N,) bool, a piece at a time to keep memory flat."""
-    pieces = []
-    for start in range(0, len(images), 4096):
-        rows = slice(start, start + 4096)
-        other = images[reference[rows]]
-        pieces.append((images[rows] != other).reshape(len(other), -1).any(axis=1))
-    return np.concatenate(pieces)
-
-
-def _describe_classes(sprites: data.SpriteData, bases: _Bases) -> tuple[ClassReport, ...]:
-    reports = []
-    for c, name in enumerate(sprites.classes):
-        colors = bases.colors[bases.labels == c]
-        spread = (
-            (int(colors.min()), float(np.median(colors)), int(colors.max())) if len(colors) else (0, 0.0, 0)
-        )
-        reports.append(ClassReport(name, int((sprites.labels == c).sum()), len(colors), spread))
-    return tuple(reports)
-
-
-def _repeats(sprites: data.SpriteData, bases: _Bases) -> Iterator[Trap]:
+def repeats(sprites: data.SpriteData, bases: Bases) -> Iterator[Trap]:
+    """Rows, mirrors and base sprites that come more than once."""
     rows, distinct = len(sprites), len(bases) + bases.pairs
     if distinct < rows:
         says = f"{rows:,} rows hold {distinct:,} distinct images: {1 - distinct / rows:.2%} are repeats"
@@ -214,7 +118,8 @@ def _first_twins(group: np.ndarray) -> tuple[int, int]:
     return int(order[i]), int(order[i + 1])
 
 
-def _labels(sprites: data.SpriteData, bases: _Bases, classes: tuple[ClassReport, ...]) -> Iterator[Trap]:
+def labels(sprites: data.SpriteData, bases: Bases, classes: tuple[ClassReport, ...]) -> Iterator[Trap]:
+    """Labels that contradict each other, are missing, or come unequally often."""
     torn = np.unique(bases.group[sprites.labels != bases.labels[bases.group]])
     if len(torn):
         yield Trap("two-labels", f"{len(torn):,} base sprites stand under two labels")
@@ -230,7 +135,8 @@ def _labels(sprites: data.SpriteData, bases: _Bases, classes: tuple[ClassReport,
         yield Trap("unnamed-classes", says, wrong=False)
 
 
-def _pixels(bases: _Bases, classes: tuple[ClassReport, ...]) -> Iterator[Trap]:
+def pixels(bases: Bases, classes: tuple[ClassReport, ...]) -> Iterator[Trap]:
+    """Classes whose pixels are not what pixel art promises."""
     soft = [f"{c.name} has {c.colors[1]:.0f}" for c in classes if c.colors[1] > CLEAN_COLORS]
     if soft:
         yield Trap("soft-class", f"{', '.join(soft)} colours in a typical sprite: not clean pixel art")
@@ -244,7 +150,7 @@ def _pixels(bases: _Bases, classes: tuple[ClassReport, ...]) -> Iterator[Trap]:
         yield Trap("background-not-white", f"{shares} have a background near white, but not white")
 
 
-def _shares(flawed: np.ndarray, bases: _Bases, classes: tuple[ClassReport, ...]) -> str:
+def _shares(flawed: np.ndarray, bases: Bases, classes: tuple[ClassReport, ...]) -> str:
     """The classes that often have a flaw, in words; "" when none has. `flawed` is (base sprites,) bool."""
     shares = {c.name: flawed[bases.labels == i].mean() for i, c in enumerate(classes) if c.base_sprites}
     return ", ".join(f"{share:.0%} of {name}" for name, share in shares.items() if share > OFTEN)
@@ -260,7 +166,7 @@ def _marked_corner(images: np.ndarray) -> np.ndarray:
     return marked
 
 
-def _table(sprites: data.SpriteData) -> Iterator[Trap]:
+def table(sprites: data.SpriteData) -> Iterator[Trap]:
     """What labels.csv would do to whoever joins it by its first column."""
     if not (sprites.source / TABLE).is_file() or sprites.layout == "folders":
         return
@@ -280,7 +186,8 @@ def _table(sprites: data.SpriteData) -> Iterator[Trap]:
         yield Trap("csv-counts-from-one", says, wrong=False)
 
 
-def _jpegs(sprites: data.SpriteData) -> Iterator[Trap]:
+def jpegs(sprites: data.SpriteData) -> Iterator[Trap]:
+    """What the JPEG files, if there are any, have lost."""
     if sprites.layout == "jpegs":
         yield Trap(
             "jpeg-noise", "JPEG changes pixels, so a sprite and its mirror are no longer the same pixels"
