@@ -74,6 +74,11 @@ def test_stderr_is_reported_and_not_stored(lesson):
     assert "stderr" not in path.read_text()
 
 
+def test_a_run_says_nothing_by_itself(lesson, capfd):
+    notebooks.execute(lesson(LESSON))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_kernel_is_the_running_interpreter_whatever_is_installed(lesson, tmp_path, monkeypatch):
     import sys
 

@@ -67,6 +67,7 @@ class ThisPython(AsyncKernelManager):
             "ipykernel_launcher",
             "-f",
             "{connection_file}",
+            "--log-level=ERROR",
         ]
         return KernelSpec(argv=command, env={"PYDEVD_DISABLE_FILE_VALIDATION": "1"}, **KERNEL)
 
