@@ -30,7 +30,7 @@ class Clean(NamedTuple):
 
 
 def add_noise(x0: Images, eps: Images, level: Levels) -> Images:
-    """Jump from clean data to x_t (Ho et al. 2020, eq. 4, arXiv:2006.11239).
+    """Jump from clean data to x_t (Ho et al. 2020, arXiv:2006.11239).
 
     Args:
         x0: (B, C, H, W) float32, clean, in [-1, 1].

@@ -4,7 +4,7 @@ A schedule is the list of ᾱ_t for t = 0 .. T-1; all else follows from it. The 
 
     x_t = signal_t · x₀ + noise_t · ε,    signal_t = √ᾱ_t,    noise_t = √(1-ᾱ_t)
 
-(Ho et al. 2020, eq. 4, arXiv:2006.11239). Timestep 0 is the least noisy, T-1 the noisiest, and -1 is clean data.
+(Ho et al. 2020, arXiv:2006.11239). Timestep 0 is the least noisy, T-1 the noisiest, and -1 is clean data.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def linear(T: int = 1000) -> Schedule:
 
 
 def cosine(T: int = 1000, s: float = 0.008, max_beta: float = 0.999) -> Schedule:
-    """ᾱ follows a squared cosine (Nichol & Dhariwal 2021, eq. 17, arXiv:2102.09672).
+    """ᾱ follows a squared cosine (Nichol & Dhariwal 2021, arXiv:2102.09672).
 
     Args:
         T: number of timesteps.
