@@ -59,6 +59,7 @@ def contents() -> dict[str, Content]:
         "_static/art/favicon.png": images.upscale(hero, 2),
         "_static/art/logo.png": images.upscale(hero, 4),
         "_static/art/wall.png": wall(),
+        "_static/art/classes.png": classes(),
         "_static/art/readme.png": images.upscale(wall(), 4),  # a README cannot ask for NEAREST
         "_static/art/noise.png": noise_frames(),
         "generated/procedural_set.md": procedural_set(),
@@ -88,6 +89,12 @@ def wall() -> np.ndarray:
     chosen = [cut_out(_one(label, WALL_SEEDS[label][i])) for i in range(n) for label in range(len(CLASSES))]
     order = [*range(0, len(chosen), 2), *range(1, len(chosen) - 1, 2)]
     return _sheet(np.stack([chosen[i] for i in order[: len(chosen) // 2 * 2]]), len(chosen) // 2)
+
+
+def classes(columns: int = 14) -> np.ndarray:
+    """A row for each class, in label order, the side view below its hero: (84, 17 columns - 1, 4) uint8."""
+    drawn = np.concatenate([sprites.draw(label, np.arange(columns)) for label in range(len(CLASSES))])
+    return _sheet(np.stack([cut_out(image) for image in drawn]), columns)
 
 
 def noise_frames() -> np.ndarray:
