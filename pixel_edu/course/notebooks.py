@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -59,7 +60,7 @@ class ThisPython(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """This interpreter's ipykernel, quiet about itself."""
+        """This interpreter's ipykernel."""
         command = [
             sys.executable,
             "-Xfrozen_modules=off",
@@ -67,9 +68,12 @@ class ThisPython(AsyncKernelManager):
             "ipykernel_launcher",
             "-f",
             "{connection_file}",
-            "--log-level=ERROR",
         ]
         return KernelSpec(argv=command, env={"PYDEVD_DISABLE_FILE_VALIDATION": "1"}, **KERNEL)
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start it with no way to the terminal: what cells say comes as messages, and nothing else is of use."""
+        await self._async_start_kernel(**options, stderr=subprocess.DEVNULL)
 
 
 def execute(
