@@ -22,6 +22,7 @@ html: $(READY) ## build the book into _build/html
 	$(BIN)/jupyter-book build . -W -n --keep-going
 
 lab: $(READY) ## open the chapters and exercises in JupyterLab
+	@$(BIN)/jupyter trust chapters/*.ipynb > /dev/null # else JupyterLab strips stored plots down to their words
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/chapters $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: lint ## check the code's style, then run all tests, the notebooks included
