@@ -26,6 +26,13 @@ def test_help_names_the_command_groups():
     assert re.search(r"\bdata\b.*\bcourse\b", done.stdout, re.DOTALL)
 
 
+@pytest.mark.parametrize("arguments", [[], ["data"], ["course"]])
+def test_a_command_by_itself_shows_its_help_and_no_error(arguments):
+    done = pixel_edu(*arguments)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "Commands" in done.stdout
+
+
 def test_the_installed_command_is_this_one():
     command = Path(sys.executable).with_name("pixel-edu")
     shown = subprocess.run([command, "--version"], capture_output=True, text=True, check=True, timeout=60)

@@ -66,13 +66,13 @@ def main() -> None:
 
 
 def _say_misuse(misuse: typer.TyperException) -> str:
-    context = getattr(misuse, "ctx", None)
-    message = misuse.format_message().strip()
-    if context is None or "Usage:" in message:  # a command group alone: the message is its help
-        return message
-    return f"error: {' '.join(message.split())} (see {context.command_path} --help)"
+    context, message = getattr(misuse, "ctx", None), " ".join(misuse.format_message().split())
+    if not message:  # a group of commands by itself: its help has been printed
+        return ""
+    return f"error: {message}" + (f" (see {context.command_path} --help)" if context else "")
 
 
 def _complain(message: str, code: int) -> None:
-    print(message, file=sys.stderr)
+    if message:
+        print(message, file=sys.stderr)
     sys.exit(code)
