@@ -19,7 +19,7 @@ LAYERS = {
     5: {"cli"},
     4: {"course", "fetch"},
     3: set(),
-    2: {"audit", "samplers"},
+    2: {"audit", "guidance", "oracle", "samplers"},
     1: {"sprites", "data", "diffusion", "figures"},
     0: {"config", "schedules", "images"},
 }
