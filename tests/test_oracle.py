@@ -108,6 +108,23 @@ def test_each_class_has_its_own_denoiser_and_the_null_label_weighs_them_by_their
     assert_close(of(NULL), p0.reshape(-1, 1, 1, 1) * of(0) + p1.reshape(-1, 1, 1, 1) * of(1))
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1), (3, 4, 4)])
+def test_components_are_as_likely_as_their_densities_in_any_number_of_dimensions(shape):
+    """By torch's own normal distribution, pixel by pixel, for components of unequal spread and weight."""
+    schedule, spreads, weights = linear(), [0.4, 0.5], [1.0, 2.0]
+    centers = torch.zeros(2, *shape)
+    centers[1] = 0.1
+    model = mixture(schedule, centers, spreads, [0, 1], weights)
+    for t in (50, 200, 400):
+        x, a = 0.5 * SpriteNoise([t]).start(shape).double(), schedule.alpha_bar[t]
+        logs = []
+        for center, spread, weight in zip(centers.double(), spreads, weights, strict=True):
+            there = torch.distributions.Normal(a.sqrt() * center, (a * spread**2 + 1 - a).sqrt())
+            logs.append(there.log_prob(x[0]).sum() + math.log(weight))
+        expected = torch.softmax(torch.stack(logs), dim=0)
+        assert_close(model.responsibilities(x, torch.tensor([t]), ALL)[0], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_images_of_a_batch_do_not_disturb_each_other():
     images, labels = sprites()
     model = finite_set(cosine(), images, labels)

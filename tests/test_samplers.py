@@ -521,6 +521,11 @@ def test_sprites_with_other_seeds_and_other_draws_are_independent():
     assert abs(drawn.var().item() - 1) < 5 * math.sqrt(2 / drawn.numel())
 
 
+def test_noise_comes_in_the_dtype_of_the_images():
+    for dtype in (torch.float32, torch.float64):
+        assert SpriteNoise([1])(torch.zeros(1, 3, 4, 4, dtype=dtype)).dtype == dtype
+
+
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_the_same_seeds_give_the_same_sprites_to_the_last_bit(steps):
     def draw(seeds):
