@@ -2,7 +2,7 @@ r"""Ideal denoisers: data so simple that the best possible model is a formula, a
 
 The data are a mixture of round Gaussians: component i has a centre μ_i, a spread s_i and a weight w_i. With all spreads
 0 it is a finite set of images, with one component a Gaussian. Noised to x_t = signal·x₀ + noise·ε, component i is
-again Gaussian, with centre signal·μ_i and variance v_i = signal²·s_i² + noise², so all is known:
+again Gaussian, with centre signal·μ_i and variance v_i = signal²·s_i² + noise², so all is known::
 
     p(i | x_t) ∝ w_i · v_i^(-D/2) · exp(-|x_t - signal·μ_i|² / (2·v_i))
     E[x₀ | x_t, i] = μ_i + signal·s_i²/v_i · (x_t - signal·μ_i)

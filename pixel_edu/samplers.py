@@ -66,7 +66,7 @@ class SpriteNoise:
     def start(
         self, shape: tuple[int, ...] = (CHANNELS, IMAGE_SIZE, IMAGE_SIZE), device: str | torch.device = "cpu"
     ) -> Images:
-        """The next noise of every sprite, (B, *shape) float32; the first draw is a sampler's start."""
+        """The next noise of every sprite, `(B, *shape)` float32; the first draw is a sampler's start."""
         drawn = [torch.randn(shape, generator=generator) for generator in self._generators]
         return torch.stack(drawn).to(device)
 
