@@ -86,6 +86,21 @@ def loss(
     return (answer - target(x0, eps, level, prediction)).square().mean(dim=(1, 2, 3))
 
 
+def min_snr_weight(level: Levels, prediction: Prediction, gamma: float = 5.0) -> Float[Tensor, " b"]:
+    """Weight of each image's loss that keeps easy, nearly clean images from crowding out the rest: (B,) float32.
+
+    With SNR = ᾱ/(1-ᾱ), the weight is min(SNR, γ) for a model that answers x0. An answer's error in eps is SNR times
+    its error in x0, and in v it is SNR + 1 times, so those weights are divided by that (Hang et al. 2023,
+    arXiv:2303.09556).
+
+    >>> from pixel_edu.schedules import linear
+    >>> min_snr_weight(linear().levels(torch.tensor([0, 999])), "eps")
+    tensor([5.0005e-04, 1.0000e+00])
+    """
+    snr = torch.exp(2 * level.half_log_snr).flatten()
+    return snr.clamp(max=gamma) / {"eps": snr, "x0": 1, "v": snr + 1}[prediction]
+
+
 def random_timesteps(
     schedule: Schedule, count: int, generator: torch.Generator | None = None
 ) -> Int[Tensor, " b"]:

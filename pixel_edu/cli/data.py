@@ -174,14 +174,14 @@ def fetch(
     typer.echo(download(out))
 
 
-def _bar(title: str) -> Callable:
-    """Something to wrap a sequence in, which shows a bar on stderr when the sequence is long."""
+def _bar(title: str, over: int = QUICK) -> Callable:
+    """Something to wrap a sequence in, which shows a bar on stderr when the sequence is longer than `over`."""
 
     def track(items):
         from rich.console import Console
         from rich.progress import track as with_bar
 
-        if len(items) <= QUICK:
+        if len(items) <= over:
             return items
         return with_bar(items, title, console=Console(stderr=True), transient=True)
 

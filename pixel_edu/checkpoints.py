@@ -1,0 +1,215 @@
+"""Checkpoints: safetensors files with the configuration inside, written whole or not at all.
+
+There are two kinds. A run's checkpoint holds all that training needs to go on: network, average, and optimiser. A
+model's holds the averaged network alone, at half precision. `load_model` reads both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from pixel_edu.config import UserError
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.images import replacing
+from pixel_edu.training import TrainConfig, TrainState
+from pixel_edu.unet import ContextUNet, UNetConfig
+
+SHIPPED = Path(__file__).parent / "weights"
+KEY = "pixel_edu"
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What AdamW remembers of each weight."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint that cannot be read or written, or that does not fit."""
+
+
+class About(NamedTuple):
+    """What a checkpoint says of itself.
+
+    Attributes:
+        config: of the run that made it.
+        step: the training step it was taken after.
+        record: whatever its maker noted, such as the command, hardware and minutes.
+    """
+
+    config: TrainConfig
+    step: int
+    record: dict[str, str]
+
+
+def save_run(path: str | os.PathLike, state: TrainState, record: dict[str, str] | None = None) -> None:
+    """Write a run's checkpoint, with notes; an older one at this path is replaced at the last moment.
+
+    Raises:
+        CheckpointError: it cannot be written; an older one is then as it was.
+    """
+    tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
+    tensors |= {f"ema.{name}": value for name, value in state.ema.network.state_dict().items()}
+    for name, weight in state.network.named_parameters():
+        for moment in MOMENTS:
+            if weight in state.optimizer.state:
+                tensors[f"{moment}.{name}"] = state.optimizer.state[weight][moment]
+    _write(path, tensors, About(state.config, state.step, record or {}))
+
+
+def save_model(
+    path: str | os.PathLike,
+    state: TrainState,
+    dtype: torch.dtype = torch.float16,
+    record: dict[str, str] | None = None,
+) -> None:
+    """Write the averaged network alone, with notes on how it was made.
+
+    Raises:
+        CheckpointError: it cannot be written; an older one is then as it was.
+    """
+    network = state.ema.network.state_dict()
+    tensors = {
+        f"ema.{name}": value.to(dtype) if value.is_floating_point() else value
+        for name, value in network.items()
+    }
+    _write(path, tensors, About(state.config, state.step, record or {}))
+
+
+def load_run(path: str | os.PathLike, config: TrainConfig | None = None) -> TrainState:
+    """Read a run's checkpoint, to go on exactly where it was written.
+
+    Args:
+        path: what `save_run` wrote.
+        config: that the run must have; None accepts any.
+
+    Raises:
+        CheckpointError: the file is no run's checkpoint, is damaged, or is of another run.
+    """
+    about, tensors = read_about(path), _read(path)
+    if config is not None and config != about.config:
+        raise CheckpointError(
+            f"{path} is of another run ({_differences(about.config, config)}): use its settings or another folder"
+        )
+    if not any(name.startswith("network.") for name in tensors):
+        raise CheckpointError(
+            f"{path} holds a model for sampling, not a run to go on with: use a run's checkpoint"
+        )
+    state = TrainState(about.config)
+    _fill(state.network, _under(tensors, "network"), path)
+    _fill(state.ema.network, _under(tensors, "ema"), path)
+    memory = {moment: _under(tensors, moment) for moment in MOMENTS}
+    for name, weight in state.network.named_parameters():
+        if about.step:
+            try:
+                moments = {moment: memory[moment][name].reshape(weight.shape) for moment in MOMENTS}
+            except (KeyError, RuntimeError) as error:
+                raise _damaged(path) from error
+            state.optimizer.state[weight] = {"step": torch.tensor(float(about.step)), **moments}
+    state.step = about.step
+    return state
+
+
+def load_model(path: str | os.PathLike, device: str | torch.device = "cpu") -> Denoiser:
+    """Read the averaged network of either kind of checkpoint, ready to sample from.
+
+    Raises:
+        CheckpointError: the file is no checkpoint or is damaged.
+    """
+    config = read_about(path).config
+    network = ContextUNet(config.unet).eval().requires_grad_(False)
+    _fill(network, _under(_read(path), "ema"), path)
+    return Denoiser(network.to(device), config.make_schedule(), config.prediction, config.unet.classes)
+
+
+def load_reference(name: str = "reference", device: str | torch.device = "cpu") -> Denoiser:
+    """A model that comes with this package, trained on the procedural sprites; no network is needed.
+
+    Args:
+        name: "reference", or "tiny", which is coarse but small.
+        device: where to compute.
+
+    >>> denoiser = load_reference("tiny")
+    >>> denoiser(torch.randn(1, 3, 16, 16), torch.tensor([500]), torch.tensor([2])).shape
+    torch.Size([1, 3, 16, 16])
+    """
+    if not (SHIPPED / f"{name}.safetensors").exists():
+        names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
+        raise CheckpointError(f"no model {name!r} comes with this package: use one of {names}")
+    return load_model(SHIPPED / f"{name}.safetensors", device)
+
+
+def read_about(path: str | os.PathLike) -> About:
+    """What a checkpoint says of itself, without reading its tensors.
+
+    Raises:
+        CheckpointError: the file is no checkpoint.
+    """
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            said = json.loads((file.metadata() or {})[KEY])
+        config = said["config"]
+        unet = {name: tuple(v) if isinstance(v, list) else v for name, v in config.pop("unet").items()}
+        config["betas"] = tuple(config["betas"])
+        return About(TrainConfig(UNetConfig(**unet), **config), said["step"], said["record"])
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is not there: check the path, or train with pixel-edu train") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}): check the path") from error
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of this package: give a file that pixel-edu train wrote"
+        ) from error
+
+
+def _write(path: str | os.PathLike, tensors: dict[str, Tensor], about: About) -> None:
+    said = {"config": dataclasses.asdict(about.config), "step": about.step, "record": about.record}
+    ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            file.write(save(ready, {KEY: json.dumps(said)}))
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it takes the old one's name
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be written ({error.strerror}): make room or choose another place; an older one is untouched"
+        ) from error
+
+
+def _read(path: str | os.PathLike) -> dict[str, Tensor]:
+    with safetensors.safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")
+    }
+
+
+def _fill(network: torch.nn.Module, tensors: dict[str, Tensor], path: str | os.PathLike) -> None:
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: str | os.PathLike) -> CheckpointError:
+    return CheckpointError(
+        f"{path} holds weights of another shape than its configuration says: take another copy of it"
+    )
+
+
+def _differences(there: TrainConfig, wanted: TrainConfig) -> str:
+    def flat(config: TrainConfig) -> dict:
+        values = dataclasses.asdict(config)
+        return values.pop("unet") | values
+
+    old, new = flat(there), flat(wanted)
+    return ", ".join(f"{name} is {old[name]}, not {new[name]}" for name in old if old[name] != new[name])

@@ -1,0 +1,73 @@
+"""pixel-edu sample: draw sprites with a trained model."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pixel_edu.cli.data import _bar
+from pixel_edu.config import CLASSES
+
+Class = StrEnum("Class", [(name, name) for name in CLASSES])
+Sampler = StrEnum("Sampler", [(name, name) for name in ("ddpm", "ddim", "dpmpp_2m")])
+
+
+def sample(
+    class_: Annotated[
+        Class | None,
+        typer.Option("--class", help="What to draw; left out: all, in turn.", show_default=False),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="How many sprites.")] = 10,
+    out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("sprites.png"),
+    checkpoint: Annotated[
+        str, typer.Option(help="A file that pixel-edu train wrote, or a shipped model: reference, tiny.")
+    ] = "reference",
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="Of the first sprite; the next has seed + 1.")
+    ] = 0,
+    sampler: Annotated[Sampler, typer.Option(help="How to walk from noise to sprite.")] = Sampler.dpmpp_2m,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Model calls.")] = 20,
+    guidance: Annotated[
+        float, typer.Option(min=-20, max=20, help="1 takes the class as it is, above 1 exaggerates it.")
+    ] = 2.0,
+    columns: Annotated[int, typer.Option(min=1, max=200, help="Sprites a row.")] = 10,
+    scale: Annotated[int, typer.Option(min=1, max=64, help="Screen pixels a sprite pixel.")] = 8,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Draw sprites and write them as one PNG. The same seed draws the same sprite, however many there are."""
+    from pixel_edu import checkpoints, config, generate, images
+
+    chosen = config.pick_device(device)
+    if Path(checkpoint).suffix or "/" in checkpoint:
+        denoiser = checkpoints.load_model(checkpoint, chosen)
+    else:
+        denoiser = checkpoints.load_reference(checkpoint, chosen)
+    label = None if class_ is None else CLASSES.index(class_)
+    labels = [i % denoiser.null_label if label is None else label for i in range(n)]
+    settings = generate.SampleConfig(sampler.value, steps, guidance)
+    seeds = list(range(seed, seed + n))
+    drawn = generate.generate(denoiser, labels, seeds, settings, chosen, track=_bar("drawing", over=20))
+    images.write_png(out, images.upscale(images.grid(drawn, min(n, columns)), scale))
+    if sys.stdout.isatty() and n <= SHOWN:
+        typer.echo(in_terminal(images.grid(drawn, n)))
+    typer.echo(f"{n} sprite{'s' * (n > 1)} in {out}")
+
+
+SHOWN = 4
+"""So many sprites fit side by side in a terminal."""
+
+
+def in_terminal(image) -> str:
+    """An (H, W, 3) uint8 image in coloured half blocks, two pixels a character."""
+    lines = []
+    for upper, lower in zip(image[::2], [*image[1::2], image[-1]], strict=False):
+        cells = (
+            "\x1b[38;2;{};{};{};48;2;{};{};{}m▀".format(*map(int, a), *map(int, b))
+            for a, b in zip(upper, lower, strict=True)
+        )
+        lines.append("".join(cells) + "\x1b[0m")
+    return "\n".join(lines)

@@ -1,0 +1,35 @@
+"""A network together with what its answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from pixel_edu.diffusion import Images, Prediction, clean
+from pixel_edu.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A trained model, ready for `guidance.guided`: it answers eps whatever its network was trained to answer.
+
+    Attributes:
+        network: maps x (B, 3, 16, 16) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape.
+        schedule: the noise schedule it was trained with.
+        prediction: what the network's answer stands for.
+        null_label: the label that means "no label".
+    """
+
+    network: Callable[[Tensor, Tensor, Tensor], Tensor]
+    schedule: Schedule
+    prediction: Prediction
+    null_label: int
+
+    @torch.no_grad()
+    def __call__(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
+        """The noise in x, (B, 3, 16, 16) float32."""
+        return clean(x, self.network(x, t, c), self.schedule.levels(t), self.prediction).eps

@@ -1,0 +1,261 @@
+"""Training: draw a batch, noise it, ask the network, take a step; again.
+
+`train` yields after every step. Whoever iterates decides what to print, draw or save, and when to stop.
+
+All that is random at step k is drawn from a generator made from (seed, k): the sprites, their timesteps, the noise and
+the labels to hide. So step k is the same in a run that was interrupted, and on any number of processes: each draws the
+whole batch and keeps its own share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pixel_edu import schedules
+from pixel_edu.config import UserError
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.diffusion import Images, Prediction, add_noise, loss, min_snr_weight, random_timesteps
+from pixel_edu.ema import EMA
+from pixel_edu.guidance import Model
+from pixel_edu.images import to_tensor
+from pixel_edu.schedules import Schedule
+from pixel_edu.unet import PRESETS, ContextUNet, UNetConfig
+
+SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "sigmoid": schedules.sigmoid}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that decides a training run but the data.
+
+    Attributes:
+        unet: the network's size.
+        schedule: a name in `SCHEDULES`.
+        prediction: what the network answers.
+        steps: batches in all; the learning rate reaches 0 at the last.
+        batch_size: sprites a step, over all processes together.
+        learning_rate: its highest value, after the warm-up.
+        warmup: steps in which it rises from 0.
+        weight_decay: of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
+        betas: of AdamW.
+        clip: longest gradient that is let through.
+        p_uncond: share of labels replaced by "no label", so that guidance has something to compare with.
+        ema_decay: of the weights' running average.
+        min_snr: γ of the min-SNR weighting; None weighs all timesteps alike.
+        precision: "bf16" computes the network's products in bfloat16, about twice as fast where the chip knows how;
+            "auto" does so on a GPU.
+        seed: of the first weights and of every batch.
+    """
+
+    unet: UNetConfig = field(default_factory=UNetConfig)
+    schedule: Literal["linear", "cosine", "sigmoid"] = "cosine"
+    prediction: Prediction = "v"
+    steps: int = 2000
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    warmup: int = 100
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    clip: float = 1.0
+    p_uncond: float = 0.1
+    ema_decay: float = 0.999
+    min_snr: float | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+
+    def make_schedule(self) -> Schedule:
+        """The noise schedule."""
+        return SCHEDULES[self.schedule]()
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of step 1 .. steps: a straight line up, then half a cosine down to 0."""
+        if step <= self.warmup:
+            return self.learning_rate * step / self.warmup
+        done = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+class TrainState:
+    """All that a run needs to go on from a step: network, its average, and the optimiser.
+
+    Args:
+        config: of the run; its seed makes the first weights.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.step = 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.network = ContextUNet(config.unet)
+        self.ema = EMA(self.network, config.ema_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+
+    def denoiser(self) -> Denoiser:
+        """The averaged network, to sample from; it goes on changing while training goes on."""
+        config = self.config
+        return Denoiser(self.ema.network, config.make_schedule(), config.prediction, config.unet.classes)
+
+
+class TrainStep(NamedTuple):
+    """What one step did.
+
+    Attributes:
+        step: 1 .. steps.
+        loss: mean over the whole batch.
+        grad_norm: length of the gradient before clipping.
+        learning_rate: that this step was taken with.
+        state: the run after this step; it changes when the loop goes on.
+    """
+
+    step: int
+    loss: float
+    grad_norm: float
+    learning_rate: float
+    state: TrainState
+
+
+class Batch(NamedTuple):
+    """One step's questions: (B, C, H, W) clean images, their labels, timesteps and noise."""
+
+    x0: Images
+    c: Int[Tensor, " b"]
+    t: Int[Tensor, " b"]
+    eps: Images
+
+
+def draw_batch(
+    images: np.ndarray, labels: np.ndarray, schedule: Schedule, config: TrainConfig, step: int
+) -> Batch:
+    """The batch of a step: the same for the same seed and step, on any machine.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+        labels: (N,) int64 in 0 .. K-1.
+        schedule: whose timesteps to draw.
+        config: gives seed, batch size, and the share of labels to replace by K, "no label".
+        step: 1, 2, ...
+    """
+    seed = np.random.SeedSequence([config.seed, step]).generate_state(1)[0]
+    generator = torch.Generator().manual_seed(int(seed))
+    rows = torch.randint(len(images), (config.batch_size,), generator=generator).numpy()
+    hidden = torch.rand(config.batch_size, generator=generator) < config.p_uncond
+    x0 = to_tensor(images[rows])
+    return Batch(
+        x0,
+        torch.from_numpy(labels[rows]).masked_fill(hidden, config.unet.classes),
+        random_timesteps(schedule, config.batch_size, generator),
+        torch.randn(x0.shape, generator=generator),
+    )
+
+
+def batch_loss(network: Model, batch: Batch, schedule: Schedule, config: TrainConfig) -> Float[Tensor, ""]:
+    """Mean loss of a batch, weighted if the config says so; the network computes in the config's precision."""
+    level, device = schedule.levels(batch.t), batch.x0.device.type
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and device == "cuda")
+    with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        answer = network(add_noise(batch.x0, batch.eps, level), batch.t, batch.c)
+    each = loss(answer.float(), batch.x0, batch.eps, level, config.prediction)
+    if config.min_snr is not None:
+        each = each * min_snr_weight(level, config.prediction, config.min_snr)
+    return each.mean()
+
+
+def train(
+    images: np.ndarray,
+    labels: np.ndarray,
+    config: TrainConfig | None = None,
+    state: TrainState | None = None,
+    device: str = "auto",
+) -> Iterator[TrainStep]:
+    """Train a ContextUNet, one yield a step.
+
+    Started by `accelerate launch`, it divides every batch among the processes; see `TrainStep` for what comes out, on
+    each of them.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+        labels: (N,) int64 in 0 .. K-1.
+        config: of a new run.
+        state: of a run to go on with, instead of config.
+        device: "auto" takes what accelerate finds; "cpu" stays on the CPU.
+
+    Raises:
+        UserError: labels and config do not fit, the batch cannot be divided among the processes, or the loss is no
+            longer a number.
+
+    >>> from pixel_edu import sprites
+    >>> drawn = sprites.make(16)
+    >>> config = TrainConfig(PRESETS["tiny"], steps=2, batch_size=8)
+    >>> [step.step for step in train(drawn.images, drawn.labels, config, device="cpu")]
+    [1, 2]
+    """
+    from accelerate import Accelerator  # takes a second to import, and only training needs it
+
+    state = state or TrainState(config or TrainConfig())
+    config, schedule = state.config, state.config.make_schedule()
+    accelerator = Accelerator(cpu=device == "cpu")
+    _check(labels, config, accelerator.num_processes)
+    state.ema.network.to(accelerator.device)
+    network, optimizer = accelerator.prepare(state.network, state.optimizer)
+    mine = slice(accelerator.process_index, None, accelerator.num_processes)
+    for step in range(state.step + 1, config.steps + 1):
+        batch = draw_batch(images, labels, schedule, config, step)
+        batch = Batch(*(part[mine].to(accelerator.device) for part in batch))
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate_at(step)
+        value = batch_loss(network, batch, schedule, config)
+        accelerator.backward(value)
+        grad_norm = accelerator.clip_grad_norm_(network.parameters(), config.clip)
+        mean = accelerator.reduce(value.detach(), "mean").item()
+        if not math.isfinite(mean):
+            raise UserError(
+                f"the loss is {mean} at step {step}: go on from the last checkpoint with a lower learning rate"
+            )
+        optimizer.step()
+        optimizer.zero_grad()
+        state.ema.update(accelerator.unwrap_model(network), step)
+        state.step = step
+        yield TrainStep(step, mean, float(grad_norm), config.learning_rate_at(step), state)
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that prints and writes; the only one, unless accelerate started several."""
+    from accelerate import PartialState
+
+    return PartialState().is_main_process
+
+
+def _check(labels: np.ndarray, config: TrainConfig, processes: int) -> None:
+    classes = config.unet.classes
+    if len(labels) == 0 or labels.min() < 0 or labels.max() >= classes:
+        found = f"{labels.min()} .. {labels.max()}" if len(labels) else "none"
+        raise UserError(f"labels are {found}, but this network knows 0 .. {classes - 1}: check the dataset")
+    if config.batch_size % processes:
+        raise UserError(
+            f"a batch of {config.batch_size} cannot be divided among {processes} processes: use a multiple of them"
+        )
+
+
+RECIPES = {
+    "tiny": TrainConfig(PRESETS["tiny"], steps=1_500, batch_size=64),
+    "reference": TrainConfig(PRESETS["reference"], steps=32_000, precision="bf16"),
+    "classic": TrainConfig(
+        PRESETS["classic"], steps=20_000, prediction="eps", schedule="linear", learning_rate=1e-3
+    ),
+}
+"""A run by a preset's name: how each of the networks is trained."""

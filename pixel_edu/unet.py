@@ -1,0 +1,211 @@
+"""ContextUNet: the network that is told the timestep and the class, and asked what is noise and what is sprite.
+
+The image is first folded, 2x2 pixels into channels: (12, 8, 8), a quarter of the places for every convolution to visit.
+It goes down through the levels, each half the size of the one above, and up again, where every block also sees what
+the block opposite made on the way down (Ronneberger et al. 2015, arXiv:1505.04597). Timestep and class together are
+the context. Every block receives it as a scale and a shift of its features; attention also looks at the class, as if
+that were one more place in the image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixel_edu.config import CHANNELS, CLASSES
+
+Images = Float[Tensor, "b 3 h w"]
+Features = Float[Tensor, "b c h w"]
+NewFeatures = Float[Tensor, "b c_out h w"]
+Embedding = Float[Tensor, "b e"]
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """The size of a ContextUNet.
+
+    Attributes:
+        channels: width of each level, from the top; multiples of 8 and of heads.
+        attention: which levels have attention.
+        blocks: residual blocks a level, on the way down and again on the way up.
+        fold: edge of the squares of pixels that are folded into channels; 1 folds nothing.
+        embedding: length of the vectors that carry timestep and class.
+        heads: attention heads.
+        classes: K, the number of classes; label K is "no label".
+
+    Raises:
+        ValueError: widths that do not divide, or another number of levels in channels and attention.
+    """
+
+    channels: tuple[int, ...] = (32, 64, 128)
+    attention: tuple[bool, ...] = (False, False, True)
+    blocks: int = 1
+    fold: int = 1
+    embedding: int = 192
+    heads: int = 4
+    classes: int = len(CLASSES)
+
+    def __post_init__(self) -> None:
+        if len(self.channels) != len(self.attention):
+            raise ValueError(
+                f"channels name {len(self.channels)} levels and attention {len(self.attention)}: use as many"
+            )
+        if any(width % GROUPS or width % self.heads for width in self.channels):
+            raise ValueError(f"channels are {self.channels}: use multiples of {GROUPS} and of {self.heads}")
+
+
+GROUPS = 8
+PRESETS = {
+    "tiny": UNetConfig((16, 32), (False, True), fold=2, embedding=64),
+    "reference": UNetConfig(),
+    "classic": UNetConfig((64, 128, 128), (False, False, False), blocks=2, embedding=128),
+}
+"""By name: small enough for tests and exercises, what the course ships, and the widely copied size to beat."""
+
+
+class ContextUNet(nn.Module):
+    """The model: maps x (B, 3, H, W) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape.
+
+    What the answer stands for, eps, x0 or v, is decided by the loss it is trained with. A new network answers 0.
+
+    Args:
+        config: its size, or a preset's name.
+
+    >>> model = ContextUNet("tiny")
+    >>> model(torch.randn(2, 3, 16, 16), torch.tensor([0, 999]), torch.tensor([1, 5])).shape
+    torch.Size([2, 3, 16, 16])
+    """
+
+    def __init__(self, config: UNetConfig | str = "reference") -> None:
+        super().__init__()
+        self.config = config = PRESETS[config] if isinstance(config, str) else config
+        top, pixels = config.channels[0], CHANNELS * config.fold**2
+        self.embed_time = nn.Sequential(
+            nn.Linear(TIME_WAVES, config.embedding), nn.SiLU(), nn.Linear(config.embedding, config.embedding)
+        )
+        self.embed_class = nn.Embedding(config.classes + 1, config.embedding)
+        self.fold = nn.PixelUnshuffle(config.fold)
+        self.enter = conv3x3(pixels, top)
+        self.levels = Level(top, config)
+        self.leave = nn.Sequential(norm(top), nn.SiLU(), zeroed(conv3x3(top, pixels)))
+        self.unfold = nn.PixelShuffle(config.fold)
+
+    def forward(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
+        """The answer at noisy images x, timesteps t in 0 .. T-1 and labels c in 0 .. K; K is "no label"."""
+        label = self.embed_class(c)
+        context = F.silu(self.embed_time(time_waves(t)) + label)
+        features = self.levels(self.enter(self.fold(x)), context, label)
+        return self.unfold(self.leave(features))
+
+
+class Level(nn.Module):
+    """One level on the way down, all that is below it, and the same level on the way up."""
+
+    def __init__(self, width_above: int, config: UNetConfig, depth: int = 0) -> None:
+        super().__init__()
+        width, attends = config.channels[depth], config.attention[depth]
+        widths_in = [width_above] + [width] * (config.blocks - 1)
+        self.down = nn.ModuleList(Block(w, width, config, attends) for w in widths_in)
+        if depth + 1 < len(config.channels):
+            self.shrink = nn.Conv2d(width, width, 2, stride=2)
+            self.below = Level(width, config, depth + 1)
+            self.grow = nn.Sequential(nn.Conv2d(config.channels[depth + 1], 4 * width, 1), nn.PixelShuffle(2))
+        else:
+            self.shrink, self.grow = nn.Identity(), nn.Identity()
+            self.below = Block(width, width, config, attends)
+        self.up = nn.ModuleList(Block(2 * width, width, config, attends) for _ in widths_in)
+
+    def forward(self, x: Features, context: Embedding, label: Embedding) -> NewFeatures:
+        """(B, width_above, H, W) to (B, width, H, W)."""
+        skips = []
+        for block in self.down:
+            x = block(x, context, label)
+            skips.append(x)
+        x = self.grow(self.below(self.shrink(x), context, label))
+        for block in self.up:
+            x = block(torch.cat([x, skips.pop()], dim=1), context, label)
+        return x
+
+
+class Block(nn.Module):
+    """Two convolutions beside a shortcut; between them the context scales and shifts the features.
+
+    A new block is its shortcut alone: the second convolution starts at zero (as in Dhariwal & Nichol 2021,
+    arXiv:2105.05233, from where the scale and shift come too).
+    """
+
+    def __init__(self, width_in: int, width: int, config: UNetConfig, attends: bool) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = norm(width_in), conv3x3(width_in, width)
+        self.context = nn.Linear(config.embedding, 2 * width)
+        self.norm2, self.conv2 = norm(width), zeroed(conv3x3(width, width))
+        self.shortcut = nn.Conv2d(width_in, width, 1) if width_in != width else nn.Identity()
+        self.attention = LabelAttention(width, config) if attends else None
+
+    def forward(self, x: Features, context: Embedding, label: Embedding) -> NewFeatures:
+        """(B, width_in, H, W) to (B, width, H, W)."""
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.context(context)[..., None, None].chunk(2, dim=1)
+        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        h = self.shortcut(x) + h
+        return h if self.attention is None else self.attention(h, label)
+
+
+class LabelAttention(nn.Module):
+    """Every place looks at all places (Vaswani et al. 2017, arXiv:1706.03762) and at the class, one more key and value.
+
+    A new one changes nothing: its last layer starts at zero.
+    """
+
+    def __init__(self, width: int, config: UNetConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.norm, self.qkv = norm(width), nn.Conv2d(width, 3 * width, 1)
+        self.label = nn.Linear(config.embedding, 2 * width)
+        self.out = zeroed(nn.Conv2d(width, width, 1))
+
+    def forward(self, x: Features, label: Embedding) -> Features:
+        """(B, width, H, W) to the same shape."""
+        q, k, v = self.qkv(self.norm(x)).flatten(2).chunk(3, dim=1)  # each (B, width, H·W)
+        label_k, label_v = self.label(label)[..., None].chunk(2, dim=1)  # each (B, width, 1)
+        k, v = torch.cat([k, label_k], dim=2), torch.cat([v, label_v], dim=2)
+        q, k, v = (z.unflatten(1, (self.heads, -1)).transpose(2, 3) for z in (q, k, v))
+        seen = F.scaled_dot_product_attention(q, k, v)  # (B, heads, H·W, width / heads)
+        return x + self.out(seen.transpose(2, 3).reshape(x.shape))
+
+
+TIME_WAVES = 64
+
+
+def time_waves(t: Int[Tensor, " b"], longest: float = 10_000.0) -> Float[Tensor, "b waves"]:
+    """A timestep as cosines and sines of `TIME_WAVES` / 2 frequencies, 1 down to 1 / longest (Vaswani et al. 2017).
+
+    >>> time_waves(torch.tensor([0]))[0, :2], time_waves(torch.tensor([0]))[0, -2:]
+    (tensor([1., 1.]), tensor([0., 0.]))
+    """
+    half = TIME_WAVES // 2
+    frequencies = torch.exp(-math.log(longest) * torch.arange(half, device=t.device) / half)
+    angles = t.float()[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def conv3x3(width_in: int, width: int) -> nn.Conv2d:
+    """A 3x3 convolution that keeps the size."""
+    return nn.Conv2d(width_in, width, 3, padding=1)
+
+
+def norm(width: int) -> nn.GroupNorm:
+    """Normalisation over `GROUPS` groups of channels: the same for an image in any batch."""
+    return nn.GroupNorm(GROUPS, width)
+
+
+def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    """The same layer with weights and bias at zero."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,197 @@
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixel_edu import checkpoints, images
+from pixel_edu.cli.sample import in_terminal
+
+COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
+ENVIRONMENT = os.environ | {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+SMALL = ["--sprites", "60", "--batch-size", "8", "--device", "cpu", "--sample-every", "1000"]
+
+
+def pixel_edu(*arguments, cwd=None):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=ENVIRONMENT,
+        timeout=300,
+    )
+
+
+def losses(folder):
+    with open(folder / "log.csv", newline="") as file:
+        return [(int(row["step"]), row["loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of 60 steps that nothing interrupted."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    done = pixel_edu("train", "--steps", 60, "--out", out, *SMALL)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_a_run_leaves_a_checkpoint_a_model_a_log_and_a_picture(whole):
+    assert {file.name for file in whole.iterdir()} == {
+        "run.safetensors",
+        "model.safetensors",
+        "log.csv",
+        "samples.png",
+    }
+    assert [step for step, _ in losses(whole)] == list(range(1, 61))
+    with Image.open(whole / "samples.png") as picture:
+        assert picture.size == ((8 * 17 - 1) * 4, (5 * 17 - 1) * 4)
+    record = checkpoints.read_about(whole / "model.safetensors").record
+    assert record["data"] == "60 procedural sprites, seed 0"
+    assert record["command"].startswith("pixel-edu train --steps 60")
+    assert "cores" in record["hardware"]
+
+
+def test_a_run_killed_at_random_moments_has_the_losses_of_one_that_was_not(whole, tmp_path):
+    out, chance, kills = tmp_path / "killed", random.Random(1), 0
+    command = [*COMMAND, "train", "--steps", "60", "--save-every", "3", "--out", out, *SMALL]
+    while not (out / "model.safetensors").exists():
+        with subprocess.Popen(
+            command, env=ENVIRONMENT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        ) as run:
+            if kills < 4:  # after its first checkpoint of this life, at any moment
+                start = checkpoint_step(out)
+                deadline = time.monotonic() + 120
+                while run.poll() is None and checkpoint_step(out) == start and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                time.sleep(chance.random() * 0.3)
+                run.send_signal(signal.SIGKILL)
+                kills += 1
+        if (out / "run.safetensors").exists():
+            checkpoints.load_run(out / "run.safetensors")
+    assert losses(out) == losses(whole)
+    assert (out / "model.safetensors").stat().st_size == pytest.approx(
+        (whole / "model.safetensors").stat().st_size, abs=200
+    )
+    one, other = (checkpoints.load_run(folder / "run.safetensors") for folder in (out, whole))
+    for a, b in zip(one.ema.network.parameters(), other.ema.network.parameters(), strict=True):
+        assert np.array_equal(a, b)
+    assert not list(out.glob(".*.part")), "what a killed run left half-written is removed"
+
+
+def checkpoint_step(out):
+    path = out / "run.safetensors"
+    return checkpoints.read_about(path).step if path.exists() else 0
+
+
+def test_ctrl_c_saves_the_step_it_was_at(tmp_path):
+    out = tmp_path / "stopped"
+    command = [*COMMAND, "train", "--steps", "100000", "--save-every", "5", "--out", out, *SMALL]
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as run:
+        while checkpoint_step(out) == 0 and run.poll() is None:
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=60)[1]
+    assert run.returncode == 130
+    assert "the same command goes on from there" in said
+    assert f"step {checkpoint_step(out):,};" in said
+
+
+def test_a_finished_run_says_so_and_changes_nothing(whole):
+    before = {file.name: file.stat().st_mtime_ns for file in whole.iterdir()}
+    done = pixel_edu("train", "--steps", 60, "--out", whole, *SMALL)
+    assert done.returncode == 0
+    assert "is finished after 60 steps" in done.stdout
+    assert {file.name: file.stat().st_mtime_ns for file in whole.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--steps", "61"], "steps is 60, not 61"),
+        (["--steps", "60", "--preset", "reference"], "channels is (16, 32), not"),
+        (["--steps", "60", "--sprites", "61"], "was trained on 60 procedural sprites"),
+    ],
+)
+def test_a_folder_with_another_run_is_left_alone(whole, options, says):
+    before = (whole / "run.safetensors").read_bytes()
+    refused = pixel_edu("train", "--out", whole, *SMALL, *options)
+    assert refused.returncode == 1
+    assert says in refused.stderr.splitlines()[-1]
+    assert (whole / "run.safetensors").read_bytes() == before
+
+
+def test_training_on_a_folder_of_sprites(tmp_path):
+    assert pixel_edu("data", "make", tmp_path / "set", "-n", 40).returncode == 0
+    done = pixel_edu("train", tmp_path / "set", "--steps", 2, "--batch-size", 4, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert checkpoints.read_about(tmp_path / "run" / "run.safetensors").record["data"] == str(
+        tmp_path / "set"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["train", "--preset", "huge"], 2),
+        (["train", "--device", "tpu"], 2),
+        (["train", "--steps", "0"], 2),
+        (["train", "nowhere"], 1),
+        (["sample", "--class", "cats"], 2),
+        (["sample", "--checkpoint", "nowhere.safetensors"], 1),
+        (["sample", "--checkpoint", "best"], 1),
+        (["sample", "--steps", "1001"], 2),
+        (["sample", "--device", "abacus"], 1),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_exit_code(arguments, code, tmp_path):
+    done = pixel_edu(*arguments, cwd=tmp_path)
+    assert done.returncode == code
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_sampling_writes_a_grid_and_a_seed_is_a_sprite(whole, tmp_path):
+    model = whole / "model.safetensors"
+    several, one = tmp_path / "several.png", tmp_path / "one.png"
+    options = ["--class", "food", "--checkpoint", model, "--steps", 3, "--scale", 1, "--device", "cpu"]
+    assert (
+        pixel_edu("sample", "-n", 6, "--columns", 4, "--seed", 3, "--out", several, *options).returncode == 0
+    )
+    done = pixel_edu("sample", "-n", 1, "--seed", 4, "--out", one, *options)
+    assert done.stdout == f"1 sprite in {one}\n"
+    sheet, sprite = (np.asarray(Image.open(path)).astype(int) for path in (several, one))
+    assert sheet.shape == (33, 67, 3)
+    assert np.abs(sheet[:16, 17:33] - sprite).max() <= 1
+
+
+def test_sampling_takes_all_classes_in_turn(whole, tmp_path):
+    model = whole / "model.safetensors"
+    options = ["--checkpoint", model, "--steps", 2, "--scale", 1, "--device", "cpu"]
+    assert pixel_edu("sample", "-n", 5, "--out", tmp_path / "all.png", *options).returncode == 0
+    assert (
+        pixel_edu("sample", "-n", 5, "--class", "food", "--out", tmp_path / "food.png", *options).returncode
+        == 0
+    )
+    mixed, food = (np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int) for name in ("all", "food"))
+    assert np.abs(mixed[:, 34:50] - food[:, 34:50]).max() <= 1  # the third class is food
+    assert np.abs(mixed[:, :16] - food[:, :16]).max() > 1
+
+
+def test_a_sprite_in_the_terminal_has_every_pixel():
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    shown = in_terminal(image)
+    assert shown.count("▀") == 8
+    assert "38;2;0;1;2;48;2;12;13;14m" in shown
+
+
+def test_the_picture_of_a_run_shows_a_row_for_each_class(whole):
+    sheet = np.asarray(Image.open(whole / "samples.png"))[::4, ::4]
+    assert np.array_equal(images.upscale(sheet, 4), np.asarray(Image.open(whole / "samples.png")))

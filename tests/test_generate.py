@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from pixel_edu import samplers
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.generate import SampleConfig, generate, stream
+from pixel_edu.guidance import guided, timesteps_between
+from pixel_edu.images import to_uint8
+from pixel_edu.samplers import SpriteNoise
+from pixel_edu.schedules import cosine
+
+NULL = 5
+
+
+def network(x, t, c):
+    """Depends on everything it is given."""
+    return 0.3 * x.roll(1, -1) + 0.1 * torch.sin(t / 100 + c).reshape(-1, 1, 1, 1) * torch.ones_like(x)
+
+
+DENOISER = Denoiser(network, cosine(), "v", NULL)
+LABELS, SEEDS = [0, 3, 4], [10, 11, 12]
+
+
+def by_hand(sampler, scale, interval=None, **options):
+    noise = SpriteNoise(SEEDS)
+    predict_eps = guided(DENOISER, torch.tensor(LABELS), scale, NULL, interval)
+    extra = {"draw_eps": noise} if sampler is not samplers.dpmpp_2m_sample else {}
+    return to_uint8(sampler(predict_eps, cosine(), noise.start(), 6, **extra, **options))
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (SampleConfig("ddpm", 6, 3.0), lambda: by_hand(samplers.ddpm_sample, 3.0)),
+        (SampleConfig("ddim", 6, 3.0), lambda: by_hand(samplers.ddim_sample, 3.0)),
+        (SampleConfig("ddim", 6, 3.0, eta=0.7), lambda: by_hand(samplers.ddim_sample, 3.0, eta=0.7)),
+        (SampleConfig("dpmpp_2m", 6, 1.0), lambda: by_hand(samplers.dpmpp_2m_sample, 1.0)),
+        (
+            SampleConfig("dpmpp_2m", 6, 3.0, interval=(-1.0, 2.0)),
+            lambda: by_hand(samplers.dpmpp_2m_sample, 3.0, timesteps_between(cosine(), -1.0, 2.0)),
+        ),
+    ],
+)
+def test_it_is_the_sampler_with_guidance_and_the_sprites_own_noise(config, expected):
+    assert np.array_equal(generate(DENOISER, LABELS, SEEDS, config), expected())
+
+
+def test_a_sprite_is_the_same_in_a_batch_of_any_size():
+    config = SampleConfig("ddim", 5, 2.0, eta=1.0)
+    together = generate(DENOISER, LABELS, SEEDS, config)
+    for batch_size in (1, 2):
+        assert np.array_equal(generate(DENOISER, LABELS, SEEDS, config, batch_size=batch_size), together)
+
+
+def test_the_stream_ends_where_generate_does():
+    steps = list(stream(DENOISER, LABELS, SEEDS))
+    assert [step.call for step in steps] == list(range(1, 21))
+    assert steps[-1].t == -1
+    assert np.array_equal(to_uint8(steps[-1].x), generate(DENOISER, LABELS, SEEDS))
+
+
+def test_the_answer_becomes_eps_in_every_prediction():
+    x, t, c = torch.randn(2, 3, 16, 16), torch.tensor([100, 700]), torch.tensor([0, NULL])
+    level, answer = cosine().levels(t), network(x, t, c)
+    expected = {
+        "eps": answer,
+        "x0": (x - level.signal * answer) / level.noise,
+        "v": level.noise * x + level.signal * answer,
+    }
+    for prediction, eps in expected.items():
+        assert_close(Denoiser(network, cosine(), prediction, NULL)(x, t, c), eps)
+
+
+@pytest.mark.parametrize(
+    ("labels", "seeds", "config", "says"),
+    [
+        ([0, 1], [0], None, "2 labels and 1 seeds"),
+        ([9], [0], None, "labels run from 0 to 5"),
+        ([0], [0], SampleConfig("euler"), "use ddpm, ddim or dpmpp_2m"),
+        ([0], [0], SampleConfig(num_steps=0), "num_steps is 0"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(labels, seeds, config, says):
+    with pytest.raises(ValueError, match=says):
+        generate(DENOISER, labels, seeds, config)
