@@ -46,6 +46,23 @@ class About(NamedTuple):
     step: int
     record: dict[str, str]
 
+    def dumps(self) -> str:
+        """As JSON."""
+        return json.dumps(self._asdict() | {"config": dataclasses.asdict(self.config)})
+
+    @classmethod
+    def loads(cls, said: str) -> About:
+        """From what `dumps` gave.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError: it is something else.
+        """
+        values = json.loads(said)
+        config = values["config"]
+        unet = {name: tuple(v) if isinstance(v, list) else v for name, v in config.pop("unet").items()}
+        config["betas"] = tuple(config["betas"])
+        return cls(TrainConfig(UNetConfig(**unet), **config), values["step"], values["record"])
+
 
 def save_run(path: str | os.PathLike, state: TrainState, record: dict[str, str] | None = None) -> None:
     """Write a run's checkpoint, with notes; an older one at this path is replaced at the last moment.
@@ -124,7 +141,7 @@ def load_model(path: str | os.PathLike, device: str | torch.device = "cpu") -> D
     config = read_about(path).config
     network = ContextUNet(config.unet).eval().requires_grad_(False)
     _fill(network, _under(_read(path), "ema"), path)
-    return Denoiser(network.to(device), config.make_schedule(), config.prediction, config.unet.classes)
+    return config.denoiser(network.to(device))
 
 
 def load_reference(name: str = "reference", device: str | torch.device = "cpu") -> Denoiser:
@@ -138,10 +155,23 @@ def load_reference(name: str = "reference", device: str | torch.device = "cpu") 
     >>> denoiser(torch.randn(1, 3, 16, 16), torch.tensor([500]), torch.tensor([2])).shape
     torch.Size([1, 3, 16, 16])
     """
-    if not (SHIPPED / f"{name}.safetensors").exists():
-        names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
-        raise CheckpointError(f"no model {name!r} comes with this package: use one of {names}")
-    return load_model(SHIPPED / f"{name}.safetensors", device)
+    return load_model(find(name), device)
+
+
+def find(name: str) -> Path:
+    """The file of a model that comes with this package, by its name; a path stays as it is.
+
+    Raises:
+        CheckpointError: a name without such a model.
+    """
+    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+    if name in shipped:
+        return shipped[name]
+    if not Path(name).suffix and "/" not in name:
+        raise CheckpointError(
+            f"no model {name!r} comes with this package: use {', '.join(shipped)}, or a path"
+        )
+    return Path(name)
 
 
 def read_about(path: str | os.PathLike) -> About:
@@ -152,11 +182,7 @@ def read_about(path: str | os.PathLike) -> About:
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
-            said = json.loads((file.metadata() or {})[KEY])
-        config = said["config"]
-        unet = {name: tuple(v) if isinstance(v, list) else v for name, v in config.pop("unet").items()}
-        config["betas"] = tuple(config["betas"])
-        return About(TrainConfig(UNetConfig(**unet), **config), said["step"], said["record"])
+            return About.loads((file.metadata() or {})[KEY])
     except FileNotFoundError:
         raise CheckpointError(f"{path} is not there: check the path, or train with pixel-edu train") from None
     except OSError as error:
@@ -168,12 +194,11 @@ def read_about(path: str | os.PathLike) -> About:
 
 
 def _write(path: str | os.PathLike, tensors: dict[str, Tensor], about: About) -> None:
-    said = {"config": dataclasses.asdict(about.config), "step": about.step, "record": about.record}
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            file.write(save(ready, {KEY: json.dumps(said)}))
+            file.write(save(ready, {KEY: about.dumps()}))
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the old one's name
     except OSError as error:

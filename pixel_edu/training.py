@@ -75,6 +75,10 @@ class TrainConfig:
         """The noise schedule."""
         return SCHEDULES[self.schedule]()
 
+    def denoiser(self, network: Model) -> Denoiser:
+        """A network of such a run, with what its answers mean."""
+        return Denoiser(network, self.make_schedule(), self.prediction, self.unet.classes)
+
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of step 1 .. steps: a straight line up, then half a cosine down to 0."""
         if step <= self.warmup:
@@ -107,8 +111,7 @@ class TrainState:
 
     def denoiser(self) -> Denoiser:
         """The averaged network, to sample from; it goes on changing while training goes on."""
-        config = self.config
-        return Denoiser(self.ema.network, config.make_schedule(), config.prediction, config.unet.classes)
+        return self.config.denoiser(self.ema.network)
 
 
 class TrainStep(NamedTuple):

@@ -17,7 +17,7 @@ PACKAGE = "pixel_edu"
 
 LAYERS = {
     6: {"cli"},
-    5: {"course", "fetch"},
+    5: {"course", "fetch", "serving"},
     4: {"checkpoints"},
     3: {"training", "generate"},
     2: {"audit", "denoiser", "guidance", "oracle", "samplers"},

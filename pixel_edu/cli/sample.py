@@ -24,7 +24,7 @@ def sample(
     n: Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="How many sprites.")] = 10,
     out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("sprites.png"),
     checkpoint: Annotated[
-        str, typer.Option(help="A file that pixel-edu train wrote, or a shipped model: reference, tiny.")
+        str, typer.Option(help="A file of pixel-edu train or export, or a shipped model: reference, tiny.")
     ] = "reference",
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="Of the first sprite; the next has seed + 1.")
@@ -42,10 +42,13 @@ def sample(
     from pixel_edu import checkpoints, config, generate, images
 
     chosen = config.pick_device(device)
-    if Path(checkpoint).suffix or "/" in checkpoint:
-        denoiser = checkpoints.load_model(checkpoint, chosen)
+    if Path(checkpoint).suffix == ".onnx":
+        from pixel_edu.serving import onnx
+
+        chosen = config.pick_device("cpu")
+        denoiser = onnx.load(checkpoint)
     else:
-        denoiser = checkpoints.load_reference(checkpoint, chosen)
+        denoiser = checkpoints.load_model(checkpoints.find(checkpoint), chosen)
     label = None if class_ is None else CLASSES.index(class_)
     labels = [i % denoiser.null_label if label is None else label for i in range(n)]
     settings = generate.SampleConfig(sampler.value, steps, guidance)

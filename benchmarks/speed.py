@@ -1,0 +1,186 @@
+"""Every claim about speed, measured in one run on one machine: prints a table of what was asked and what was seen.
+
+python benchmarks/speed.py            about three minutes; nothing else should be running
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from architectures import describe
+from diffusers import DDIMScheduler, UNet2DModel
+from torch import Tensor
+
+from pixel_edu import checkpoints, samplers, schedules, sprites
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.generate import SampleConfig, stream
+from pixel_edu.guidance import guide
+from pixel_edu.images import to_tensor
+from pixel_edu.samplers import SpriteNoise
+from pixel_edu.serving import onnx
+from pixel_edu.training import RECIPES, TrainConfig, train
+from pixel_edu.unet import PRESETS, ContextUNet
+
+SCALE = 2.0
+FAST = SampleConfig("dpmpp_2m", 8, SCALE, interval=(-2.0, 2.0))
+"""The cheapest sampler whose sprites look like those of many calls."""
+WIDTHS = (48, 64, 88)
+"""Of diffusers' network, so that it has the parameters of ours."""
+
+
+def seconds(work: Callable[[], object], repeat: int = 7) -> float:
+    """The median time of some work, after one run that does not count."""
+    work()
+    times = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return median(times)
+
+
+def draw(denoiser: Denoiser, count: int, config: SampleConfig) -> None:
+    """Guided sprites of all classes."""
+    for _ in stream(denoiser, [i % 5 for i in range(count)], range(count), config):
+        pass
+
+
+def draw_classic(network: ContextUNet) -> None:
+    """One sprite as the well-known projects draw it: 1000 steps, with and without the label in two calls."""
+    noise = SpriteNoise([0])
+    c, nothing = torch.tensor([2]), torch.tensor([5])
+
+    def predict_eps(x: Tensor, t: Tensor) -> Tensor:
+        return guide(network(x, t, c), network(x, t, nothing), SCALE)
+
+    samplers.ddpm_sample(predict_eps, schedules.linear(), noise.start(), 1000, noise)
+
+
+def diffusers_network() -> UNet2DModel:
+    """What diffusers' own training example for small images would build, with the parameters of ours."""
+    return UNet2DModel(
+        sample_size=16,
+        in_channels=3,
+        out_channels=3,
+        layers_per_block=1,
+        block_out_channels=WIDTHS,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=8,
+        num_class_embeds=6,
+    )
+
+
+@torch.no_grad()
+def draw_diffusers(network: UNet2DModel, count: int, calls: int) -> None:
+    """Guided sprites, both answers from one call."""
+    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    scheduler.set_timesteps(calls)
+    x = torch.randn(count, 3, 16, 16)
+    c = torch.cat([torch.arange(count) % 5, torch.full((count,), 5)])
+    for t in scheduler.timesteps:
+        answer = network(torch.cat([x, x]), t, class_labels=c).sample
+        cond, uncond = answer.chunk(2)
+        x = scheduler.step(guide(cond, uncond, SCALE), t, x).prev_sample
+
+
+def diffusers_step(network: UNet2DModel, images: Tensor, labels: Tensor) -> Callable[[], None]:
+    """One training step of a plain loop."""
+    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+
+    def step() -> None:
+        eps, t = torch.randn_like(images), torch.randint(0, 1000, (len(images),))
+        answer = network(scheduler.add_noise(images, eps, t), t, class_labels=labels).sample
+        torch.nn.functional.mse_loss(answer, scheduler.get_velocity(images, eps, t)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def our_step(precision: str) -> Callable[[], object]:
+    """One training step of the reference, with everything that belongs to it."""
+    drawn = sprites.make(1000)
+    run = train(
+        drawn.images, drawn.labels, TrainConfig(PRESETS["reference"], precision=precision), device="cpu"
+    )
+    return lambda: next(run)
+
+
+def shell(*arguments: str) -> float:
+    """Seconds of a command in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def run() -> None:
+            subprocess.run([sys.executable, *arguments], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+
+        return seconds(run, 3)
+
+
+def main() -> None:
+    """Print the table."""
+    reference = checkpoints.load_reference()
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.export(checkpoints.find("reference"), Path(folder) / "reference.onnx")
+        by_onnx = onnx.load(Path(folder) / "reference.onnx")
+    classic, theirs = ContextUNet("classic").eval(), diffusers_network().eval()
+    ours, flop = describe(RECIPES["reference"].unet)
+    their_size = sum(p.numel() for p in theirs.parameters()) / 1e6
+    print(f"parameters: ours {ours:.2f} M, diffusers {their_size:.2f} M, ratio {ours / their_size:.2f}")
+    print("| claim | slow | fast | ratio | bar |\n| --- | --- | --- | --- | --- |")
+
+    def row(claim: str, slow: float, fast: float, bar: float) -> None:
+        print(
+            f"| {claim} | {slow * 1e3:,.1f} ms | {fast * 1e3:,.2f} ms | {slow / fast:,.1f} | {bar:,} |",
+            flush=True,
+        )
+
+    slow = seconds(lambda: draw_classic(classic), 1)
+    row(
+        f"one guided sprite: classic, 1000 calls twice, to reference, {FAST.num_steps} calls",
+        slow,
+        seconds(lambda: draw(by_onnx, 1, FAST), 25),
+        1000,
+    )
+    ddim = SampleConfig("ddim", 20, SCALE)
+    for count, bar in ((1, 6), (64, 2)):
+        slow = seconds(lambda: draw_diffusers(theirs, count, 20))  # noqa: B023, called at once
+        for name, model in (("PyTorch", reference), ("onnxruntime", by_onnx)):
+            fast = seconds(lambda: draw(model, count, ddim))  # noqa: B023, called at once
+            row(
+                f"{count} sprites, 20 guided calls of DDIM: diffusers to reference in {name}", slow, fast, bar
+            )
+    drawn = sprites.make(128)
+    slow = seconds(diffusers_step(theirs.train(), to_tensor(drawn.images), torch.from_numpy(drawn.labels)))
+    for precision in ("fp32", "bf16"):
+        row(
+            f"training step, batch 128: diffusers to reference in {precision}",
+            slow,
+            seconds(our_step(precision)),
+            2,
+        )
+    matrix = torch.randn(1024, 1024)
+    peak = 2 * 1024**3 / seconds(lambda: matrix @ matrix, 50)
+    with torch.no_grad():
+        x, t = torch.randn(64, 3, 16, 16), torch.zeros(64, dtype=torch.int64)
+        rate = 64 * flop * 1e6 / seconds(lambda: reference.network(x, t, t), 25)
+    print(
+        f"| FLOP/s of a call at batch 64 to a 1024x1024 product | {peak / 1e9:.0f} G | {rate / 1e9:.0f} G |"
+        f" {rate / peak:.2f} | 0.5 |"
+    )
+    cold = shell("-m", "pixel_edu.cli", "sample", "--class", "food", "-n", "1")
+    imports = shell("-c", "import pixel_edu.generate, pixel_edu.checkpoints")
+    print(f"| pixel-edu sample --class food -n 1, cold | 4 s | {cold:.2f} s | | |")
+    print(f"| its imports | 2.5 s | {imports:.2f} s | | |")
+
+
+if __name__ == "__main__":
+    main()
