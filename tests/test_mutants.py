@@ -1,0 +1,124 @@
+"""The formulas that others got wrong, planted here one at a time: some test must notice each of them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+MUTANTS = {
+    "noise level squared": (
+        "diffusion",
+        "return level.signal * x0 + level.noise * eps",
+        "return level.signal * x0 + level.noise**2 * eps",
+        "diffusion",
+    ),
+    "one step's variance for the noise level": (
+        "diffusion",
+        "return level.signal * x0 + level.noise * eps",
+        "return level.signal * x0 + 0.02 * eps",
+        "diffusion",
+    ),
+    "velocity with its sign turned": (
+        "diffusion",
+        "return level.signal * eps - level.noise * x0",
+        "return level.noise * x0 - level.signal * eps",
+        "diffusion",
+    ),
+    "labels hidden where they should be kept": (
+        "training",
+        "generator=generator) < config.p_uncond",
+        "generator=generator) >= config.p_uncond",
+        "training",
+    ),
+    "a class stands for no label": (
+        "training",
+        "masked_fill(hidden, config.unet.classes)",
+        "masked_fill(hidden, 0)",
+        "training",
+    ),
+    "timestep 0 never trained on": (
+        "diffusion",
+        "torch.randint(0, len(schedule)",
+        "torch.randint(1, len(schedule)",
+        "training",
+    ),
+    "timesteps by arithmetic": (
+        "schedules",
+        "T * (num_steps - i) // num_steps - 1",
+        "max(T - 1 - i * (T // num_steps), -1)",
+        "schedules",
+    ),
+    "DDIM's fresh noise without its square, under a clamp": (
+        "samplers",
+        "(there.noise**2 - fresh**2)",
+        "(there.noise**2 - fresh)",
+        "samplers",
+    ),
+    "guidance on three channels": (
+        "guidance",
+        "return eps_uncond + guidance_scale * (eps_cond - eps_uncond)",
+        "return torch.cat([(eps_uncond + guidance_scale * (eps_cond - eps_uncond))[:, :3], eps_cond[:, 3:]], 1)",
+        "guidance",
+    ),
+    "guidance with w for s": (
+        "guidance",
+        "return eps_uncond + guidance_scale * (eps_cond - eps_uncond)",
+        "return eps_cond + guidance_scale * (eps_cond - eps_uncond)",
+        "guidance",
+    ),
+    "noise at the last step too": (
+        "samplers",
+        "        if s >= 0:\n            x = x + _posterior_std(here, there) * draw_eps(x)",
+        "        x = x + here.noise * 0.1 * draw_eps(x)",
+        "samplers",
+    ),
+    "an average without buffers": (
+        "ema",
+        "self.network.state_dict().values(), network.state_dict().values()",
+        "self.network.parameters(), network.parameters()",
+        "ema",
+    ),
+    "an average of itself": (
+        "ema",
+        "self.network.state_dict().values(), network.state_dict().values()",
+        "self.network.state_dict().values(), self.network.state_dict().values()",
+        "ema",
+    ),
+    "the label left out of attention": (
+        "unet",
+        "k, v = torch.cat([k, label_k], dim=2), torch.cat([v, label_v], dim=2)",
+        "pass",
+        "unet",
+    ),
+    "min-SNR of eps for v": ("diffusion", '"v": snr + 1', '"v": snr', "training"),
+    "an optimiser that forgets when it resumes": (
+        "checkpoints",
+        'state.optimizer.state[weight] = {"step"',
+        '_ = {"step"',
+        "checkpoints",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_mistake_is_noticed(name, tmp_path):
+    module, right, wrong, tests = MUTANTS[name]
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "pixel_edu", tmp_path / "pixel_edu", ignore=ignore)
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    source = tmp_path / "pixel_edu" / f"{module}.py"
+    text = source.read_text()
+    assert text.count(right) == 1
+    source.write_text(text.replace(right, wrong))
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", f"tests/test_{tests}.py"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, "no test noticed" if done.returncode == 0 else done.stdout[-2000:]
+    assert "1 failed" in done.stdout
