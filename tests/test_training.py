@@ -245,7 +245,8 @@ def test_the_three_parts_of_a_batch_are_one_length(drawn):
 # Several processes.
 
 WORKER = """
-import json, sys
+import json
+from accelerate import PartialState
 from pixel_edu import sprites
 from pixel_edu.training import TrainConfig, is_main_process, train
 from pixel_edu.unet import PRESETS
@@ -253,14 +254,15 @@ drawn = sprites.make(200, seed=3)
 config = TrainConfig(PRESETS["tiny"], steps=6, batch_size=16, warmup=2)
 said = [(step.loss, step.grad_norm) for step in train(drawn.images, drawn.labels, config, device="cpu")]
 if is_main_process():
-    print("RESULT", json.dumps(said))
+    print("RESULT", PartialState().num_processes, json.dumps(said))
 """
 
 
 def test_two_processes_train_as_one_does(drawn, tmp_path):
+    """Without GPUs `--multi_gpu` starts CPU processes; `--cpu` would start one, however many are asked for."""
     program = tmp_path / "worker.py"
     program.write_text(WORKER)
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -273,6 +275,8 @@ def test_two_processes_train_as_one_does(drawn, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     said = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
     assert len(said) == 1
-    together = json.loads(said[0].removeprefix("RESULT"))
+    _, processes, numbers = said[0].split(maxsplit=2)
+    assert processes == "2"
+    together = json.loads(numbers)
     alone = [(s.loss, s.grad_norm) for s in train(drawn.images, drawn.labels, TINY, device="cpu")]
     assert_close(torch.tensor(together), torch.tensor(alone), rtol=1e-4, atol=1e-6)

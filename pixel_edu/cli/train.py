@@ -94,8 +94,9 @@ def train(
 ) -> None:
     """Train a model. The same command again goes on where the run was, even after a crash.
 
-    The folder gets run.safetensors (to go on), model.safetensors (to sample from), log.csv and samples.png. On several
-    processes: accelerate launch -m pixel_edu.cli train ...
+    The folder gets run.safetensors (to go on), model.safetensors (to sample from), log.csv and samples.png.
+
+    On several GPUs: accelerate launch --multi_gpu -m pixel_edu.cli train ...
     """
     if device not in ("auto", "cpu"):
         raise typer.BadParameter(f"{device} is neither auto nor cpu", param_hint="--device")
