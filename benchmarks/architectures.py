@@ -16,13 +16,14 @@ from pixel_edu.training import TrainConfig, TrainState, batch_loss, draw_batch, 
 from pixel_edu.unet import ContextUNet, UNetConfig
 
 CANDIDATES = {
-    "96, 128": UNetConfig((96, 128), (False, True), embedding=96),
-    "fold 1: 48, 64, 96": UNetConfig((48, 64, 96), (False, False, True), fold=1),
-    "fold 1: 32, 64, 128": UNetConfig((32, 64, 128), (False, False, True), fold=1),
-    "64, 96, 2 blocks": UNetConfig((64, 96), (False, True), blocks=2, embedding=96),
-    "fold 1: 32, 64, 96": UNetConfig((32, 64, 96), (False, False, True), fold=1),
-    "64, 96": UNetConfig((64, 96), (False, True)),
-    "64, 128": UNetConfig((64, 128), (False, True)),
+    "32, 64, 128": UNetConfig((32, 64, 128), (False, False, True)),
+    "32, 64, 96": UNetConfig((32, 64, 96), (False, False, True)),
+    "48, 64, 96": UNetConfig((48, 64, 96), (False, False, True)),
+    "16, 64, 128": UNetConfig((16, 64, 128), (False, False, True)),
+    "64, 96, folded": UNetConfig((64, 96), (False, True), fold=2),
+    "64, 128, folded": UNetConfig((64, 128), (False, True), fold=2),
+    "96, 128, folded": UNetConfig((96, 128), (False, True), fold=2, embedding=96),
+    "64, 96, folded, 2 blocks": UNetConfig((64, 96), (False, True), blocks=2, fold=2, embedding=96),
 }
 
 
@@ -53,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     seen, unseen = sprites.make(options.sprites, seed=0), sprites.make(2048, seed=1)
     print("| network | parameters | MFLOP / image | ms / step | steps | held-out loss |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- |", flush=True)
     for name, unet in CANDIDATES.items():
         probe = train(seen.images, seen.labels, TrainConfig(unet), device="cpu")
         for _ in range(3):
