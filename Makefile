@@ -26,7 +26,8 @@ lab: $(READY) ## open the chapters and exercises in JupyterLab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/chapters $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: lint ## check the code's style, then run all tests, the notebooks included
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests pixel_edu chapters \
+	@# One thread for each of the jobs: threads of two jobs that wait for each other cost ten times what they gain.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests pixel_edu chapters \
 		--nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 notebooks: $(READY) ## execute the chapters again, in place

@@ -50,6 +50,21 @@ def test_a_resumed_run_has_the_same_losses_to_the_last_bit(drawn, tmp_path):
     assert first + rest == whole
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_run_goes_on_on_a_gpu(drawn, tmp_path):
+    path = tmp_path / "run.safetensors"
+    for step in train(drawn.images, drawn.labels, TINY):
+        if step.step == 3:
+            checkpoints.save_run(path, step.state)
+        elif step.step == 4:
+            expected = step.loss
+            break
+    resumed = next(train(drawn.images, drawn.labels, state=checkpoints.load_run(path)))
+    assert resumed.step == 4
+    assert resumed.loss == pytest.approx(expected, rel=1e-3)
+
+
 def test_everything_in_a_run_comes_back(trained, tmp_path):
     path = tmp_path / "run.safetensors"
     checkpoints.save_run(path, trained, {"command": "pixel-edu train"})
