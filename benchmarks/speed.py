@@ -5,11 +5,12 @@ python benchmarks/speed.py            about three minutes; nothing else should b
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
@@ -19,13 +20,14 @@ from diffusers import DDIMScheduler, UNet2DModel
 from torch import Tensor
 
 from pixel_edu import checkpoints, samplers, schedules, sprites
+from pixel_edu.cli.train import hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.generate import SampleConfig, stream
 from pixel_edu.guidance import guide
-from pixel_edu.images import to_tensor
+from pixel_edu.images import replacing, to_tensor
 from pixel_edu.samplers import SpriteNoise
 from pixel_edu.serving import onnx
-from pixel_edu.training import RECIPES, TrainConfig, train
+from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS, ContextUNet
 
 SCALE = 2.0
@@ -125,61 +127,72 @@ def shell(*arguments: str) -> float:
         return seconds(run, 3)
 
 
-def main() -> None:
-    """Print the table."""
+def table() -> Iterator[str]:
+    """The lines of the table, each as soon as it is measured."""
     reference = checkpoints.load_reference()
     with tempfile.TemporaryDirectory() as folder:
         onnx.export(checkpoints.find("reference"), Path(folder) / "reference.onnx")
         by_onnx = onnx.load(Path(folder) / "reference.onnx")
     classic, theirs = ContextUNet("classic").eval(), diffusers_network().eval()
-    ours, flop = describe(RECIPES["reference"].unet)
+    size, flop = describe(PRESETS["reference"])
     their_size = sum(p.numel() for p in theirs.parameters()) / 1e6
-    print(f"parameters: ours {ours:.2f} M, diffusers {their_size:.2f} M, ratio {ours / their_size:.2f}")
-    print("| claim | slow | fast | ratio | bar |\n| --- | --- | --- | --- | --- |")
+    yield f"Parameters: reference {size:.2f} M, diffusers {their_size:.2f} M. On {hardware()}:\n"
+    yield "| what | before | ours | ratio | bar |"
+    yield "| :--- | ---: | ---: | ---: | ---: |"
 
-    def row(claim: str, slow: float, fast: float, bar: float) -> None:
-        print(
-            f"| {claim} | {slow * 1e3:,.1f} ms | {fast * 1e3:,.2f} ms | {slow / fast:,.1f} | {bar:,} |",
-            flush=True,
-        )
+    def row(what: str, before: float, ours: float, bar: float) -> str:
+        return f"| {what} | {before * 1e3:,.0f} ms | {ours * 1e3:,.1f} ms | {before / ours:,.1f} | {bar:,} |"
 
-    slow = seconds(lambda: draw_classic(classic), 1)
-    row(
-        f"one guided sprite: classic, 1000 calls twice, to reference, {FAST.num_steps} calls",
-        slow,
-        seconds(lambda: draw(by_onnx, 1, FAST), 25),
-        1000,
+    before = seconds(lambda: draw_classic(classic), 1)
+    ours = seconds(lambda: draw(by_onnx, 1, FAST), 25)
+    calls = FAST.num_steps
+    yield row(
+        f"one guided sprite: `classic`, 1000 steps of two calls; reference, {calls} calls", before, ours, 1000
     )
     ddim = SampleConfig("ddim", 20, SCALE)
     for count, bar in ((1, 6), (64, 2)):
-        slow = seconds(lambda: draw_diffusers(theirs, count, 20))  # noqa: B023, called at once
+        before = seconds(lambda: draw_diffusers(theirs, count, 20))  # noqa: B023, called at once
         for name, model in (("PyTorch", reference), ("onnxruntime", by_onnx)):
-            fast = seconds(lambda: draw(model, count, ddim))  # noqa: B023, called at once
-            row(
-                f"{count} sprites, 20 guided calls of DDIM: diffusers to reference in {name}", slow, fast, bar
-            )
+            ours = seconds(lambda: draw(model, count, ddim))  # noqa: B023, called at once
+            yield row(f"{count} guided, 20 calls: diffusers; reference in {name}", before, ours, bar)
     drawn = sprites.make(128)
-    slow = seconds(diffusers_step(theirs.train(), to_tensor(drawn.images), torch.from_numpy(drawn.labels)))
+    step = diffusers_step(theirs.train(), to_tensor(drawn.images), torch.from_numpy(drawn.labels))
+    before = seconds(step)
     for precision in ("fp32", "bf16"):
-        row(
-            f"training step, batch 128: diffusers to reference in {precision}",
-            slow,
+        yield row(
+            f"training step, batch 128: diffusers; reference in {precision}",
+            before,
             seconds(our_step(precision)),
             2,
         )
     matrix = torch.randn(1024, 1024)
-    peak = 2 * 1024**3 / seconds(lambda: matrix @ matrix, 50)
+    peak = 2 * 1024**3 / seconds(lambda: matrix @ matrix, 50) / 1e9
     with torch.no_grad():
         x, t = torch.randn(64, 3, 16, 16), torch.zeros(64, dtype=torch.int64)
-        rate = 64 * flop * 1e6 / seconds(lambda: reference.network(x, t, t), 25)
-    print(
-        f"| FLOP/s of a call at batch 64 to a 1024x1024 product | {peak / 1e9:.0f} G | {rate / 1e9:.0f} G |"
-        f" {rate / peak:.2f} | 0.5 |"
-    )
+        rate = 64 * flop / 1e3 / seconds(lambda: reference.network(x, t, t), 25)
+    what = "floating point operations a second: 1024x1024 product; reference at batch 64"
+    yield f"| {what} | {peak:.0f} G | {rate:.0f} G | {rate / peak:.2f} | 0.5 |"
     cold = shell("-m", "pixel_edu.cli", "sample", "--class", "food", "-n", "1")
+    yield f"| `pixel-edu sample --class food -n 1`, from a cold shell | | {cold:.2f} s | | 4 s |"
     imports = shell("-c", "import pixel_edu.generate, pixel_edu.checkpoints")
-    print(f"| pixel-edu sample --class food -n 1, cold | 4 s | {cold:.2f} s | | |")
-    print(f"| its imports | 2.5 s | {imports:.2f} s | | |")
+    yield f"| its imports | | {imports:.2f} s | | 2.5 s |"
+
+
+def main() -> None:
+    """Print the table, and write it where the book finds it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
+    options = parser.parse_args()
+    lines = ["<!-- Generated by `python benchmarks/speed.py --out`; measure again instead of editing. -->"]
+    for line in table():
+        print(line, flush=True)
+        lines.append(line)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(options.out) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ def _check(labels: np.ndarray, config: TrainConfig, processes: int) -> None:
 
 
 RECIPES = {
-    "tiny": TrainConfig(PRESETS["tiny"], steps=1_500, batch_size=64),
+    "tiny": TrainConfig(PRESETS["tiny"], steps=1_000, batch_size=64, learning_rate=4e-3),
     "reference": TrainConfig(PRESETS["reference"], steps=24_000, precision="bf16"),
     "classic": TrainConfig(
         PRESETS["classic"], steps=20_000, prediction="eps", schedule="linear", learning_rate=1e-3

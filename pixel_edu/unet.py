@@ -61,7 +61,7 @@ class UNetConfig:
 
 GROUPS = 8
 PRESETS = {
-    "tiny": UNetConfig((16, 32), (False, True), fold=2, embedding=64),
+    "tiny": UNetConfig((16, 32, 48), embedding=64),
     "reference": UNetConfig(),
     "classic": UNetConfig((64, 128, 128), (False, False, False), blocks=2, embedding=128),
 }

@@ -119,9 +119,9 @@ def test_a_model_is_not_a_run_to_go_on_with(trained, tmp_path):
 def test_a_run_with_other_settings_is_refused_and_the_difference_named(trained, tmp_path):
     path = tmp_path / "run.safetensors"
     checkpoints.save_run(path, trained)
-    other = dataclasses.replace(TINY, unet=UNetConfig((24, 32), (False, True), embedding=64), steps=9)
+    other = dataclasses.replace(TINY, unet=UNetConfig((24, 32, 48), embedding=64), steps=9)
     with pytest.raises(
-        CheckpointError, match=r"channels is \(16, 32\), not \(24, 32\), fold is 2, not 1, steps is 8, not 9"
+        CheckpointError, match=r"channels is \(16, 32, 48\), not \(24, 32, 48\), steps is 8, not 9"
     ):
         checkpoints.load_run(path, other)
 

@@ -116,7 +116,7 @@ def test_a_finished_run_says_so_and_changes_nothing(whole):
     ("options", "says"),
     [
         (["--steps", "61"], "steps is 60, not 61"),
-        (["--steps", "60", "--preset", "reference"], "channels is (16, 32), not"),
+        (["--steps", "60", "--preset", "reference"], "channels is (16, 32, 48), not"),
         (["--steps", "60", "--sprites", "61"], "was trained on 60 procedural sprites"),
     ],
 )

@@ -80,7 +80,7 @@ def test_the_answer_depends_on_image_timestep_and_label(woken, asked):
 
 def test_the_context_reaches_every_block(woken):
     blocks = [m for m in woken.modules() if type(m).__name__ == "Block"]
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     for block in blocks:
         features = torch.randn(4, block.norm1.num_channels, 4, 4)
         context, label = torch.randn(2, 4, PRESETS["tiny"].embedding)
@@ -91,18 +91,18 @@ def test_attention_sees_the_label(woken):
     layers = [m for m in woken.modules() if type(m).__name__ == "LabelAttention"]
     assert len(layers) == 3  # down, middle and up at the deeper level
     for layer in layers:
-        x, label = torch.randn(2, 32, 4, 4), torch.randn(2, PRESETS["tiny"].embedding)
+        x, label = torch.randn(2, 48, 4, 4), torch.randn(2, PRESETS["tiny"].embedding)
         assert not torch.allclose(layer(x, label), layer(x, label + 1))
 
 
 def test_attention_with_the_label_is_attention_over_one_place_more(woken):
     """Against torch's own multi-head attention, given the label's key and value as a 17th place."""
     layer = next(m for m in woken.modules() if type(m).__name__ == "LabelAttention")
-    x, label = torch.randn(2, 32, 4, 4), torch.randn(2, PRESETS["tiny"].embedding)
+    x, label = torch.randn(2, 48, 4, 4), torch.randn(2, PRESETS["tiny"].embedding)
     q, k, v = layer.qkv(layer.norm(x)).flatten(2).transpose(1, 2).chunk(3, dim=2)
     label_k, label_v = layer.label(label)[:, None].chunk(2, dim=2)
-    plain = nn.MultiheadAttention(32, layer.heads, bias=False, batch_first=True)
-    plain.in_proj_weight.data = torch.eye(32).repeat(3, 1)
+    plain = nn.MultiheadAttention(48, layer.heads, bias=False, batch_first=True)
+    plain.in_proj_weight.data = torch.eye(48).repeat(3, 1)
     plain.out_proj.weight.data = layer.out.weight.data[:, :, 0, 0]
     seen, _ = plain(q, torch.cat([k, label_k], dim=1), torch.cat([v, label_v], dim=1))
     expected = x + seen.transpose(1, 2).reshape(x.shape) + layer.out.bias[:, None, None]

@@ -119,7 +119,7 @@ def train(
     state, record = _open(out, config, restart)
     source = str(data) if data else f"{sprites:,} procedural sprites, seed 0"
     _same_data(out, record, source)
-    record |= {"data": source, "command": "pixel-edu " + " ".join(sys.argv[1:]), "hardware": _hardware()}
+    record |= {"data": source, "command": "pixel-edu " + " ".join(sys.argv[1:]), "hardware": hardware()}
     if state.step == config.steps:
         typer.echo(f"{out} is finished after {config.steps:,} steps: for more, --restart with more --steps")
         return
@@ -300,7 +300,7 @@ def _progress(total: int, done: int):
         yield show
 
 
-def _hardware() -> str:
+def hardware() -> str:
     """The processor or GPU that a run is on, in words."""
     import os
     import platform
