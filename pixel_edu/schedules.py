@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -70,12 +71,13 @@ class Schedule:
             raise ValueError(
                 f"timesteps run from -1 to {len(self) - 1}, not to {int(t.min())} .. {int(t.max())}"
             )
-        one = self.alpha_bar.new_ones(1)
-        a = torch.cat([self.alpha_bar, one])[t.cpu()].reshape(
-            -1, 1, 1, 1
-        )  # index -1 reads the last, which is 1
-        half_log_snr = (a.log() - torch.log1p(-a)) / 2
-        return Levels(*(value.float().to(t.device) for value in (a.sqrt(), (1 - a).sqrt(), half_log_snr)))
+        return Levels(*self._table[:, t.cpu()].reshape(3, -1, 1, 1, 1).to(t.device))
+
+    @cached_property
+    def _table(self) -> Float[Tensor, "3 timesteps"]:
+        """Signal, noise and λ of every timestep, float32; index -1 reads the last column, which is clean data."""
+        a = torch.cat([self.alpha_bar, self.alpha_bar.new_ones(1)])
+        return torch.stack([a.sqrt(), (1 - a).sqrt(), (a.log() - torch.log1p(-a)) / 2]).float()
 
     def timesteps(self, num_steps: int) -> list[int]:
         """The timesteps that a sampler visits: num_steps of them from T-1 down, evenly spread, then -1.
