@@ -31,7 +31,7 @@ from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS, ContextUNet
 
 SCALE = 2.0
-FAST = SampleConfig("dpmpp_2m", 10, SCALE, interval=(-1.0, 1.0))
+FAST = SampleConfig("dpmpp_2m", 8, SCALE, interval=(-1.0, 1.0))
 """Few calls, and guidance only at the noise levels where it helps."""
 WIDTHS = (48, 64, 88)
 """Of diffusers' network, so that it has the parameters of ours."""
