@@ -64,7 +64,7 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike) -> None:
 
 
 def load(path: str | os.PathLike) -> Denoiser:
-    """Read a file that `export` wrote, ready to sample from on the CPU, with as many threads as torch has.
+    """Read a file that `export` wrote, ready to sample from on one CPU core; for large batches take PyTorch.
 
     Raises:
         CheckpointError: the file is not there or is none of ours.
@@ -77,7 +77,7 @@ def load(path: str | os.PathLike) -> Denoiser:
     if not Path(path).is_file():
         raise CheckpointError(f"{path} is not there: check the path, or write it with pixel-edu export")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = 1  # at small batches two threads wait for each other longer than they work
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
