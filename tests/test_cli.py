@@ -103,7 +103,13 @@ def test_a_reader_that_goes_away_leaves_no_traceback():
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing on Windows")
 def test_ctrl_c_ends_with_130_without_a_traceback_and_leaves_nothing_behind(tmp_path):
     command = [sys.executable, "-m", "pixel_edu.cli", "data", "make", "big", "-n", "2000000"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+
+    def listen() -> None:  # a shell's background jobs are started deaf to Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=listen
+    ) as running:
         time.sleep(3)
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=60)
