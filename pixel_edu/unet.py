@@ -180,7 +180,7 @@ class LabelAttention(nn.Module):
 
 
 class Float32GroupNorm(nn.GroupNorm):
-    """GroupNorm at full precision even where products are in bfloat16: exact statistics, and on CPUs much faster."""
+    """GroupNorm at full precision even where products are in bfloat16: exact statistics, and on CPUs faster."""
 
     def forward(self, x: Features) -> Features:
         """(B, C, H, W) to the same shape, float32."""
