@@ -125,6 +125,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) == temporary:
+            error.filename = str(path)  # the name that was asked for
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

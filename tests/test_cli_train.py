@@ -12,6 +12,7 @@ from PIL import Image
 
 from pixel_edu import checkpoints, images
 from pixel_edu.cli.sample import in_terminal
+from pixel_edu.cli.train import HEADINGS, Log
 
 COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 ENVIRONMENT = os.environ | {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
@@ -91,6 +92,15 @@ def checkpoint_step(out):
     return checkpoints.read_about(path).step if path.exists() else 0
 
 
+def test_a_log_that_is_ahead_of_its_checkpoint_is_cut(tmp_path):
+    """A run may be killed after it wrote the log and before it wrote the checkpoint."""
+    path = tmp_path / "log.csv"
+    path.write_text(f"{HEADINGS}\n1,0.5,1,1,1\n2,0.4,1,1,2\n3,0.3,1,1,3\n4,0.2,")
+    log = Log(path, step=2)
+    log.write()
+    assert path.read_text() == f"{HEADINGS}\n1,0.5,1,1,1\n2,0.4,1,1,2\n"
+
+
 def test_ctrl_c_saves_the_step_it_was_at(tmp_path):
     out = tmp_path / "stopped"
     command = [*COMMAND, "train", "--steps", "100000", "--save-every", "5", "--out", out, *SMALL]
@@ -149,6 +159,8 @@ def test_training_on_a_folder_of_sprites(tmp_path):
         (["sample", "--checkpoint", "best"], 1),
         (["sample", "--steps", "1001"], 2),
         (["sample", "--device", "abacus"], 1),
+        (["sample", "--out", "nowhere/x.png", "-n", "1", "--checkpoint", "tiny"], 1),
+        (["train", "--min-snr", "0"], 2),
     ],
 )
 def test_a_mistake_is_one_line_with_its_exit_code(arguments, code, tmp_path):

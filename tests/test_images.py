@@ -91,3 +91,10 @@ def test_a_png_is_written_whole_or_not_at_all(tmp_path):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path):
+    path = tmp_path / "nowhere" / "x.png"
+    with pytest.raises(FileNotFoundError) as refused:
+        images.write_png(path, np.zeros((2, 2, 3), np.uint8))
+    assert refused.value.filename == str(path)

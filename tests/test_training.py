@@ -252,7 +252,12 @@ from pixel_edu.training import TrainConfig, is_main_process, train
 from pixel_edu.unet import PRESETS
 drawn = sprites.make(200, seed=3)
 config = TrainConfig(PRESETS["tiny"], steps=6, batch_size=16, warmup=2)
-said = [(step.loss, step.grad_norm) for step in train(drawn.images, drawn.labels, config, device="cpu")]
+said, seen = [], set()
+for step in train(drawn.images, drawn.labels, config, device="cpu"):
+    said.append((step.loss, step.grad_norm))
+    if len(said) == 1:
+        step.state.network.register_forward_hook(lambda module, given, made: seen.add(len(made)))
+assert seen == {8}, f"each of two processes takes half of the batch, not {seen}"
 if is_main_process():
     print("RESULT", PartialState().num_processes, json.dumps(said))
 """

@@ -69,7 +69,7 @@ def train(
         Answer | None, typer.Option(help="What the network answers.", show_default="the recipe's")
     ] = None,
     min_snr: Annotated[
-        float | None, typer.Option(min=0, help="Weigh the loss by min-SNR with this γ, such as 5.")
+        float | None, typer.Option(min=0.01, help="Weigh the loss by min-SNR with this γ, such as 5.")
     ] = None,
     precision: Annotated[
         Precision | None,
@@ -180,7 +180,7 @@ def _loop(
     from pixel_edu.training import is_main_process, train
 
     total, before = state.config.steps, float(record.get("seconds", 0))
-    log, began = _Log(out / LOG, state.step), time.perf_counter()
+    log, began = Log(out / LOG, state.step), time.perf_counter()
     with _stoppable() as stopped, _progress(total, state.step) as show:
         for step in train(images, labels, state=state, device=device):
             last = step.step == total or stopped()
@@ -219,7 +219,7 @@ def draw_samples(path: Path, state: TrainState) -> None:
     images.write_png(path, images.upscale(images.grid(made, SHOWN), 4))
 
 
-class _Log:
+class Log:
     """A table of all steps; rows after a run's checkpoint are forgotten when it goes on from there."""
 
     def __init__(self, path: Path, step: int) -> None:
@@ -229,11 +229,13 @@ class _Log:
             self.rows += [row for row in rows if row.count(",") == 4 and int(row.split(",")[0]) <= step]
 
     def add(self, step: TrainStep, seconds: float) -> None:
+        """Remember a step, and the seconds that the run has taken so far."""
         self.rows.append(
             f"{step.step},{step.loss!r},{step.grad_norm:.4f},{step.learning_rate:.3e},{seconds:.1f}"
         )
 
     def write(self) -> None:
+        """Write the table, whole or not at all."""
         from pixel_edu.images import replacing
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -311,4 +313,5 @@ def hardware() -> str:
         return torch.cuda.get_device_name()
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{(names or [platform.processor()])[0]}, {len(os.sched_getaffinity(0))} cores"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{(names or [platform.processor()])[0]}, {cores} cores"
