@@ -19,7 +19,9 @@ from torch import Tensor
 
 from pixel_edu.config import UserError
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.guidance import Model
 from pixel_edu.images import replacing
+from pixel_edu.palette import from_words
 from pixel_edu.training import TrainConfig, TrainState
 from pixel_edu.unet import ContextUNet, UNetConfig
 
@@ -45,6 +47,11 @@ class About(NamedTuple):
     config: TrainConfig
     step: int
     record: dict[str, str]
+
+    def denoiser(self, network: Model) -> Denoiser:
+        """A network with such weights, ready to sample from."""
+        words = self.record.get("palette")
+        return self.config.denoiser(network, from_words(words) if words else None)
 
     def dumps(self) -> str:
         """As JSON."""
@@ -138,10 +145,10 @@ def load_model(path: str | os.PathLike, device: str | torch.device = "cpu") -> D
     Raises:
         CheckpointError: the file is no checkpoint or is damaged.
     """
-    config = read_about(path).config
-    network = ContextUNet(config.unet).eval().requires_grad_(False)
+    about = read_about(path)
+    network = ContextUNet(about.config.unet).eval().requires_grad_(False)
     _fill(network, _under(_read(path), "ema"), path)
-    return config.denoiser(network.to(device))
+    return about.denoiser(network.to(device))
 
 
 def load_reference(name: str = "reference", device: str | torch.device = "cpu") -> Denoiser:

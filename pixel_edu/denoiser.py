@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from pixel_edu.config import CHANNELS
 from pixel_edu.diffusion import Images, Prediction, clean
 from pixel_edu.schedules import Schedule
 
@@ -22,12 +24,16 @@ class Denoiser:
         schedule: the noise schedule it was trained with.
         prediction: what the network's answer stands for.
         null_label: the label that means "no label".
+        channels: of the images that it draws.
+        palette: (P, 3) uint8, the colours of the sprites it learned from, if they are few enough to list.
     """
 
     network: Callable[[Tensor, Tensor, Tensor], Tensor]
     schedule: Schedule
     prediction: Prediction
     null_label: int
+    channels: int = CHANNELS
+    palette: np.ndarray | None = None
 
     @torch.no_grad()
     def __call__(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pixel_edu import samplers
+from pixel_edu.config import IMAGE_SIZE
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.guidance import guided, timesteps_between
 from pixel_edu.images import to_uint8
@@ -61,7 +62,7 @@ def stream(
     interval = config.interval and timesteps_between(schedule, *config.interval)
     c = torch.tensor(labels, dtype=torch.int64)
     predict_eps = guided(denoiser, c, config.guidance_scale, denoiser.null_label, interval)
-    x = draw_eps.start(device=device)
+    x = draw_eps.start((denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), device)
     if config.sampler == "ddpm":
         return samplers.ddpm_steps(predict_eps, schedule, x, config.num_steps, draw_eps)
     if config.sampler == "ddim":
@@ -92,7 +93,7 @@ def generate(
         track: wraps the list of batches, for a progress bar.
 
     Returns:
-        (N, 16, 16, 3) uint8.
+        (N, 16, 16, C) uint8, as the network drew them; `palette.snap` gives them true colours.
 
     >>> from pixel_edu.checkpoints import load_reference
     >>> generate(load_reference("tiny"), labels=[2, 2], seeds=[0, 1]).shape

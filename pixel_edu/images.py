@@ -117,6 +117,26 @@ def png_bytes(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def indexed_png_bytes(image: np.ndarray) -> bytes:
+    """An (H, W, 3) uint8 image as a PNG file that lists its colours and stores their numbers, as pixel artists do.
+
+    Raises:
+        ValueError: it has more colours than the 256 that such a file can list.
+    """
+    from PIL import Image
+
+    colors, index = np.unique(image.reshape(-1, 3), axis=0, return_inverse=True)
+    if len(colors) > 256:
+        raise ValueError(
+            f"the image has {len(colors)} colours, but an indexed PNG lists at most 256: snap it first"
+        )
+    picture = Image.fromarray(index.reshape(image.shape[:2]).astype(np.uint8), "P")
+    picture.putpalette(colors.tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Write a file whole or not at all: gives a temporary name beside it, renamed when the block succeeds."""
@@ -133,7 +153,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Write an (H, W, 3 or 4) uint8 image as a PNG file, whole or not at all."""
+def write_png(path: str | os.PathLike, image: np.ndarray, indexed: bool = False) -> None:
+    """Write an (H, W, 3 or 4) uint8 image as a PNG file, whole or not at all; `indexed` as `indexed_png_bytes` does."""
     with replacing(path) as temporary:
-        temporary.write_bytes(png_bytes(image))
+        temporary.write_bytes(indexed_png_bytes(image) if indexed else png_bytes(image))

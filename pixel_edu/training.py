@@ -75,9 +75,12 @@ class TrainConfig:
         """The noise schedule."""
         return SCHEDULES[self.schedule]()
 
-    def denoiser(self, network: Model) -> Denoiser:
-        """A network of such a run, with what its answers mean."""
-        return Denoiser(network, self.make_schedule(), self.prediction, self.unet.classes)
+    def denoiser(self, network: Model, palette: np.ndarray | None = None) -> Denoiser:
+        """A network of such a run, with what its answers mean, and the (P, 3) colours of its data, if known."""
+        unet = self.unet
+        return Denoiser(
+            network, self.make_schedule(), self.prediction, unet.classes, unet.image_channels, palette
+        )
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of step 1 .. steps: a straight line up, then half a cosine down to 0."""
@@ -258,7 +261,12 @@ RECIPES = {
     "tiny": TrainConfig(PRESETS["tiny"], steps=1_000, batch_size=64, learning_rate=4e-3),
     "reference": TrainConfig(PRESETS["reference"], steps=24_000, precision="bf16"),
     "classic": TrainConfig(
-        PRESETS["classic"], steps=20_000, prediction="eps", schedule="linear", learning_rate=1e-3
+        PRESETS["classic"],
+        steps=10_000,
+        prediction="eps",
+        schedule="linear",
+        learning_rate=1e-3,
+        precision="bf16",
     ),
 }
 """A run by a preset's name: how each of the networks is trained."""

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from pixel_edu.config import CHANNELS, CLASSES
 
-Images = Float[Tensor, "b 3 h w"]
+Images = Float[Tensor, "b channels h w"]
 Features = Float[Tensor, "b c h w"]
 NewFeatures = Float[Tensor, "b c_out h w"]
 Embedding = Float[Tensor, "b e"]
@@ -37,6 +37,7 @@ class UNetConfig:
         embedding: length of the vectors that carry timestep and class.
         heads: attention heads.
         classes: K, the number of classes; label K is "no label".
+        image_channels: of the images: 3 for colours.
 
     Raises:
         ValueError: widths that do not divide, or another number of levels in channels and attention.
@@ -49,6 +50,7 @@ class UNetConfig:
     embedding: int = 192
     heads: int = 4
     classes: int = len(CLASSES)
+    image_channels: int = CHANNELS
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(self.attention):
@@ -84,7 +86,7 @@ class ContextUNet(nn.Module):
     def __init__(self, config: UNetConfig | str = "reference") -> None:
         super().__init__()
         self.config = config = PRESETS[config] if isinstance(config, str) else config
-        top, pixels = config.channels[0], CHANNELS * config.fold**2
+        top, pixels = config.channels[0], config.image_channels * config.fold**2
         self.embed_time = nn.Sequential(
             nn.Linear(TIME_WAVES, config.embedding), nn.SiLU(), nn.Linear(config.embedding, config.embedding)
         )

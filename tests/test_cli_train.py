@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_edu import checkpoints, images
+from pixel_edu import checkpoints, data, images, palette
+from pixel_edu.checkpoints import load_model
 from pixel_edu.cli.sample import in_terminal
 from pixel_edu.cli.train import HEADINGS, Log
 
@@ -138,13 +139,16 @@ def test_a_folder_with_another_run_is_left_alone(whole, options, says):
     assert (whole / "run.safetensors").read_bytes() == before
 
 
-def test_training_on_a_folder_of_sprites(tmp_path):
+def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
     assert pixel_edu("data", "make", tmp_path / "set", "-n", 40).returncode == 0
     done = pixel_edu("train", tmp_path / "set", "--steps", 2, "--batch-size", 4, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    assert checkpoints.read_about(tmp_path / "run" / "run.safetensors").record["data"] == str(
-        tmp_path / "set"
-    )
+    record = checkpoints.read_about(tmp_path / "run" / "run.safetensors").record
+    assert record["data"] == f"{tmp_path / 'set'}, 10% held out"
+    read = data.load(tmp_path / "set")
+    known = read.images[data.split(read.images, read.labels).train]
+    assert len(known) < len(read.images)
+    assert record["palette"] == palette.to_words(palette.find_palette(known))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +183,7 @@ def test_sampling_writes_a_grid_and_a_seed_is_a_sprite(whole, tmp_path):
     )
     done = pixel_edu("sample", "-n", 1, "--seed", 4, "--out", one, *options)
     assert done.stdout == f"1 sprite in {one}\n"
-    sheet, sprite = (np.asarray(Image.open(path)).astype(int) for path in (several, one))
+    sheet, sprite = (np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (several, one))
     assert sheet.shape == (33, 67, 3)
     assert np.abs(sheet[:16, 17:33] - sprite).max() <= 1
 
@@ -192,9 +196,29 @@ def test_sampling_takes_all_classes_in_turn(whole, tmp_path):
         pixel_edu("sample", "-n", 5, "--class", "food", "--out", tmp_path / "food.png", *options).returncode
         == 0
     )
-    mixed, food = (np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int) for name in ("all", "food"))
+    mixed, food = (
+        np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")).astype(int)
+        for name in ("all", "food")
+    )
     assert np.abs(mixed[:, 34:50] - food[:, 34:50]).max() <= 1  # the third class is food
     assert np.abs(mixed[:, :16] - food[:, :16]).max() > 1
+
+
+def test_a_drawn_sprite_has_the_colours_of_the_data_in_an_indexed_file(whole, tmp_path):
+    model = whole / "model.safetensors"
+    given = ["--checkpoint", model, "-n", 2, "--steps", 3, "--scale", 2]
+    done = pixel_edu("sample", *given, "--out", tmp_path / "each")
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in (tmp_path / "each").iterdir()} == {"characters-0.png", "creatures-1.png"}
+    colors = {tuple(color) for color in load_model(model).palette.tolist()}
+    with Image.open(tmp_path / "each" / "creatures-1.png") as picture:
+        assert (picture.mode, picture.size) == ("P", (32, 32))
+        pixels = np.asarray(picture.convert("RGB"))
+    assert {tuple(color) for color in pixels.reshape(-1, 3).tolist()} <= colors
+    assert (pixels == images.upscale(pixels[::2, ::2], 2)).all()
+    pixel_edu("sample", *given, "--out", tmp_path / "free.png", "--palette", "off")
+    with Image.open(tmp_path / "free.png") as picture:
+        assert picture.mode == "RGB"
 
 
 def test_a_sprite_in_the_terminal_has_every_pixel():

@@ -17,10 +17,10 @@ PACKAGE = "pixel_edu"
 
 LAYERS = {
     6: {"cli"},
-    5: {"course", "fetch", "serving"},
-    4: {"checkpoints"},
-    3: {"training", "generate"},
-    2: {"audit", "denoiser", "guidance", "oracle", "samplers"},
+    5: {"course", "fetch", "report", "serving"},
+    4: {"checkpoints", "evaluation"},
+    3: {"training", "generate", "palette"},
+    2: {"audit", "classifier", "denoiser", "guidance", "oracle", "samplers"},
     1: {"sprites", "data", "diffusion", "ema", "figures", "unet"},
     0: {"config", "schedules", "images"},
 }

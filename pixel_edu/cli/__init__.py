@@ -13,13 +13,13 @@ from typing import Annotated
 import typer
 
 from pixel_edu import __version__
-from pixel_edu.cli import course, data, export, sample, train
+from pixel_edu.cli import course, data, evaluate, export, sample, train
 from pixel_edu.config import UserError
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
-    help="Build a diffusion model for 16x16 pixel art: make and check data, train, sample, export, run the course.",
+    help="Build a diffusion model for 16x16 pixel art: data, train, sample, evaluate, export, and the course.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("sample")(sample.sample)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.add_typer(course.app, name="course")
 

@@ -181,9 +181,10 @@ def _bar(title: str, over: int = QUICK) -> Callable:
         from rich.console import Console
         from rich.progress import track as with_bar
 
-        if len(items) <= over:
+        console = Console(stderr=True)
+        if len(items) <= over or not console.is_terminal:
             return items
-        return with_bar(items, title, console=Console(stderr=True), transient=True)
+        return with_bar(items, title, console=console, transient=True)
 
     return track
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pixel_edu.cli.data import _bar
 from pixel_edu.config import CLASSES
 
+if TYPE_CHECKING:
+    from pixel_edu.denoiser import Denoiser
+
 Class = StrEnum("Class", [(name, name) for name in CLASSES])
 Sampler = StrEnum("Sampler", [(name, name) for name in ("ddpm", "ddim", "dpmpp_2m")])
+
+
+class Palette(StrEnum):
+    """Which colours."""
+
+    auto = "auto"
+    own = "own"
+    off = "off"
 
 
 def sample(
@@ -22,7 +33,9 @@ def sample(
         typer.Option("--class", help="What to draw; left out: all, in turn.", show_default=False),
     ] = None,
     n: Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="How many sprites.")] = 10,
-    out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("sprites.png"),
+    out: Annotated[
+        Path, typer.Option(help="The PNG file to write, or a folder: then a file a sprite.")
+    ] = Path("sprites.png"),
     checkpoint: Annotated[
         str, typer.Option(help="A file of pixel-edu train or export, or a shipped model: reference, tiny.")
     ] = "reference",
@@ -34,30 +47,60 @@ def sample(
     guidance: Annotated[
         float, typer.Option(min=-20, max=20, help="1 takes the class as it is, above 1 exaggerates it.")
     ] = 2.0,
+    palette: Annotated[
+        Palette,
+        typer.Option(
+            help="Which colours a sprite may have: those of the data (auto), some of its own (own), or any (off)."
+        ),
+    ] = Palette.auto,
     columns: Annotated[int, typer.Option(min=1, max=200, help="Sprites a row.")] = 10,
     scale: Annotated[int, typer.Option(min=1, max=64, help="Screen pixels a sprite pixel.")] = 8,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Draw sprites and write them as one PNG. The same seed draws the same sprite, however many there are."""
-    from pixel_edu import checkpoints, config, generate, images
+    """Draw sprites and write them as PNG. The same seed draws the same sprite, however many there are.
 
-    chosen = config.pick_device(device)
-    if Path(checkpoint).suffix == ".onnx":
-        from pixel_edu.serving import onnx
+    Unless the palette is off, the files are indexed: they list their colours, as pixel artists expect.
+    """
+    from pixel_edu import config, generate, images
 
-        chosen = config.pick_device("cpu")
-        denoiser = onnx.load(checkpoint)
-    else:
-        denoiser = checkpoints.load_model(checkpoints.find(checkpoint), chosen)
+    chosen = config.pick_device("cpu" if Path(checkpoint).suffix == ".onnx" else device)
+    denoiser = open_model(checkpoint, chosen)
     label = None if class_ is None else CLASSES.index(class_)
     labels = [i % denoiser.null_label if label is None else label for i in range(n)]
     settings = generate.SampleConfig(sampler.value, steps, guidance)
     seeds = list(range(seed, seed + n))
     drawn = generate.generate(denoiser, labels, seeds, settings, chosen, track=_bar("drawing", over=20))
-    images.write_png(out, images.upscale(images.grid(drawn, min(n, columns)), scale))
+    if palette is not Palette.off:
+        drawn = snapped(drawn, denoiser, palette)
+    if out.is_dir() or not out.suffix:
+        out.mkdir(parents=True, exist_ok=True)
+        for sprite, c, number in zip(drawn, labels, seeds, strict=True):
+            path = out / f"{CLASSES[c]}-{number}.png"
+            images.write_png(path, images.upscale(sprite, scale), indexed=palette is not Palette.off)
+    else:
+        sheet = images.upscale(images.grid(drawn, min(n, columns)), scale)
+        images.write_png(out, sheet, indexed=images.count_colors(sheet[None])[0] <= 256)
     if sys.stdout.isatty() and n <= SHOWN:
         typer.echo(in_terminal(images.grid(drawn, n)))
     typer.echo(f"{n} sprite{'s' * (n > 1)} in {out}")
+
+
+def open_model(checkpoint: str, device) -> Denoiser:
+    """A model by the name of a shipped one, or by the path of a checkpoint or an ONNX file."""
+    if Path(checkpoint).suffix == ".onnx":
+        from pixel_edu.serving import onnx
+
+        return onnx.load(checkpoint)
+    from pixel_edu import checkpoints
+
+    return checkpoints.load_model(checkpoints.find(checkpoint), device)
+
+
+def snapped(drawn, denoiser: Denoiser, which: Palette):
+    """Sprites in the colours of the model's data, where they are known and wanted, else in some of their own."""
+    from pixel_edu import palette
+
+    return palette.snap(drawn, denoiser.palette if which is Palette.auto else None)
 
 
 SHOWN = 4

@@ -85,6 +85,10 @@ def train(
             show_default="20,000 for tiny, else 100,000",
         ),
     ] = None,
+    validation: Annotated[
+        float,
+        typer.Option(min=0, max=0.9, help="Share of a folder's base sprites to hold out, to evaluate by."),
+    ] = 0.1,
     sample_every: Annotated[int, typer.Option(min=1, help="Steps between pictures of samples.")] = 500,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 250,
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
@@ -102,6 +106,7 @@ def train(
         raise typer.BadParameter(f"{device} is neither auto nor cpu", param_hint="--device")
     import dataclasses
 
+    from pixel_edu import palette
     from pixel_edu.training import RECIPES
 
     asked = {
@@ -117,13 +122,15 @@ def train(
     out = out or Path("runs") / preset
     sprites = sprites or (20_000 if preset is Preset.tiny else 100_000)
     state, record = _open(out, config, restart)
-    source = str(data) if data else f"{sprites:,} procedural sprites, seed 0"
+    source = f"{data}, {validation:.0%} held out" if data else f"{sprites:,} procedural sprites, seed 0"
     _same_data(out, record, source)
     record |= {"data": source, "command": "pixel-edu " + " ".join(sys.argv[1:]), "hardware": hardware()}
     if state.step == config.steps:
         typer.echo(f"{out} is finished after {config.steps:,} steps: for more, --restart with more --steps")
         return
-    images, labels = _load(data, sprites, config.unet.classes)
+    images, labels = _load(data, validation, sprites, config.unet.classes)
+    if len(colors := palette.find_palette(images, palette.MOST + 1)) <= palette.MOST:
+        record["palette"] = palette.to_words(colors)
     _loop(out, state, record, images, labels, sample_every, save_every, device)
 
 
@@ -148,7 +155,7 @@ def _same_data(out: Path, record: dict[str, str], source: str) -> None:
         raise UserError(f"{out} was trained on {record['data']}, not on {source}: use that, or another --out")
 
 
-def _load(folder: Path | None, count: int, classes: int):
+def _load(folder: Path | None, validation: float, count: int, classes: int):
     from pixel_edu import data, sprites
     from pixel_edu.config import UserError
 
@@ -162,7 +169,8 @@ def _load(folder: Path | None, count: int, classes: int):
         raise UserError(
             f"{folder} has {len(read.classes)} classes, and the network {classes}: use another dataset"
         )
-    return read.images, read.labels
+    part = data.split(read.images, read.labels, validation).train
+    return read.images[part], read.labels[part]
 
 
 def _loop(

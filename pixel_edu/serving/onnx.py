@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pixel_edu.checkpoints import KEY, About, CheckpointError, load_model, read_about
-from pixel_edu.config import CHANNELS, IMAGE_SIZE, UserError
+from pixel_edu.config import IMAGE_SIZE, UserError
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.images import replacing
 
@@ -40,13 +40,13 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike) -> None:
         import onnxscript  # noqa: F401, torch needs it
     except ImportError as error:
         raise _not_installed(error) from error
-    network = load_model(checkpoint).network
+    denoiser = load_model(checkpoint)
     t, c = torch.zeros(2, 2, dtype=torch.int64)  # two tensors: one given twice would become one input
-    example = torch.zeros(2, CHANNELS, IMAGE_SIZE, IMAGE_SIZE), t, c
+    example = torch.zeros(2, denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), t, c
     batch = torch.export.Dim("batch")
     with _quiet():
         program = torch.onnx.export(
-            network,
+            denoiser.network,
             example,
             input_names=INPUTS,
             output_names=("answer",),
@@ -81,7 +81,7 @@ def load(path: str | os.PathLike) -> Denoiser:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        config = About.loads(session.get_modelmeta().custom_metadata_map[KEY]).config
+        about = About.loads(session.get_modelmeta().custom_metadata_map[KEY])
     except Exception as error:  # onnxruntime has an exception for each kind of damage
         raise CheckpointError(f"{path} is no model that pixel-edu export wrote: write it again") from error
 
@@ -90,7 +90,7 @@ def load(path: str | os.PathLike) -> Denoiser:
         (answer,) = session.run(None, dict(zip(INPUTS, given, strict=True)))
         return torch.from_numpy(answer)
 
-    return config.denoiser(network)
+    return about.denoiser(network)
 
 
 def _not_installed(error: ImportError) -> UserError:

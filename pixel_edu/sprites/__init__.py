@@ -120,6 +120,11 @@ def make(n: int, seed: int = 0) -> Sprites:
     return Sprites(images, labels, seeds)
 
 
+def colors() -> np.ndarray:
+    """Every colour that a procedural sprite may have: (130, 3) uint8, five shades a ramp, white fifth."""
+    return np.array([colour for ramp in RAMPS.values() for colour in ramp], np.uint8)
+
+
 KAGGLE_COUNTS = (80, 324, 60, 350, 80)
 """Base sprites of each class in the real dataset."""
 

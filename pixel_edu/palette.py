@@ -1,0 +1,261 @@
+"""Pixel art has few colours, each meant. Three ways to make a model's sprites so.
+
+- `snap` mends finished sprites: every pixel takes a colour of a palette, and no sprite more colours than it needs.
+- `projected` mends the guess for the clean image at every call, so that the model sees its own work in true colours.
+- `to_bits` and `from_bits` turn the question round: the model draws the bits of a colour's number, so that it cannot
+  draw anything but the palette ("analog bits", Chen et al. 2022, arXiv:2208.04202).
+
+Colours are compared in OKLab, in which equal distances look about equally different (Ottosson 2020,
+https://bottosson.github.io/posts/oklab/).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pixel_edu.diffusion import Images, clean
+from pixel_edu.images import to_tensor
+from pixel_edu.samplers import PredictEps
+from pixel_edu.schedules import Schedule
+
+_TO_CONES = torch.tensor(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_TO_LAB = torch.tensor(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+
+
+MOST = 256
+"""Colours in a palette: as many as a PNG file can list."""
+
+
+def to_oklab(rgb: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
+    """From sRGB in [0, 1] to OKLab: lightness in [0, 1], green to red, and blue to yellow.
+
+    >>> to_oklab(torch.ones(3)).round(decimals=3).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    rgb = rgb.clamp(0, 1)
+    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    cones = linear @ _TO_CONES.to(rgb).T
+    return cones.clamp(min=0) ** (1 / 3) @ _TO_LAB.to(rgb).T
+
+
+def find_palette(images: np.ndarray, most: int = MOST) -> np.ndarray:
+    """The colours that images use: (N, H, W, 3) uint8 to (P, 3) uint8, at most `most`, the most frequent first."""
+    counts = np.zeros(2**24, np.int64)  # one for every colour that there is
+    for part in np.array_split(images.reshape(-1, 3), max(len(images) // 1000, 1)):
+        used, times = np.unique(part.astype(np.int64) @ (65536, 256, 1), return_counts=True)
+        counts[used] += times
+    used = np.flatnonzero(counts)
+    found = used[np.argsort(-counts[used], kind="stable")[:most]]
+    return np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
+
+
+def to_words(palette: np.ndarray) -> str:
+    """A palette as text: (P, 3) uint8 to hexadecimal colours with spaces between, such as "ffffff 17131f"."""
+    return " ".join(color.tobytes().hex() for color in palette)
+
+
+def from_words(text: str) -> np.ndarray:
+    """Undo `to_words`.
+
+    Raises:
+        ValueError: a word is no colour.
+    """
+    return np.array([tuple(bytes.fromhex(word)) for word in text.split()], np.uint8).reshape(-1, 3)
+
+
+def nearest(images: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest colour of a palette for every pixel.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+        palette: (P, 3) uint8.
+
+    Returns:
+        index: (N, H, W) int64, of the colour.
+        distance: (N, H, W) float32, to it, in OKLab.
+    """
+    colors, place = np.unique(images.reshape(-1, 3), axis=0, return_inverse=True)
+    found = torch.cdist(torch.from_numpy(_lab(colors)), torch.from_numpy(_lab(palette))).min(dim=1)
+    shape = images.shape[:3]
+    return found.indices.numpy()[place].reshape(shape), found.values.numpy()[place].reshape(shape)
+
+
+def distances(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """How far every pixel is from the nearest colour of a palette, in OKLab: (N, H, W) float32."""
+    return nearest(images, palette)[1]
+
+
+def snap(
+    images: np.ndarray, palette: np.ndarray | None = None, tolerance: float = 0.11, loneliness: float = 0.055
+) -> np.ndarray:
+    """Give every pixel a colour of a palette, every sprite no more colours than it needs, and stray pixels company.
+
+    Every pixel begins with its nearest colour. Then colours go, one by one: always the one whose pixels lose least by
+    taking their next best, as long as that loss, the root of a sum of squared distances in OKLab, is within the
+    tolerance. What one pixel happens to have goes; what a region shares stays. At last a pixel that differs from the
+    pixels above, below, left and right joins one of them, if that colour is nearly as near.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+        palette: (P, 3) uint8; left out, each sprite gets one of its own, by k-means.
+        tolerance: of a colour's loss, in OKLab; 0 keeps all that are nearest to some pixel.
+        loneliness: root of the increase in squared distance that company is worth; 0 leaves stray pixels alone.
+
+    Returns:
+        (N, H, W, 3) uint8.
+
+    >>> grey = np.full((1, 2, 2, 3), 100, np.uint8)
+    >>> snap(grey, np.array([[0, 0, 0], [99, 99, 99]], np.uint8))[0, 0, 0].tolist()
+    [99, 99, 99]
+    """
+    return np.stack([_snap_one(image, palette, tolerance, loneliness) for image in images])
+
+
+def _snap_one(
+    image: np.ndarray, palette: np.ndarray | None, tolerance: float, loneliness: float
+) -> np.ndarray:
+    lab = _lab(image.reshape(-1, 3))
+    palette = _kmeans(image.reshape(-1, 3), lab) if palette is None else palette
+    far = _squared(lab, _lab(palette))
+    kept = _needed(far, tolerance**2)
+    index = kept[far[:, kept].argmin(axis=1)]
+    return palette[_join(index.reshape(image.shape[:2]), far, loneliness**2)]
+
+
+def _needed(far: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which colours stay, given every pixel's squared distance to each: (pixels, P) to (K,) int64."""
+    kept = np.unique(far.argmin(axis=1))
+    pixels = np.arange(len(far))
+    while len(kept) > 1:
+        part = far[:, kept]
+        first = part.argmin(axis=1)
+        best = part[pixels, first]
+        part[pixels, first] = np.inf
+        loss = np.bincount(first, part.min(axis=1) - best, minlength=len(kept))
+        if loss.min() > tolerance:
+            break
+        kept = np.delete(kept, loss.argmin())
+    return kept
+
+
+def _join(index: np.ndarray, far: np.ndarray, worth: float) -> np.ndarray:
+    """Let stray pixels join a neighbour: first the white squares of a chessboard, then the black ones, and again.
+
+    So two neighbours never change places.
+    """
+    height, width = index.shape
+    far = far.reshape(height, width, -1)
+    y, x = np.indices(index.shape)
+    for turn in (0, 1, 0, 1):
+        around = np.pad(index, 1, mode="edge")  # at the border a pixel has itself for a neighbour
+        near = np.stack([around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]])
+        inside = np.stack([y > 0, y < height - 1, x > 0, x < width - 1])
+        stray = ~((near == index) & inside).any(axis=0) & ((y + x) % 2 == turn)
+        cost = np.where(inside, far[y, x, near], np.inf)
+        choice = cost.argmin(axis=0)[None]
+        cheap = np.take_along_axis(cost, choice, 0)[0] < far[y, x, index] + worth
+        index = np.where(stray & cheap, np.take_along_axis(near, choice, 0)[0], index)
+    return index
+
+
+def _kmeans(colors: np.ndarray, lab: np.ndarray, k: int = 32, rounds: int = 10) -> np.ndarray:
+    """A palette for one sprite: the k-means of its pixels in OKLab, each as the pixel's colour that is nearest to it.
+
+    The first means are the pixel in the middle of all, and then always the one that is farthest from those chosen.
+    """
+    means = lab[_squared(lab, np.median(lab, axis=0, keepdims=True)).argmin(axis=0)]
+    while len(means) < k:
+        far = _squared(lab, means).min(axis=1)
+        if far.max() < 1e-6:
+            break
+        means = np.concatenate([means, lab[[far.argmax()]]])
+    for _ in range(rounds):
+        own = _squared(lab, means).argmin(axis=1)
+        means = np.stack([lab[own == i].mean(axis=0) for i in np.unique(own)])
+    return np.unique(colors[_squared(lab, means).argmin(axis=0)], axis=0)
+
+
+def projected(
+    predict_eps: PredictEps, schedule: Schedule, palette: np.ndarray, above: float = 2.0
+) -> PredictEps:
+    """Bind a palette to a guided model: its guess for the clean image takes the nearest colours at every call.
+
+    Early guesses are blurred, and their nearest colours would be wrong for good; so only calls at which λ, half the
+    log-SNR, is above a limit are mended.
+
+    Args:
+        predict_eps: maps x (B, 3, H, W) and t (B,) to the noise in x, all of one timestep.
+        schedule: of the timesteps.
+        palette: (P, 3) uint8.
+        above: the limit for λ.
+
+    Returns:
+        Like `predict_eps`, with the noise that a clean image in these colours implies.
+    """
+    values, lab = to_tensor(palette[None, None])[0, :, 0].T, torch.from_numpy(_lab(palette))
+
+    def in_palette(x: Images, t: Int[Tensor, " b"]) -> Images:
+        eps, level = predict_eps(x, t), schedule.levels(t)
+        if not bool((level.half_log_snr > above).all()):
+            return eps
+        x0 = clean(x, eps, level, "eps").x0.movedim(1, 3)
+        index = torch.cdist(to_oklab((x0 + 1) / 2).flatten(0, 2), lab.to(x)).argmin(dim=1)
+        mended = values.to(x)[index].reshape(x0.shape).movedim(3, 1)
+        return (x - level.signal * mended) / level.noise
+
+    return in_palette
+
+
+def to_bits(index: Int[np.ndarray, "n h w"], bits: int = 8) -> np.ndarray:
+    """Colour numbers as images of bits, lowest first, which a model can learn like any other.
+
+    Args:
+        index: (N, H, W) int64 in 0 .. 2**bits - 1.
+        bits: how many.
+
+    Returns:
+        (N, H, W, bits) uint8, each 0 or 255.
+
+    >>> to_bits(np.array([[[5]]]), 3).tolist()
+    [[[[255, 0, 255]]]]
+    """
+    return ((index[..., None] >> np.arange(bits) & 1) * 255).astype(np.uint8)
+
+
+def from_bits(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Read drawn bits as colours: every value counts as the bit it is nearer to.
+
+    Args:
+        images: (N, H, W, bits) uint8.
+        palette: (P, 3) uint8; a number that names no colour takes the last.
+
+    Returns:
+        (N, H, W, 3) uint8.
+    """
+    index = (images.astype(np.int64) >= 128) @ (1 << np.arange(images.shape[-1]))
+    return palette[np.minimum(index, len(palette) - 1)]
+
+
+def _lab(colors: np.ndarray) -> np.ndarray:
+    """(N, 3) uint8 in OKLab, float32."""
+    return to_oklab(torch.from_numpy(colors.astype(np.float32)) / 255).numpy()
+
+
+def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared distances of points (N, 3) and (M, 3): (N, M)."""
+    return np.square(a[:, None] - b[None]).sum(axis=2)

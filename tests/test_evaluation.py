@@ -1,0 +1,185 @@
+"""Every measure against a case whose answer is known, and against the damage that it is there to see."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from pixel_edu import evaluation, sprites
+from pixel_edu.evaluation import MEASURES, Score
+
+WHITE, INK, RED = [255, 255, 255], [23, 19, 31], [210, 59, 63]
+
+
+def draw(seed=0):
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="module")
+def yardstick():
+    return evaluation.procedural_yardstick(300, train=2000, real=600)
+
+
+@pytest.fixture(scope="module")
+def real():
+    return sprites.make(300, seed=77)
+
+
+@pytest.fixture(scope="module")
+def report(yardstick, real):
+    return evaluation.evaluate(real.images, real.labels, yardstick, resamples=40)
+
+
+def test_a_bootstrap_interval_has_the_width_of_the_normal_one():
+    values = draw().normal(3, 2, 400)
+    score = evaluation.bootstrap(values, 2000, draw(1))
+    assert score.value == pytest.approx(values.mean())
+    assert score.high - score.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
+
+
+def test_a_bootstrap_interval_holds_the_truth_about_as_often_as_it_says():
+    scores = [evaluation.bootstrap(draw(i).random(200) < 0.3, 200, draw(i + 999)) for i in range(200)]
+    assert 0.88 < np.mean([score.low <= 0.3 <= score.high for score in scores]) <= 1
+
+
+def test_the_frechet_distance_of_gaussian_clouds_is_the_closed_form():
+    real = draw(0).normal(size=(200_000, 3))
+    other = draw(1).normal(size=(200_000, 3)) * (1, 2, 0.5) + (2, 0, 0)
+    score = evaluation.frechet_distance(other, real, 5, draw(2))
+    assert score.value == pytest.approx(4 + 1 + 0.25, rel=0.02)  # |mean|², and (1 - std)² along each axis
+    assert score.low < score.value < score.high
+
+
+def test_the_kernel_distance_is_nothing_for_the_same_cloud_and_something_for_another():
+    a, b = (draw(i).normal(size=(3000, 8)) for i in range(2))
+    same = evaluation.kernel_distance(a, b, 200, draw(5))
+    assert same.low < 0 < same.high
+    moved = evaluation.kernel_distance(a + 0.5, b, 200, draw(5))
+    assert moved.low > 50 * abs(same.value)
+
+
+def test_density_and_coverage_of_points_on_a_line(monkeypatch):
+    monkeypatch.setattr(evaluation, "NEIGHBOURS", 1)
+    real = np.array([[0.0], [1], [10], [12]], np.float32)  # balls: -1..1, 0..2, 8..12, 10..14
+    inside = evaluation._inside(np.array([[0.5], [11], [20], [1.5]], np.float32), real)
+    assert inside.per_image.tolist() == [2, 2, 0, 1]
+    assert inside.reached.tolist() == [True, True, True, True]
+    assert evaluation._inside(np.full((4, 1), 0.5, np.float32), real).reached.tolist() == [1, 1, 0, 0]
+
+
+def test_the_nearest_sprite_is_that_of_a_plain_search_with_mirrors():
+    a, b = sprites.make(40, seed=1).images, sprites.make(2100, seed=2).images
+    found = evaluation.nearest_sprites(a, b)
+    for i in (0, 7, 39):
+        far = [
+            np.sqrt(np.square(a[i].astype(float) - side).mean(axis=(1, 2, 3)))
+            for side in (b.astype(float), b[:, :, ::-1].astype(float))
+        ]
+        assert found.distance[i] == pytest.approx(np.min(far), abs=0.02)
+        assert far[int(found.mirrored[i])][found.index[i]] == pytest.approx(np.min(far), abs=0.02)
+
+
+def test_a_mirrored_copy_is_found():
+    b = sprites.make(100).images
+    found = evaluation.nearest_sprites(b[40:42, :, ::-1], b)
+    assert found.index.tolist() == [40, 41]
+    assert found.mirrored.all()
+    assert found.distance.max() < 0.1
+
+
+def test_a_pixel_is_flat_if_it_has_a_neighbour_of_its_colour():
+    image = np.zeros((1, 3, 3, 3), np.uint8)
+    image[0] = np.arange(9).reshape(3, 3, 1) * 20
+    image[0, 0, 1] = image[0, 0, 0] + 2
+    image[0, 2, 2] = image[0, 1, 2] - 2
+    image[0, 2, 0] = image[0, 1, 1]  # only corner to corner
+    assert evaluation.flat_pixels(image)[0].tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 1]]
+
+
+def test_the_border_is_the_outermost_ring():
+    image = np.full((2, 4, 4, 3), 255, np.uint8)
+    image[0, 1:3, 1:3] = 0
+    image[1, 0, 0], image[1, 0, 1], image[1, 3, 3] = 0, 253, 252
+    assert evaluation.white_border(image).tolist() == [1, pytest.approx(10 / 12)]
+
+
+def boxed(hole=None, inner=RED):
+    """A red box with an ink outline, two pixels from the border."""
+    image = np.full((1, 10, 10, 3), 255, np.uint8)
+    image[0, 2:8, 2:8] = INK
+    image[0, 3:7, 3:7] = inner
+    if hole:
+        image[0][hole] = WHITE
+    return image
+
+
+def test_an_outline_is_closed_or_it_is_not():
+    assert evaluation.outline(boxed()) == 1
+    assert evaluation.outline(boxed(inner=WHITE)) == 1  # white inside is no background
+    assert evaluation.outline(boxed(hole=(2, 4))) == pytest.approx(19 / 20)  # now the red below touches it
+    assert evaluation.outline(boxed(hole=(2, 2))) == 1  # corners touch nothing
+    assert evaluation.outline(np.full((1, 5, 5, 3), 255, np.uint8)) == 1
+    red = np.full((1, 6, 6, 3), 255, np.uint8)
+    red[0, 2:4, 2:4] = RED
+    assert evaluation.outline(red) == 0
+
+
+def test_every_procedural_sprite_is_closed(real):
+    assert (evaluation.outline(real.images) == 1).all()
+
+
+def test_real_sprites_are_as_good_as_real(report, yardstick):
+    floor = yardstick.floor.scores
+    assert list(report.scores) == [measure.key for measure in MEASURES]
+    for key, score in report.scores.items():
+        assert score.low <= score.value <= score.high, key
+        assert score.low <= floor[key].high, key
+        assert score.high >= floor[key].low, key
+    assert report.scores["closed"] == Score(1, 1, 1)
+    assert report.scores["palette_distance"].value < 1e-4
+
+
+DAMAGE = {
+    "label_accuracy": lambda images, labels, train: (images, (labels + 1) % 5),
+    "fid": lambda images, labels, train: (images // 2 * 2 // 3 * 2, labels),
+    "kid": lambda images, labels, train: (images // 3 * 2, labels),
+    "density": lambda images, labels, train: (draw().permuted(images, axis=2), labels),
+    "coverage": lambda images, labels, train: (images[labels == 2][[0] * len(images)], labels * 0 + 2),
+    "colors": lambda images, labels, train: (images - draw().integers(0, 9, images.shape, np.uint8), labels),
+    "palette_distance": lambda images, labels, train: (images // 9 * 8, labels),
+    "flat": lambda images, labels, train: (images - draw().integers(0, 9, images.shape, np.uint8), labels),
+    "white_border": lambda images, labels, train: (np.minimum(images, 250), labels),
+    "closed": lambda images, labels, train: (np.maximum(images, 100), labels),
+    "pairs": lambda images, labels, train: (images[labels == 3][np.arange(len(images)) % 20], labels * 0 + 3),
+    "nearest": lambda images, labels, train: (train[: len(images)], labels),
+    "near_copies": lambda images, labels, train: (train[: len(images), :, ::-1], labels),
+}
+
+
+def test_there_is_a_damage_for_every_measure():
+    assert list(DAMAGE) == [measure.key for measure in MEASURES]
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.key)
+def test_a_measure_sees_the_damage_that_it_is_for(measure, real, yardstick):
+    images, labels = DAMAGE[measure.key](real.images, real.labels, yardstick.train)
+    hurt = evaluation.evaluate(images, labels, yardstick, resamples=20).scores[measure.key]
+    whole = yardstick.floor.scores[measure.key]
+    worse = {
+        "higher": hurt.high < whole.low,
+        "lower": hurt.low > whole.high,
+        "real": hurt.high < whole.low or hurt.low > whole.high,
+    }
+    assert worse[measure.better], (hurt, whole)
+
+
+def test_the_same_seed_gives_the_same_intervals(real, yardstick, report):
+    again = evaluation.evaluate(real.images, real.labels, yardstick, resamples=40)
+    assert again.scores == report.scores
+    assert_allclose(again.oddness, report.oddness)
+
+
+def test_too_few_images_or_labels_are_refused(real, yardstick):
+    with pytest.raises(ValueError, match="9 images and 9 labels"):
+        evaluation.evaluate(real.images[:9], real.labels[:9], yardstick)
+    with pytest.raises(ValueError, match="300 images and 299 labels"):
+        evaluation.evaluate(real.images, real.labels[:-1], yardstick)

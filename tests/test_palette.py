@@ -1,0 +1,164 @@
+"""Palettes: colours against published values, snapping against sprites whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from pixel_edu import palette, sprites
+from pixel_edu.diffusion import clean
+from pixel_edu.evaluation import flat_pixels
+from pixel_edu.images import count_colors, to_tensor
+from pixel_edu.schedules import cosine
+
+COLORS = sprites.colors()
+WHITE, BLACK, RED = [255, 255, 255], [0, 0, 0], [210, 59, 63]
+FEW = np.array([WHITE, BLACK, RED], np.uint8)
+
+
+def canvas(color, shape=(1, 6, 6)):
+    return np.broadcast_to(np.array(color, np.uint8), (*shape, 3)).copy()
+
+
+@pytest.mark.parametrize(
+    ("rgb", "lab"),
+    [  # as CSS Color 4 gives them, https://www.w3.org/TR/css-color-4/
+        ((1, 0, 0), (0.628, 0.225, 0.126)),
+        ((0, 1, 0), (0.866, -0.234, 0.179)),
+        ((0, 0, 1), (0.452, -0.032, -0.312)),
+        ((1, 1, 1), (1, 0, 0)),
+        ((0, 0, 0), (0, 0, 0)),
+    ],
+)
+def test_oklab_has_the_published_values(rgb, lab):
+    assert_close(palette.to_oklab(torch.tensor(rgb).float()), torch.tensor(lab).float(), atol=6e-4, rtol=0)
+
+
+def test_grey_has_no_hue_and_its_lightness_rises():
+    grey = torch.linspace(0, 1, 50)[:, None].expand(-1, 3)
+    lab = palette.to_oklab(grey)
+    assert lab[:, 1:].abs().max() < 1e-4
+    assert (lab[:, 0].diff() > 0).all()
+
+
+def test_the_nearest_colour_is_that_of_a_plain_search():
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), np.uint8)
+    index, distance = palette.nearest(images, COLORS)
+    lab = palette.to_oklab(torch.from_numpy(images).double() / 255)
+    colors = palette.to_oklab(torch.from_numpy(COLORS).double() / 255)
+    far = (lab[..., None, :] - colors).square().sum(-1).sqrt()
+    assert_close(torch.from_numpy(distance).double(), far.min(-1).values, atol=1e-5, rtol=0)
+    assert (index == far.argmin(-1).numpy()).all()
+
+
+def test_sprites_lie_on_their_palette_and_noise_does_not():
+    drawn = sprites.make(50).images
+    assert palette.distances(drawn, COLORS).max() < 1e-3
+    noise = np.random.default_rng(0).integers(0, 256, drawn.shape, np.uint8)
+    assert palette.distances(noise, COLORS).mean() > 0.03
+
+
+def test_snapping_takes_a_little_noise_off_a_sprite():
+    drawn = sprites.make(100, seed=3).images
+    noise = np.random.default_rng(0).integers(-6, 7, drawn.shape)
+    noisy = (drawn + noise).clip(0, 255).astype(np.uint8)
+    plain = palette.snap(noisy, COLORS, tolerance=0.0, loneliness=0.0)
+    index, _ = palette.nearest(noisy, COLORS)
+    assert (plain == COLORS[index]).all()  # tolerance 0 is the nearest colour
+    snapped = palette.snap(noisy, COLORS)
+    assert palette.distances(snapped, COLORS).max() < 1e-3
+    assert count_colors(snapped).mean() <= count_colors(drawn).mean() < count_colors(plain).mean()
+    assert flat_pixels(snapped).mean() >= flat_pixels(drawn).mean() > flat_pixels(plain).mean()
+    assert (snapped == drawn).all(axis=-1).mean() > 0.95
+
+
+def test_a_speck_goes_and_a_region_stays():
+    image = canvas([230, 230, 230])
+    image[0, 1:3, 1:5] = RED
+    image[0, 4, 4] = [200, 205, 200]
+    greys = np.array([*FEW, [230, 230, 230], [200, 205, 200]], np.uint8)
+    assert (palette.snap(image, greys, tolerance=0.0, loneliness=0.0) == image).all()
+    mended = palette.snap(image, greys)
+    assert (mended[0, 4, 4] == [230, 230, 230]).all()
+    assert (mended[0, 1:3, 1:5] == RED).all()
+
+
+def test_a_stray_pixel_joins_a_neighbour_only_if_that_is_nearly_as_near():
+    near, far = [245, 240, 240], [120, 0, 0]
+    colors = np.array([WHITE, near, far], np.uint8)
+    image = canvas(WHITE)
+    image[0, 2, 2], image[0, 4, 1], image[0, 0, 4:6] = near, far, near
+    mended = palette.snap(image, colors, tolerance=0.0)
+    assert (mended[0, 2, 2] == WHITE).all()
+    assert (mended[0, 4, 1] == far).all()
+    assert (mended[0, 0, 4:6] == near).all()  # two of a kind are not stray
+
+
+def test_two_stray_neighbours_do_not_change_places():
+    a, b = [240, 240, 240], [236, 240, 236]
+    image = np.array([[[a, b]]], np.uint8)
+    mended = palette.snap(image, image.reshape(-1, 3), tolerance=0.0)
+    assert count_colors(mended)[0] == 1
+
+
+def test_without_a_palette_a_sprite_gets_a_few_of_its_own_colours():
+    draw = np.random.default_rng(1)
+    image = canvas(WHITE, (1, 16, 16))
+    image[0, 4:12, 4:8], image[0, 4:12, 8:12] = RED, [20, 30, 90]
+    noisy = (image + draw.integers(-5, 6, image.shape)).clip(0, 255).astype(np.uint8)
+    snapped = palette.snap(noisy)
+    assert count_colors(snapped)[0] == 3
+    own = {tuple(color) for color in noisy.reshape(-1, 3).tolist()}
+    assert {tuple(color) for color in snapped.reshape(-1, 3).tolist()} <= own
+    assert np.abs(snapped.astype(int) - image).max() <= 10
+
+
+def test_a_sprite_of_one_colour_keeps_it():
+    assert (palette.snap(canvas(RED)) == RED).all()
+
+
+def test_the_projected_guess_is_in_the_palette_once_the_noise_is_low():
+    schedule = cosine()
+    x = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def predict_eps(x, t):
+        return 0.3 * x
+
+    mended = palette.projected(predict_eps, schedule, COLORS, above=1.0)
+    early, late = torch.full((4,), 900), torch.full((4,), 50)
+    assert torch.equal(mended(x, early), predict_eps(x, early))
+    guess = clean(x, mended(x, late), schedule.levels(late), "eps").x0
+    far = (guess.movedim(1, 3).reshape(-1, 1, 3) - to_tensor(COLORS[None])[0].T).abs().amax(-1).amin(-1)
+    assert far.max() < 1e-4
+    before = clean(x, predict_eps(x, late), schedule.levels(late), "eps").x0
+    pixels = ((before + 1) / 2).movedim(1, 3).reshape(-1, 3)
+    lab = palette.to_oklab(torch.from_numpy(COLORS).float() / 255)
+    nearest = torch.cdist(palette.to_oklab(pixels), lab).argmin(1)
+    assert_close(guess.movedim(1, 3).reshape(-1, 3), to_tensor(COLORS[None])[0].T[nearest], atol=1e-4, rtol=0)
+
+
+def test_bits_name_every_colour_and_a_number_without_one_takes_the_last():
+    index = np.arange(130).reshape(1, 10, 13)
+    bits = palette.to_bits(index)
+    assert bits.shape == (1, 10, 13, 8)
+    assert set(bits.ravel()) == {0, 255}
+    assert (palette.from_bits(bits, COLORS) == COLORS[index]).all()
+    blurred = np.where(bits > 0, 128, 127).astype(np.uint8)
+    assert (palette.from_bits(blurred, COLORS) == COLORS[index]).all()
+    assert (palette.from_bits(palette.to_bits(index * 0 + 255), COLORS) == COLORS[-1]).all()
+
+
+def test_the_palette_of_images_is_in_the_order_of_use():
+    image = canvas(WHITE)
+    image[0, 0], image[0, 1, :2] = BLACK, RED
+    assert palette.find_palette(image).tolist() == [WHITE, BLACK, RED]
+    assert palette.find_palette(image, most=1).tolist() == [WHITE]
+    found = palette.find_palette(sprites.make(3000).images)
+    assert {tuple(c) for c in found.tolist()} <= {tuple(c) for c in COLORS.tolist()}
+
+
+def test_a_palette_in_words_and_back():
+    assert palette.to_words(FEW) == "ffffff 000000 d23b3f"
+    assert (palette.from_words(palette.to_words(COLORS)) == COLORS).all()
+    with pytest.raises(ValueError, match="hex"):
+        palette.from_words("blue")
