@@ -25,7 +25,7 @@ from pixel_edu import sprites
 from pixel_edu.config import CLASSES, UserError
 from pixel_edu.images import replacing, to_tensor
 
-SHIPPED = Path(__file__).parent / "weights" / "classifier.safetensors"
+SHIPPED = Path(__file__).with_suffix(".safetensors")
 KEY = "pixel_edu.classifier"
 UNKNOWN = -1
 """The answer that counts for nothing: this sprite has no such part."""

@@ -8,7 +8,7 @@ is the floor, the best that a perfect model of these data could hope for with as
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -28,7 +28,6 @@ DARK = 92
 """The brightest channel that an outline may have: the palette's outlines end at 90, give or take `FLAT`."""
 NEAR = 12.0
 """Root mean square difference, in levels of 255, below which a sprite counts as a near copy of another."""
-Track = Callable[[Sequence], Iterable]
 
 
 class Score(NamedTuple):
@@ -334,7 +333,7 @@ def _inside(features: np.ndarray, real: np.ndarray) -> _Inside:
     return _Inside(per_image, reached)
 
 
-CHUNK = 1000
+CHUNK = 2000
 """Rows compared with all others at a time, which keeps memory flat."""
 
 
@@ -348,27 +347,34 @@ def _nearest_rows(points: np.ndarray, others: np.ndarray, k: int = 1) -> np.ndar
     return torch.cat(parts).numpy()
 
 
-def nearest_sprites(images: np.ndarray, others: np.ndarray, track: Track = iter) -> Nearest:
+def nearest_sprites(images: np.ndarray, others: np.ndarray) -> Nearest:
     """Find for each image the nearest of another set, mirrored or not.
 
     Args:
         images: (N, 16, 16, 3) uint8.
         others: (M, 16, 16, 3) uint8.
-        track: wraps the list of pieces, for a progress bar.
     """
+    found = [_nearest_sprites(images[i : i + CHUNK], others) for i in range(0, len(images), CHUNK)]
+    return Nearest(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def _nearest_sprites(images: np.ndarray, others: np.ndarray) -> Nearest:
     # |a - b|² = |a|² + |b|² - 2 a·b, so that nearly all the work is a product of matrices
-    both_ways = np.concatenate([images, images[:, :, ::-1]]).reshape(2 * len(images), -1)
-    a = torch.from_numpy(both_ways.astype(np.float32) - WHITE)
+    a = _flat(np.concatenate([images, images[:, :, ::-1]]))
     best, index = torch.full((len(a),), math.inf), torch.zeros(len(a), dtype=torch.int64)
-    for start in track(range(0, len(others), 2 * CHUNK)):
-        part = others[start : start + 2 * CHUNK]
-        b = torch.from_numpy(part.reshape(len(part), -1).astype(np.float32) - WHITE)
+    for start in range(0, len(others), CHUNK):
+        b = _flat(others[start : start + CHUNK])
         squares, place = torch.addmm(b.square().sum(dim=1), a, b.T, alpha=-2).min(dim=1)
         closer = squares < best
         best[closer], index[closer] = squares[closer], place[closer] + start
     squares, side = (best + a.square().sum(dim=1)).clamp(min=0).reshape(2, -1).min(dim=0)
     rows = torch.arange(len(images)) + side * len(images)
     return Nearest((squares / a.shape[1]).sqrt().numpy(), index[rows].numpy(), side.numpy().astype(bool))
+
+
+def _flat(images: np.ndarray) -> Tensor:
+    """A row of numbers an image, 0 for white: small numbers keep float32 exact."""
+    return torch.from_numpy(images.reshape(len(images), -1).astype(np.float32) - WHITE)
 
 
 def flat_pixels(images: np.ndarray) -> np.ndarray:

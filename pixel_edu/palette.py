@@ -37,7 +37,8 @@ _TO_LAB = torch.tensor(
 )
 
 
-MOST = 256
+BITS = 8
+MOST = 2**BITS
 """Colours in a palette: as many as a PNG file can list."""
 
 
@@ -62,6 +63,28 @@ def find_palette(images: np.ndarray, most: int = MOST) -> np.ndarray:
     used = np.flatnonzero(counts)
     found = used[np.argsort(-counts[used], kind="stable")[:most]]
     return np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
+
+
+def for_bits(palette: np.ndarray) -> np.ndarray:
+    """Order a palette so that the bits of a colour's number go from coarse to fine.
+
+    The highest bit halves the colours across the axis of OKLab along which they differ most, mostly lightness. The next
+    bit halves each half in the same way, and so on; so colours that differ in low bits only are close.
+
+    Args:
+        palette: (P, 3) uint8.
+    """
+    return palette[_halved(np.arange(len(palette)), _lab(palette))]
+
+
+def _halved(index: np.ndarray, lab: np.ndarray) -> np.ndarray:
+    if len(index) < 2:
+        return index
+    half = (
+        1 << (len(index) - 1).bit_length() - 1
+    )  # the largest power of 2 below the count: where a bit changes
+    ordered = index[np.argsort(lab[index, lab[index].var(axis=0).argmax()], kind="stable")]
+    return np.concatenate([_halved(part, lab) for part in (ordered[:half], ordered[half:])])
 
 
 def to_words(palette: np.ndarray) -> str:
@@ -221,7 +244,7 @@ def projected(
     return in_palette
 
 
-def to_bits(index: Int[np.ndarray, "n h w"], bits: int = 8) -> np.ndarray:
+def to_bits(index: Int[np.ndarray, "n h w"], bits: int = BITS) -> np.ndarray:
     """Colour numbers as images of bits, lowest first, which a model can learn like any other.
 
     Args:
@@ -235,6 +258,32 @@ def to_bits(index: Int[np.ndarray, "n h w"], bits: int = 8) -> np.ndarray:
     [[[[255, 0, 255]]]]
     """
     return ((index[..., None] >> np.arange(bits) & 1) * 255).astype(np.uint8)
+
+
+def as_bits(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Sprites as images of the bits of their colours' numbers, for a model to learn.
+
+    Args:
+        images: (N, H, W, 3) uint8; every pixel counts as the palette's nearest colour.
+        palette: (P, 3) uint8.
+
+    Returns:
+        (N, H, W, 8) uint8, each 0 or 255.
+    """
+    return to_bits(nearest(images, palette)[0])
+
+
+def as_sprites(drawn: np.ndarray, palette: np.ndarray | None = None) -> np.ndarray:
+    """What a model drew, in true colours: bits are read, colours are snapped.
+
+    Args:
+        drawn: (N, H, W, C) uint8, from `generate.generate`.
+        palette: (P, 3) uint8; left out, every sprite gets one of its own.
+
+    Returns:
+        (N, H, W, 3) uint8.
+    """
+    return snap(drawn, palette) if drawn.shape[-1] == 3 else from_bits(drawn, palette)
 
 
 def from_bits(images: np.ndarray, palette: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from pixel_edu import classifier, sprites
+from pixel_edu import checkpoints, classifier, sprites
 from pixel_edu.classifier import UNKNOWN, Head, SpriteClassifier
 from pixel_edu.config import CLASSES, UserError
 from pixel_edu.images import to_tensor
@@ -96,7 +96,7 @@ def test_a_file_gives_the_classifier_back(tmp_path):
 
 @pytest.mark.parametrize("name", ["nowhere", "reference", "text"])
 def test_what_is_no_classifier_is_said_in_a_sentence(name, tmp_path):
-    path = {"reference": classifier.SHIPPED.with_name("reference.safetensors")}.get(name, tmp_path / name)
+    path = {"reference": checkpoints.find("reference")}.get(name, tmp_path / name)
     if name == "text":
         path.write_text("no weights")
     with pytest.raises(UserError, match="is no classifier of this package"):

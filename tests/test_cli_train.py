@@ -148,7 +148,7 @@ def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
     read = data.load(tmp_path / "set")
     known = read.images[data.split(read.images, read.labels).train]
     assert len(known) < len(read.images)
-    assert record["palette"] == palette.to_words(palette.find_palette(known))
+    assert record["palette"] == palette.to_words(palette.for_bits(palette.find_palette(known)))
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,23 @@ def test_a_drawn_sprite_has_the_colours_of_the_data_in_an_indexed_file(whole, tm
     pixel_edu("sample", *given, "--out", tmp_path / "free.png", "--palette", "off")
     with Image.open(tmp_path / "free.png") as picture:
         assert picture.mode == "RGB"
+
+
+def test_a_model_of_bits_draws_in_its_palette_only(tmp_path):
+    done = pixel_edu("train", "--bits", "--steps", 3, "--out", tmp_path / "run", *SMALL)
+    assert done.returncode == 0, done.stderr
+    model = load_model(tmp_path / "run" / "model.safetensors")
+    assert model.channels == 8
+    given = ["--checkpoint", tmp_path / "run" / "model.safetensors", "-n", 5, "--steps", 2, "--scale", 1]
+    done = pixel_edu("sample", *given, "--palette", "off", "--out", tmp_path / "each")
+    assert done.returncode == 0, done.stderr
+    colors = {tuple(color) for color in model.palette.tolist()}
+    for file in (tmp_path / "each").iterdir():
+        pixels = np.asarray(Image.open(file).convert("RGB"))
+        assert {tuple(color) for color in pixels.reshape(-1, 3).tolist()} <= colors
+    refused = pixel_edu("train", "--steps", 3, "--out", tmp_path / "run", *SMALL)
+    assert refused.returncode == 1
+    assert "image_channels" in refused.stderr
 
 
 def test_a_sprite_in_the_terminal_has_every_pixel():

@@ -162,3 +162,32 @@ def test_a_palette_in_words_and_back():
     assert (palette.from_words(palette.to_words(COLORS)) == COLORS).all()
     with pytest.raises(ValueError, match="hex"):
         palette.from_words("blue")
+
+
+def test_sprites_survive_the_way_through_bits():
+    drawn = sprites.make(20).images
+    colors = palette.for_bits(COLORS)
+    assert palette.as_bits(drawn, colors).shape == (20, 16, 16, 8)
+    assert (palette.as_sprites(palette.as_bits(drawn, colors), colors) == drawn).all()
+
+
+def test_the_bits_of_a_number_go_from_coarse_to_fine():
+    colors = palette.for_bits(COLORS)
+    assert sorted(map(tuple, colors.tolist())) == sorted(map(tuple, COLORS.tolist()))
+    lab = palette.to_oklab(torch.from_numpy(colors).float() / 255)
+    assert lab[:128, 0].max() <= lab[128:, 0].min()  # 130 colours: the first bit halves at 128
+    number = torch.arange(128)
+    wrong = [(lab[:128] - lab[number ^ 1 << bit]).norm(dim=1).mean() for bit in range(7)]
+    assert wrong == sorted(wrong)  # a wrong low bit does less harm
+
+
+def test_few_colours_have_an_order_too():
+    for count in (1, 2, 3):
+        assert len(palette.for_bits(FEW[:count])) == count
+
+
+def test_colours_that_are_no_bits_are_snapped():
+    drawn = sprites.make(5).images
+    noisy = drawn ^ 3
+    assert (palette.as_sprites(noisy, COLORS) == palette.snap(noisy, COLORS)).all()
+    assert (palette.as_sprites(noisy) == palette.snap(noisy)).all()

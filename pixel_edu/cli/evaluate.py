@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixel_edu.cli.data import _bar, _busy
-from pixel_edu.cli.sample import Palette, Sampler, open_model, snapped
+from pixel_edu.cli.sample import Palette, Sampler, colored, open_model
 
 if TYPE_CHECKING:
     from pixel_edu.evaluation import Report, Yardstick
@@ -76,9 +76,8 @@ def evaluate(
     drawn = generate.generate(
         denoiser, labels.tolist(), list(seeds), settings, chosen, track=_bar("drawing", over=0)
     )
-    if palette is not Palette.off:
-        with _busy("snapping to the palette"):
-            drawn = snapped(drawn, denoiser, palette)
+    with _busy("snapping to the palette"):
+        drawn = colored(drawn, denoiser, palette)
     with _busy("measuring"):
         made, floor = evaluation.evaluate(drawn, labels, yardstick), yardstick.floor
     how = {
@@ -167,7 +166,9 @@ def _print(made: Report, floor: Report, how: dict) -> None:
 
     table = Table(box=box.SIMPLE, pad_edge=False)
     for heading in ("", "model", "95 %", "real", "95 %", "good?"):
-        table.add_column(heading, justify="left" if heading in ("", "good?") else "right", no_wrap=not heading)
+        table.add_column(
+            heading, justify="left" if heading in ("", "good?") else "right", no_wrap=not heading
+        )
     for measure in report.measured(made):
         model, real = made.scores[measure.key], floor.scores[measure.key]
         good = "yes" if report.as_good(measure, model, real) else "no"

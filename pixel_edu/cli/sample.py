@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixel_edu.cli.data import _bar
-from pixel_edu.config import CLASSES
+from pixel_edu.config import CHANNELS, CLASSES
 
 if TYPE_CHECKING:
     from pixel_edu.denoiser import Denoiser
@@ -70,8 +70,7 @@ def sample(
     settings = generate.SampleConfig(sampler.value, steps, guidance)
     seeds = list(range(seed, seed + n))
     drawn = generate.generate(denoiser, labels, seeds, settings, chosen, track=_bar("drawing", over=20))
-    if palette is not Palette.off:
-        drawn = snapped(drawn, denoiser, palette)
+    drawn = colored(drawn, denoiser, palette)
     if out.is_dir() or not out.suffix:
         out.mkdir(parents=True, exist_ok=True)
         for sprite, c, number in zip(drawn, labels, seeds, strict=True):
@@ -96,11 +95,13 @@ def open_model(checkpoint: str, device) -> Denoiser:
     return checkpoints.load_model(checkpoints.find(checkpoint), device)
 
 
-def snapped(drawn, denoiser: Denoiser, which: Palette):
-    """Sprites in the colours of the model's data, where they are known and wanted, else in some of their own."""
+def colored(drawn, denoiser: Denoiser, which: Palette):
+    """Sprites in the colours of the model's data, in some of their own, or as they came; bits must be read."""
     from pixel_edu import palette
 
-    return palette.snap(drawn, denoiser.palette if which is Palette.auto else None)
+    if denoiser.channels != CHANNELS or which is Palette.auto:
+        return palette.as_sprites(drawn, denoiser.palette)
+    return palette.snap(drawn) if which is Palette.own else drawn
 
 
 SHOWN = 4

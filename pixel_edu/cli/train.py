@@ -75,6 +75,9 @@ def train(
         Precision | None,
         typer.Option(help="bf16 is faster; auto uses it on a GPU.", show_default="the recipe's"),
     ] = None,
+    bits: Annotated[
+        bool, typer.Option("--bits", help="Draw the bits of palette numbers, not colours; see chapter 8.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the weights and the batches.")] = 0,
     sprites: Annotated[
         int | None,
@@ -107,6 +110,7 @@ def train(
     import dataclasses
 
     from pixel_edu import palette
+    from pixel_edu.config import UserError
     from pixel_edu.training import RECIPES
 
     asked = {
@@ -119,6 +123,10 @@ def train(
     }
     asked = {name: value for name, value in asked.items() if value is not None}
     config = dataclasses.replace(RECIPES[preset], seed=seed, **asked)
+    if bits:
+        config = dataclasses.replace(
+            config, unet=dataclasses.replace(config.unet, image_channels=palette.BITS)
+        )
     out = out or Path("runs") / preset
     sprites = sprites or (20_000 if preset is Preset.tiny else 100_000)
     state, record = _open(out, config, restart)
@@ -130,7 +138,11 @@ def train(
         return
     images, labels = _load(data, validation, sprites, config.unet.classes)
     if len(colors := palette.find_palette(images, palette.MOST + 1)) <= palette.MOST:
+        colors = palette.for_bits(colors)
         record["palette"] = palette.to_words(colors)
+        images = palette.as_bits(images, colors) if bits else images
+    elif bits:
+        raise UserError(f"{source} have more than {palette.MOST} colours, too many for --bits: leave it out")
     _loop(out, state, record, images, labels, sample_every, save_every, device)
 
 
@@ -201,7 +213,7 @@ def _loop(
                     log.write()
                     checkpoints.save_run(out / RUN, state, record)
                 if step.step % sample_every == 0 or last:
-                    draw_samples(out / GRID, state)
+                    draw_samples(out / GRID, state, record.get("palette"))
             if last:
                 break
     if not is_main_process():
@@ -216,14 +228,19 @@ def _loop(
     )
 
 
-def draw_samples(path: Path, state: TrainState) -> None:
-    """A picture of sprites by the averaged network: a row for each class, always with the same noise."""
-    from pixel_edu import generate, images
+def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> None:
+    """A picture of sprites by the averaged network: a row for each class, always with the same noise.
+
+    Colours are shown as they come; only bits are read.
+    """
+    from pixel_edu import generate, images, palette
 
     classes = state.config.unet.classes
     labels = [c for c in range(classes) for _ in range(SHOWN)]
     device = next(state.ema.network.parameters()).device
     made = generate.generate(state.denoiser(), labels, list(range(len(labels))), device=device)
+    if colors and state.config.unet.image_channels == palette.BITS:
+        made = palette.from_bits(made, palette.from_words(colors))
     images.write_png(path, images.upscale(images.grid(made, SHOWN), 4))
 
 

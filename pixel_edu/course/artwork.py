@@ -130,7 +130,20 @@ def models() -> str:
         lines.append(f"| {fact} | {' | '.join(column[fact] for column in columns)} |")
         if i == 0:
             lines.append("| :--- |" + " :--- |" * len(columns))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", _about_classifier()]) + "\n"
+
+
+def _about_classifier() -> str:
+    path = WEIGHTS.parent / "classifier.safetensors"
+    with safe_open(path, "np") as file:
+        record = json.loads(file.metadata()["pixel_edu.classifier"])["record"]
+    right = record["accuracy"]
+    return (
+        f"The classifier that measures them comes with the package too: {path.stat().st_size / 1e6:.1f} MB, trained by "
+        f"`{record['command']}`. Of {record['held_out']:,} sprites that it never saw it tells the class of "
+        f"{right['class']:.2%} and the kind of {right['kind']:.2%}, and it is right about {right['parts']:.0%} of all "
+        "parts; some are hidden behind others."
+    )
 
 
 def _about(path: Path) -> dict[str, str]:

@@ -1,0 +1,212 @@
+"""Every claim about quality: prints a table for each question, every number with its 95 % interval.
+
+python benchmarks/quality.py                                the reference, about 20 minutes on two cores
+python benchmarks/quality.py --classic runs/classic/model.safetensors      and the widely copied recipe, an hour more
+
+What was drawn is kept in runs/quality, so that the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from speed import FAST
+from torch import Tensor
+
+from pixel_edu import checkpoints, evaluation, palette, report, samplers, sprites
+from pixel_edu.cli.train import hardware
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.generate import SampleConfig, stream
+from pixel_edu.guidance import guide
+from pixel_edu.images import replacing, to_uint8
+from pixel_edu.samplers import SpriteNoise
+from pixel_edu.serving import onnx
+
+FIRST_SEED = 1_000_000
+PIECE = 50
+SHOWN = ("label_accuracy", "fid", "kid", "coverage", "colors", "flat", "closed", "near_copies")
+RESAMPLES = 200
+DEFAULT = SampleConfig()
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to draw sprites.
+
+    Attributes:
+        name: in the table.
+        model: a key of the models.
+        config: how.
+        snapped: whether the sprites take the colours of the data.
+        two_passes: ask with and without the label in two calls, as the copied recipe does.
+    """
+
+    name: str
+    model: str = "reference"
+    config: SampleConfig = DEFAULT
+    snapped: bool = True
+    two_passes: bool = False
+
+    @property
+    def key(self) -> str:
+        """Names the file of what was drawn; snapping comes after."""
+        c = self.config
+        words = (self.model, c.sampler, c.num_steps, c.guidance_scale, c.interval, self.two_passes)
+        return "-".join(map(str, words)).replace(" ", "")
+
+
+THOUSANDFOLD = (
+    Way("`classic`, 1000 steps of two calls, as drawn", "classic", SampleConfig("ddpm", 1000), False, True),
+    Way("`classic`, the same, snapped", "classic", SampleConfig("ddpm", 1000), True, True),
+    Way("reference, 8 calls, as drawn", config=FAST, snapped=False),
+    Way("reference, 8 calls, snapped", config=FAST),
+)
+SAMPLERS = (
+    Way("DDPM, 1000 calls, as drawn", config=SampleConfig("ddpm", 1000), snapped=False),
+    Way("DDPM, 1000 calls", config=SampleConfig("ddpm", 1000)),
+    Way("DPM-Solver++, 20 calls, as drawn", snapped=False),
+    *(Way(f"DPM-Solver++, {n} calls", config=SampleConfig("dpmpp_2m", n)) for n in (50, 20, 12, 8, 5)),
+    *(Way(f"DDIM, {n} calls", config=SampleConfig("ddim", n)) for n in (250, 50, 20, 10)),
+    Way("`tiny`, DPM-Solver++, 20 calls", "tiny"),
+)
+GUIDANCE = (
+    *(Way(f"s = {s:g}", config=SampleConfig(guidance_scale=s)) for s in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)),
+    Way("s = 2, interval", config=SampleConfig(guidance_scale=2.0, interval=(-1.0, 1.0))),
+    Way("s = 4, interval", config=SampleConfig(guidance_scale=4.0, interval=(-1.0, 1.0))),
+)
+
+
+def drawn(way: Way, model: Denoiser, count: int, folder: Path) -> np.ndarray:
+    """The sprites of a way, a file for every `PIECE`."""
+    pieces = []
+    for start in track(range(0, count, PIECE), way.name, transient=True):
+        path = folder / f"{way.key}-{start}.npy"
+        if not path.exists():
+            seeds = range(FIRST_SEED + start, FIRST_SEED + start + PIECE)
+            images = two_passes(model, seeds, way.config) if way.two_passes else one(model, seeds, way.config)
+            with replacing(path) as temporary, open(temporary, "wb") as file:
+                np.save(file, images)
+        pieces.append(np.load(path))
+    images = np.concatenate(pieces)[:count]
+    return palette.snap(images, model.palette) if way.snapped else images
+
+
+def one(model: Denoiser, seeds: Sequence[int], config: SampleConfig) -> np.ndarray:
+    """Sprites of all classes in turn."""
+    *_, last = stream(model, [seed % 5 for seed in seeds], seeds, config)
+    return to_uint8(last.x)
+
+
+def two_passes(model: Denoiser, seeds: Sequence[int], config: SampleConfig) -> np.ndarray:
+    """The same with DDPM, asking with and without the label one after the other."""
+    noise, c = SpriteNoise(seeds), torch.tensor([seed % 5 for seed in seeds])
+    nothing = torch.full_like(c, model.null_label)
+
+    def predict_eps(x: Tensor, t: Tensor) -> Tensor:
+        return guide(model(x, t, c), model(x, t, nothing), config.guidance_scale)
+
+    return to_uint8(samplers.ddpm_sample(predict_eps, model.schedule, noise.start(), config.num_steps, noise))
+
+
+def table(
+    title: str, ways: Sequence[Way], models: dict[str, Denoiser], count: int, folder: Path
+) -> list[str]:
+    """Measure all ways with as many sprites, and real sprites below them."""
+    yardstick = evaluation.procedural_yardstick(count)
+    labels = np.arange(FIRST_SEED, FIRST_SEED + count) % 5
+    names = {measure.key: measure for measure in evaluation.MEASURES}
+    lines = [
+        f"**{title}** ({count:,} sprites a row)",
+        "",
+        "| how | " + " | ".join(names[key].name for key in SHOWN) + " |",
+        "| :--- |" + " ---: |" * len(SHOWN),
+    ]
+
+    def row(name: str, scores: dict[str, evaluation.Score]) -> str:
+        cells = (report.in_words(names[key], scores[key]) for key in SHOWN)
+        return f"| {name} | " + " | ".join(f"{value} ({interval})" for value, interval in cells) + " |"
+
+    for way in ways:
+        if way.model in models:
+            images = drawn(way, models[way.model], count, folder)
+            lines.append(row(way.name, evaluation.evaluate(images, labels, yardstick, RESAMPLES).scores))
+            print(lines[-1], flush=True)
+    return [*lines, row("real sprites", yardstick.floor.scores), ""]
+
+
+def trained(name: str, path: Path) -> str:
+    """What it took to train a model."""
+    about = checkpoints.read_about(path)
+    minutes = float(about.record["seconds"]) / 60
+    return (
+        f"{name} was trained for {about.step:,} steps, {minutes:.0f} minutes on {about.record['hardware']}."
+    )
+
+
+def scoring(count: int) -> str:
+    """What it costs to score so many sprites, real ones to compare with included."""
+    yardstick = evaluation.procedural_yardstick(count)
+    other = sprites.make(count, seed=9)
+    began = time.perf_counter()
+    evaluation.evaluate(other.images, other.labels, yardstick)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return f"Scoring {count:,} sprites takes {seconds:.0f} s, and the whole program at most {peak:.1f} GiB.\n"
+
+
+def main() -> None:
+    """Draw, measure, print, and write with --out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--classic", type=Path, help="a checkpoint of pixel-edu train --preset classic")
+    parser.add_argument(
+        "--out", type=Path, help="write the tables here too, such as book/measured/quality.md"
+    )
+    parser.add_argument("--kept", type=Path, default=Path("runs/quality"), help="folder for what was drawn")
+    parser.add_argument("--many", type=int, default=5000, help="sprites for the main figure")
+    options = parser.parse_args()
+    options.kept.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    models = {"tiny": checkpoints.load_reference("tiny")}
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # on a CPU onnxruntime is the faster for pieces of this size
+        onnx.export(checkpoints.find("reference"), Path(folder) / "reference.onnx")
+        models["reference"] = onnx.load(Path(folder) / "reference.onnx")
+    if options.classic:
+        models["classic"] = checkpoints.load_model(options.classic)
+    lines = [
+        "<!-- Generated by `python benchmarks/quality.py --out`; measure again instead of editing. -->",
+        f"On {hardware()}, intervals of 95 % from {RESAMPLES} resamples.",
+        "",
+    ]
+    if options.classic:
+        lines += [
+            trained("`classic`", options.classic),
+            trained("The reference", checkpoints.find("reference")),
+            "",
+        ]
+        lines += table("The widely copied recipe, and the fast one", THOUSANDFOLD, models, 300, options.kept)
+    lines += table("Samplers and calls", SAMPLERS, models, 500, options.kept)
+    lines += table("Guidance", GUIDANCE, models, 500, options.kept)
+    lines += table("As `pixel-edu sample` draws", (Way("reference"),), models, options.many, options.kept)
+    lines.append(scoring(options.many))
+    print("\n".join(lines))
+    print(f"{(time.perf_counter() - began) / 60:.1f} minutes")
+    if options.out:
+        with replacing(options.out) as temporary:
+            temporary.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
