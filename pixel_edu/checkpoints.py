@@ -155,7 +155,7 @@ def load_reference(name: str = "reference", device: str | torch.device = "cpu") 
     """A model that comes with this package, trained on the procedural sprites; no network is needed.
 
     Args:
-        name: "reference", or "tiny", which is coarse but small.
+        name: "reference"; "tiny", coarse but quick to train; or "small" and "bits", the pair of chapter 8.
         device: where to compute.
 
     >>> denoiser = load_reference("tiny")

@@ -282,5 +282,5 @@ def test_the_reference_is_loaded_without_network(monkeypatch):
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_the_others():
-    with pytest.raises(CheckpointError, match="reference, tiny"):
+    with pytest.raises(CheckpointError, match="bits, reference, small, tiny"):
         checkpoints.load_reference("best")

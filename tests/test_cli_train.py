@@ -163,6 +163,7 @@ def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
         (["sample", "--checkpoint", "best"], 1),
         (["sample", "--steps", "1001"], 2),
         (["sample", "--device", "abacus"], 1),
+        (["sample", "--checkpoint", "tiny", "--interval", "50", "60"], 2),
         (["sample", "--out", "nowhere/x.png", "-n", "1", "--checkpoint", "tiny"], 1),
         (["train", "--min-snr", "0"], 2),
     ],
@@ -186,6 +187,21 @@ def test_sampling_writes_a_grid_and_a_seed_is_a_sprite(whole, tmp_path):
     sheet, sprite = (np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (several, one))
     assert sheet.shape == (33, 67, 3)
     assert np.abs(sheet[:16, 17:33] - sprite).max() <= 1
+
+
+def test_sampling_is_guided_in_the_interval_alone(tmp_path):
+    options = ["-n", 1, "--checkpoint", "tiny", "--steps", 3, "--palette", "off", "--device", "cpu"]
+    given = {
+        "default": ["--guidance", 3],
+        "inside": ["--guidance", 3, "--interval", -1, 1],
+        "everywhere": ["--guidance", 3, "--interval", -99, 99],
+        "off": ["--guidance", 1],
+    }
+    for name, more in given.items():
+        assert pixel_edu("sample", *options, *more, "--out", tmp_path / f"{name}.png").returncode == 0
+    drawn = {name: (tmp_path / f"{name}.png").read_bytes() for name in given}
+    assert drawn["default"] == drawn["inside"]
+    assert len(set(drawn.values())) == 3
 
 
 def test_sampling_takes_all_classes_in_turn(whole, tmp_path):

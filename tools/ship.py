@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from pixel_edu.images import replacing
+
 WEIGHTS = Path(__file__).parents[1] / "pixel_edu" / "weights"
 MEAN_OF = 100
 
@@ -29,7 +31,8 @@ def main() -> None:
     with open(run / "log.csv", newline="", encoding="utf-8") as file:
         lines = thinned(list(csv.DictReader(file)))
     WEIGHTS.mkdir(exist_ok=True)
-    shutil.copyfile(run / "model.safetensors", WEIGHTS / f"{run.name}.safetensors")
+    with replacing(WEIGHTS / f"{run.name}.safetensors") as temporary:
+        shutil.copyfile(run / "model.safetensors", temporary)
     (WEIGHTS / f"{run.name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixel_edu.cli.data import _bar, _busy
-from pixel_edu.cli.sample import Palette, Sampler, colored, open_model
+from pixel_edu.cli.sample import Palette, Sampler, colored, configured, open_model
 
 if TYPE_CHECKING:
     from pixel_edu.evaluation import Report, Yardstick
@@ -19,7 +19,10 @@ CLASSIFIER_STEPS = 1000
 
 def evaluate(
     checkpoint: Annotated[
-        str, typer.Argument(help="A file of pixel-edu train or export, or a shipped model: reference, tiny.")
+        str,
+        typer.Argument(
+            help="A file of pixel-edu train or export, or a shipped model, such as reference or tiny."
+        ),
     ] = "reference",
     data: Annotated[
         Path | None,
@@ -41,7 +44,13 @@ def evaluate(
     ),
     sampler: Annotated[Sampler, typer.Option(help="How to walk from noise to sprite.")] = Sampler.dpmpp_2m,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Model calls.")] = 20,
-    guidance: Annotated[float, typer.Option(min=-20, max=20, help="The guidance scale.")] = 2.0,
+    guidance: Annotated[float, typer.Option(min=-20, max=20, help="The guidance scale.")] = 3.0,
+    interval: Annotated[
+        tuple[float, float],
+        typer.Option(
+            metavar="LOW HIGH", help="Guide where half the log-SNR is in this range; everywhere: -99 99."
+        ),
+    ] = (-1.0, 1.0),
     palette: Annotated[Palette, typer.Option(help="As for pixel-edu sample.")] = Palette.auto,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the first sprite.")] = 1_000_000,
     sprites: Annotated[
@@ -71,7 +80,7 @@ def evaluate(
         yardstick = _folder(data, validation, denoiser.null_label, denoiser.palette)
     n = n or len(yardstick.other)
     labels = np.arange(n) % denoiser.null_label
-    settings = generate.SampleConfig(sampler.value, steps, guidance)
+    settings = configured(denoiser, sampler, steps, guidance, interval)
     seeds = range(seed, seed + n)
     drawn = generate.generate(
         denoiser, labels.tolist(), list(seeds), settings, chosen, track=_bar("drawing", over=0)
@@ -87,6 +96,7 @@ def evaluate(
         "sampler": sampler.value,
         "steps": steps,
         "guidance": guidance,
+        "interval": interval,
         "palette": palette.value,
         "first seed": seed,
     }

@@ -12,7 +12,7 @@ from pixel_edu.cli.data import _busy
 
 def export(
     checkpoint: Annotated[
-        str, typer.Argument(help="A file of pixel-edu train, or a shipped model: reference, tiny.")
+        str, typer.Argument(help="A file of pixel-edu train, or a shipped model, such as reference or tiny.")
     ] = "reference",
     out: Annotated[
         Path | None, typer.Option(help="The file to write; left out: NAME.onnx.", show_default=False)

@@ -37,7 +37,10 @@ def sample(
         Path, typer.Option(help="The PNG file to write, or a folder: then a file a sprite.")
     ] = Path("sprites.png"),
     checkpoint: Annotated[
-        str, typer.Option(help="A file of pixel-edu train or export, or a shipped model: reference, tiny.")
+        str,
+        typer.Option(
+            help="A file of pixel-edu train or export, or a shipped model, such as reference or tiny."
+        ),
     ] = "reference",
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="Of the first sprite; the next has seed + 1.")
@@ -46,7 +49,13 @@ def sample(
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Model calls.")] = 20,
     guidance: Annotated[
         float, typer.Option(min=-20, max=20, help="1 takes the class as it is, above 1 exaggerates it.")
-    ] = 2.0,
+    ] = 3.0,
+    interval: Annotated[
+        tuple[float, float],
+        typer.Option(
+            metavar="LOW HIGH", help="Guide where half the log-SNR is in this range; everywhere: -99 99."
+        ),
+    ] = (-1.0, 1.0),
     palette: Annotated[
         Palette,
         typer.Option(
@@ -67,7 +76,7 @@ def sample(
     denoiser = open_model(checkpoint, chosen)
     label = None if class_ is None else CLASSES.index(class_)
     labels = [i % denoiser.null_label if label is None else label for i in range(n)]
-    settings = generate.SampleConfig(sampler.value, steps, guidance)
+    settings = configured(denoiser, sampler, steps, guidance, interval)
     seeds = list(range(seed, seed + n))
     drawn = generate.generate(denoiser, labels, seeds, settings, chosen, track=_bar("drawing", over=20))
     drawn = colored(drawn, denoiser, palette)
@@ -82,6 +91,18 @@ def sample(
     if sys.stdout.isatty() and n <= SHOWN:
         typer.echo(in_terminal(images.grid(drawn, n)))
     typer.echo(f"{n} sprite{'s' * (n > 1)} in {out}")
+
+
+def configured(denoiser: Denoiser, sampler: Sampler, steps: int, guidance: float, interval):
+    """How to sample, once the interval is known to hold some timestep of the model's."""
+    from pixel_edu.generate import SampleConfig
+    from pixel_edu.guidance import timesteps_between
+
+    try:
+        timesteps_between(denoiser.schedule, *interval)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--interval") from None
+    return SampleConfig(sampler.value, steps, guidance, interval)
 
 
 def open_model(checkpoint: str, device) -> Denoiser:
