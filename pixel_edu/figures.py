@@ -186,10 +186,11 @@ def sprites(
     if not len(row_captions):
         return Figure(_frame(header + _picture(images, columns, width, alt)), alt)
     strips = (images[r * columns : (r + 1) * columns] for r in range(rows))
+    # the first strip carries the whole description, the others the name of their row
+    described = [alt, *(str(caption) or "the row above, continued" for caption in row_captions[1:])]
     lines = (
-        # the first strip carries the whole description, the others the name of their row
-        _line(caption, _picture(strip, columns, width, alt if r == 0 else str(caption)), row_captions)
-        for r, (caption, strip) in enumerate(zip(row_captions, strips, strict=True))
+        _line(caption, _picture(strip, columns, width, words), row_captions)
+        for caption, words, strip in zip(row_captions, described, strips, strict=True)
     )
     return Figure(_frame(header + "".join(lines)), alt)
 

@@ -119,6 +119,11 @@ def test_rows_with_captions_become_pictures_of_their_own_each_with_words():
         assert caption in figure.html
 
 
+def test_a_row_without_a_caption_still_says_what_it_is():
+    figure = figures.sprites(SPRITES, "Two rows", columns=3, row_captions=["cats", ""])
+    assert re.findall(r'alt="([^"]*)"', figure.html) == ["Two rows", "the row above, continued"]
+
+
 @pytest.mark.parametrize("captions", [{"row_captions": ["one"]}, {"column_captions": ["1", "2"]}])
 def test_a_wrong_number_of_captions_is_refused(captions):
     with pytest.raises(ValueError, match="give one for each"):
