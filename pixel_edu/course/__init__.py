@@ -1,1 +1,22 @@
-"""The course around the package: its notebooks and its pages' pictures. Imports nothing of the model."""
+"""The course around the package: notebooks, exercises and their checks."""
+
+import importlib
+from importlib.metadata import metadata
+from typing import Any
+
+__all__ = ["check", "progress", "repository", "require", "use"]
+
+_HOMES = {"check": "checking", "require": "checking", "use": "using", "progress": "passed"}
+
+
+def __getattr__(name: str) -> Any:
+    """What notebooks call, without importing anything until it is asked for."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def repository() -> str:
+    """The address of the public repository, as pyproject.toml states it."""
+    addresses = dict(line.split(", ", 1) for line in metadata("pixel-edu").get_all("Project-URL"))
+    return addresses["Repository"]

@@ -1,0 +1,470 @@
+"""Check a reader's answer, and say what is wrong with it in the reader's terms.
+
+A check is a function of an `Ask`. It calls the answer as a function of plain values, arrays, tensors and functions,
+and compares what comes back; it never looks into the namespace that the answer came from. So the same check serves the
+notebook, where answer and check share a process, and the grader, where they do not: only the caller differs.
+
+A check that expects a number knows the likely slips too, as the numbers that they give. An answer that agrees with one
+of these gets the message of that slip.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import importlib
+import importlib.util
+import linecache
+import pkgutil
+import re
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pixel_edu.config import UserError
+from pixel_edu.course.values import Wrong, as_numbers, close, copied, difference, formed, named, unchanged
+
+LIMIT = 3.0
+"""Seconds that one call of an answer may take."""
+ID = re.compile(r"ex-(\d\d)-(\d)")
+
+
+class Unwritten(Exception):
+    """The answer still raises NotImplementedError."""
+
+
+class Crash(Exception):
+    """The answer raised.
+
+    Attributes:
+        kind: the error's class name.
+        said: its message.
+        line: the line of the answer that it came from, or "".
+    """
+
+    def __init__(self, kind: str, said: str, line: str) -> None:
+        super().__init__(kind, said, line)
+        self.kind, self.said, self.line = kind, said, line
+
+
+class TooSlow(Exception):
+    """The answer did not come back in time."""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What `check` says. True where the answer passed.
+
+    Attributes:
+        exercise: its id.
+        passed: whether the answer is right.
+        message: what to tell the reader.
+        picture: a figure that shows the difference, or None.
+    """
+
+    exercise: str
+    passed: bool
+    message: str
+    picture: Any = None
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __repr__(self) -> str:
+        return f"{self.exercise}: {'passed' if self.passed else 'not yet'}. {self.message}"
+
+    def _repr_html_(self) -> str:
+        mark, color = ("✓ passed", "#2f7d4f") if self.passed else ("✗ not yet", "#b3541e")
+        words = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(self.message, quote=False))
+        style = f"border-left:4px solid {color};padding:.3em .8em;margin:.3em 0"
+        picture = self.picture._repr_html_() if self.picture else ""
+        return f'<div role="status" style="{style}"><b>{self.exercise} {mark}.</b> {words}{picture}</div>'
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise's check.
+
+    Attributes:
+        id: "ex-" chapter "-" number.
+        signature: how the answer is called, such as "add_noise(x0, eps, level)".
+        run: raises `Wrong` when an answer is.
+        praise: what to say when it is right.
+    """
+
+    id: str
+    signature: str
+    run: Callable[[Ask], None]
+    praise: str
+
+    @property
+    def name(self) -> str:
+        """The answer's name."""
+        return self.signature.partition("(")[0]
+
+    @property
+    def arguments(self) -> list[str]:
+        """The names of its arguments."""
+        inside = self.signature.partition("(")[2].rstrip(")")
+        return [each.partition("=")[0].strip() for each in inside.split(",") if each.strip()]
+
+
+EXERCISES: dict[str, Exercise] = {}
+"""By id; a chapter's are here once its module of checks is imported, see `find`."""
+
+
+def exercise(id: str, signature: str, praise: str) -> Callable:
+    """Register a check: a function of an `Ask` that raises `Wrong`."""
+
+    def register(run: Callable[[Ask], None]) -> Callable[[Ask], None]:
+        EXERCISES[id] = Exercise(id, signature, run, praise)
+        return run
+
+    return register
+
+
+def find(id: str) -> Exercise:
+    """The exercise of an id.
+
+    Raises:
+        UserError: there is none.
+    """
+    known = ID.fullmatch(str(id))
+    module = f"pixel_edu.course.checks.ch{known[1]}" if known else ""
+    if module and importlib.util.find_spec(module):
+        importlib.import_module(module)
+    if id not in EXERCISES:
+        raise UserError(
+            f"there is no exercise {id!r}: use an id as it stands above the exercise, such as ex-02-1"
+        )
+    return EXERCISES[id]
+
+
+def all_exercises() -> list[Exercise]:
+    """Every exercise, in order."""
+    from pixel_edu.course import checks
+
+    for module in pkgutil.iter_modules(checks.__path__):
+        importlib.import_module(f"{checks.__name__}.{module.name}")
+    return [EXERCISES[id] for id in sorted(EXERCISES)]
+
+
+class Caller(Protocol):
+    """Calls an answer, wherever it lives."""
+
+    def __call__(self, arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
+        """Give the answer's result; or that of a method of something that the answer made.
+
+        Raises:
+            Crash: it raised.
+            TooSlow: it did not come back within the limit, in seconds.
+            Unwritten: it is not written yet.
+        """
+
+
+class Ask:
+    """Calls an answer, and refuses what no check can use: errors, endless loops, None, wrong forms, changed inputs.
+
+    Args:
+        exercise: whose answer it is.
+        call: calls the answer.
+        seed: of all random values that the check uses.
+
+    Attributes:
+        rng: a numpy generator of that seed.
+        seed: as given.
+    """
+
+    def __init__(self, exercise: Exercise, call: Caller, seed: int = 0) -> None:
+        self.exercise, self._call, self.seed = exercise, call, seed
+        self.rng = np.random.default_rng(seed)
+
+    @property
+    def name(self) -> str:
+        """The answer's name, for messages."""
+        return f"`{self.exercise.name}`"
+
+    def randn(self, *shape: int) -> Any:
+        """Standard normal numbers as a float32 tensor."""
+        import torch
+
+        return torch.from_numpy(self.rng.standard_normal(shape, np.float32))
+
+    def __call__(
+        self,
+        *arguments: Any,
+        like: Any = None,
+        what: str = "",
+        limit: float | None = None,
+        of: Any = None,
+        method: str = "",
+    ) -> Any:
+        """Call the answer with copies of the arguments.
+
+        Args:
+            arguments: by position.
+            like: a value of the form that the result must have: type, shape, kind of numbers; None takes any.
+            what: how messages name this call, such as "with one step"; "" leaves it out.
+            limit: seconds; None is `LIMIT`.
+            of: what an earlier call made, such as a module; its method is called in place of the answer.
+            method: the name of that method, such as "forward".
+
+        Raises:
+            Wrong: it cannot be used.
+        """
+        given = tuple(copied(value) for value in arguments)
+        limit = LIMIT if limit is None else limit
+        where = f"`{self.exercise.name}.{method}`" if method else self.name
+        where = f"{where} {what}" if what else where
+        try:
+            result = self._call(given, limit, of, method)
+        except Crash as crash:
+            raise Wrong(self._crashed(where, crash, method)) from None
+        except TooSlow:
+            raise Wrong(
+                f"{where} took longer than {limit:g} s and was stopped: is there a loop that never ends?"
+            ) from None
+        names = [] if method else self.exercise.arguments
+        for i, (before, after) in enumerate(zip(arguments, given, strict=True)):
+            if not unchanged(before, after):
+                name = f"its input `{names[i]}`" if i < len(names) else f"input {i + 1}"
+                raise Wrong(
+                    f"{where} changed {name}, which others still need: make a new value instead; "
+                    "`+=` and calls whose names end in `_` change what they are given."
+                )
+        return formed(result, like, where)
+
+    def _crashed(self, where: str, crash: Crash, method: str) -> str:
+        said = f": {crash.said}" if crash.said else ""
+        if crash.line:
+            return f"{where} stopped with {crash.kind}{said}, in the line `{crash.line}`."
+        call = "" if method else f" It is called as `{self.exercise.signature}`."
+        return f"{where} stopped with {crash.kind}{said}.{call}"
+
+    def same(
+        self,
+        given: Any,
+        expected: Any,
+        slips: Mapping[str, Any] | None = None,
+        what: str = "",
+        tolerance: float = 1e-4,
+    ) -> None:
+        """Compare a result with the right one.
+
+        Args:
+            given: the answer's.
+            expected: the right one, of the same form.
+            slips: messages, and what an answer with that slip would have given.
+            what: how the message names the value, in the plural, such as "the timesteps"; "" is the answer's result.
+            tolerance: absolute, and relative to the largest expected value.
+
+        Raises:
+            Wrong: they differ; the message is that of the slip that fits, or says by how much.
+        """
+        if close(given, expected, tolerance):
+            return
+        for message, value in (slips or {}).items():
+            if not close(value, expected, tolerance) and close(given, value, tolerance):
+                raise Wrong(message, given, expected)
+        raise Wrong(
+            f"{what or self.name + ' gives values that'} {difference(given, expected)}", given, expected
+        )
+
+    def that(self, true: Any, message: str, given: Any = None, expected: Any = None) -> None:
+        """Refuse the answer with this message unless something is true."""
+        if not bool(true):
+            raise Wrong(message, given, expected)
+
+
+class NotYet(AssertionError):
+    """An answer that gets no marks; a notebook shows its message and no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class NotWritten(NotImplementedError):
+    """An answer that is not there; a notebook shows its message and no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def check(id: str, answer: Any) -> Feedback:
+    """Check an answer and say what is wrong with it.
+
+    What passed is noted for `progress`.
+
+    Args:
+        id: of the exercise, such as "ex-02-1".
+        answer: the function or class that the exercise asks for.
+
+    Returns:
+        The feedback, which a notebook shows; it is true if the answer passed.
+
+    Raises:
+        UserError: there is no such exercise.
+    """
+    from pixel_edu.course import passed
+
+    exercise = find(id)
+    try:
+        feedback = examine(exercise, caller(answer))
+    except Unwritten:
+        return Feedback(id, False, _unwritten(exercise))
+    if feedback.passed:
+        passed.note(id)
+    return feedback
+
+
+def require(id: str, answer: Any, seed: int = 0) -> None:
+    """Check an answer for marks: nothing happens where it is right.
+
+    Args:
+        id: of the exercise, such as "ex-02-1".
+        answer: the function or class that the exercise asks for.
+        seed: of the random values to check it with.
+
+    Raises:
+        NotImplementedError: it is not written yet.
+        AssertionError: it is wrong; the message says how.
+        UserError: there is no such exercise.
+    """
+    exercise = find(id)
+    try:
+        feedback = examine(exercise, caller(answer), seed)
+    except Unwritten:
+        raise NotWritten(f"{id}: {_unwritten(exercise)}") from None
+    if not feedback.passed:
+        raise NotYet(f"{id}: {feedback.message}")
+
+
+def examine(exercise: Exercise, call: Caller, seed: int = 0) -> Feedback:
+    """Run a check with a caller of the answer.
+
+    Raises:
+        Unwritten: there is no answer yet.
+    """
+    from pixel_edu.course.using import originals
+
+    try:
+        with originals():
+            exercise.run(Ask(exercise, call, seed))
+    except Wrong as wrong:
+        return Feedback(exercise.id, False, str(wrong), picture(wrong.given, wrong.expected))
+    return Feedback(exercise.id, True, exercise.praise)
+
+
+def _unwritten(exercise: Exercise) -> str:
+    return (
+        f"There is no answer yet: write it in `{exercise.name}`, in place of the line that raises "
+        "NotImplementedError, and run that cell again."
+    )
+
+
+def caller(answer: Any) -> Caller:
+    """A caller of an answer that lives in this process."""
+
+    def call(arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
+        function = getattr(of, method) if method else answer
+        if not callable(function):
+            raise Wrong(
+                f"This is no function, but {named(answer)}: give the function's name alone, without brackets."
+            )
+        try:
+            with time_limit(limit):
+                return function(*arguments)
+        except NotImplementedError:
+            raise Unwritten from None
+        except (TooSlow, Wrong):
+            raise
+        except Exception as error:
+            raise crash(error) from None
+
+    return call
+
+
+def crash(error: Exception) -> Crash:
+    """What an error of an answer says, and the line of the answer that it came from."""
+    here = Path(__file__).parent
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if here not in Path(f.filename).parents]
+    outside = [f for f in frames if "site-packages" not in f.filename and "/lib/python" not in f.filename]
+    lines = [linecache.getline(f.filename, f.lineno).strip() for f in outside]
+    said = " ".join(str(error).split())
+    return Crash(type(error).__name__, said[:300], next((line for line in reversed(lines) if line), ""))
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt the main thread after so many seconds, and again until it listens; elsewhere there is no limit.
+
+    Raises:
+        TooSlow: the time was up.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    lock, done, rang = threading.Lock(), threading.Event(), threading.Event()
+
+    def ring() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            with lock:
+                if not done.is_set():
+                    rang.set()
+                    _thread.interrupt_main()
+            wait = 0.2
+
+    clock = threading.Thread(target=ring, daemon=True)
+    clock.start()
+    try:
+        try:
+            yield
+        finally:
+            with lock:
+                done.set()
+            clock.join()
+    except BaseException:
+        if rang.is_set():
+            raise TooSlow from None
+        raise
+    if rang.is_set():
+        raise TooSlow
+
+
+def picture(given: Any, expected: Any) -> Any:
+    """Yours, the right one and the difference, for sprites and curves; None for what has no picture."""
+    if given is None or expected is None:
+        return None
+    try:
+        g, e = as_numbers(given), as_numbers(expected)
+    except (TypeError, ValueError):
+        return None
+    if g.shape != e.shape or not np.isfinite(g).all():
+        return None
+    if e.ndim == 4 and e.shape[1] == 3 and min(e.shape[2:]) >= 8:
+        g, e = ((np.moveaxis(each, 1, -1) + 1) * 127.5 for each in (g, e))
+    elif not (e.ndim == 4 and e.shape[-1] == 3 and min(e.shape[1:3]) >= 8):
+        return _curves(g, e) if e.ndim == 1 and len(e) >= 8 else None
+    from pixel_edu import figures
+
+    rows = [g[:8], e[:8], 255 - np.abs(g - e)[:8]]
+    tiles = np.concatenate(rows).round().clip(0, 255).astype(np.uint8)
+    alt = "Three rows of images: yours, the right ones, and where they differ."
+    return figures.sprites(tiles, alt, columns=len(rows[0]), row_captions=["yours", "right", "difference"])
+
+
+def _curves(given: np.ndarray, expected: np.ndarray) -> Any:
+    from pixel_edu import figures
+
+    canvas, ax = figures.axes("place", "value", height=1.8)
+    ax.plot(expected, label="right")
+    ax.plot(given, "--", label="yours")
+    ax.legend()
+    return figures.plot(canvas, "Two curves: the right one, and yours, dashed.")

@@ -1,0 +1,1 @@
+"""The checks of the exercises, a module a chapter. They may use torch, and state their formulas themselves."""

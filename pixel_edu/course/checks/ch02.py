@@ -1,0 +1,319 @@
+"""Checks of chapter 2: noise schedules and forward noising."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from pixel_edu import sprites
+from pixel_edu.course.checking import Ask, exercise
+from pixel_edu.images import to_tensor
+from pixel_edu.schedules import Levels, Schedule, cosine
+
+
+def levels(alpha_bar: torch.Tensor) -> Levels:
+    """Levels of given values of ᾱ (B,), worked out here."""
+    a = alpha_bar.double().reshape(-1, 1, 1, 1)
+    return Levels(*(z.float() for z in (a.sqrt(), (1 - a).sqrt(), (a / (1 - a)).log() / 2)))
+
+
+@exercise("ex-02-1", "add_noise(x0, eps, level)", "Your line noises a sprite to any timestep in one jump.")
+def add_noise(ask: Ask) -> None:
+    """One jump, at six levels."""
+    x0 = to_tensor(sprites.make(6, seed=ask.seed).images)
+    eps, level = ask.randn(6, 3, 16, 16), levels(torch.tensor([0.999, 0.9, 0.7, 0.5, 0.2, 0.01]))
+    s, n = level.signal, level.noise
+    got = ask(x0, eps, level, like=x0)
+    ask.same(
+        got,
+        s * x0 + n * eps,
+        {
+            "Your x_t has the right mean, but its variance is (1-ᾱ)² instead of 1-ᾱ: is a square root missing?": s
+            * x0
+            + n**2 * eps,
+            "The noise in your x_t is right, but the sprite is too weak: it is multiplied by ᾱ, not by its root.": s
+            ** 2
+            * x0
+            + n * eps,
+            "Both factors lack their root: the squares of signal and noise add up to 1, not the two themselves.": s
+            ** 2
+            * x0
+            + n**2 * eps,
+            "Signal and noise have changed places: at the first timestep the sprite must be nearly clean.": n
+            * x0
+            + s * eps,
+            "Your x_t has lost its noise sign: noise is added to the sprite, not taken away.": s * x0
+            - n * eps,
+            "The sprite is not weakened: its factor, the signal, is missing, so x_t grows with t.": x0
+            + n * eps,
+            "The noise has the same strength at every timestep: its factor is missing.": s * x0 + eps,
+        },
+    )
+    one = levels(torch.tensor([0.5]))
+    ask.same(
+        ask(x0, eps, one, like=x0, what="with one level for the whole batch"),
+        one.signal * x0 + one.noise * eps,
+    )
+
+
+@exercise(
+    "ex-02-2",
+    "alpha_bar_from(beta)",
+    "The product of many small steps is one list, and you can read it both ways.",
+)
+def alpha_bar_from(ask: Ask) -> None:
+    """The running product of 1 - β."""
+    beta = torch.from_numpy(ask.rng.uniform(0.01, 0.3, 12))
+    kept = 1 - beta
+    right = torch.from_numpy(np.cumprod(kept.numpy()))
+    ask.same(
+        ask(beta, like=right),
+        right,
+        {
+            "This is 1 - β, what one step keeps: ᾱ_t is the product of all steps up to t.": kept,
+            "This is the running product of β itself: each step keeps 1 - β of the variance.": beta.cumprod(
+                0
+            ),
+            "This is a running sum: what is kept of what was kept multiplies.": 1 - beta.cumsum(0),
+            "Your list begins with 1 and ends one step early: ᾱ_0 holds the first step's factor already.": torch.cat(
+                [torch.ones(1, dtype=torch.float64), right[:-1]]
+            ),
+            "This is √ᾱ: the root belongs to the signal, not into the list.": right.sqrt(),
+            "This is the product of all steps at every place: the product runs, up to t.": right[-1].expand(
+                12
+            ),
+            "This is 1-ᾱ, the variance of the noise: ᾱ is what is left of the signal.": 1 - right,
+        },
+        tolerance=1e-9,
+    )
+    long = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    got = ask(long, like=long, what="for a thousand steps")
+    ask.same(got, (1 - long).log().cumsum(0).exp(), tolerance=1e-9)
+
+
+@exercise(
+    "ex-02-3",
+    "beta_from(alpha_bar)",
+    "Any curve that falls is a schedule now: you can find the steps that make it.",
+)
+def beta_from(ask: Ask) -> None:
+    """Each step's share, from neighbours of ᾱ."""
+    beta = torch.from_numpy(ask.rng.uniform(0.01, 0.3, 12))
+    alpha_bar = (1 - beta).cumprod(0)
+    before = torch.cat([torch.ones(1, dtype=torch.float64), alpha_bar[:-1]])
+    ask.same(
+        ask(alpha_bar, like=beta),
+        beta,
+        {
+            "This is 1-ᾱ, all the noise so far: β_t is what the one step t adds.": 1 - alpha_bar,
+            "This is 1-β_t, what each step keeps: β_t is what it takes.": 1 - beta,
+            "These are differences of ᾱ: a step takes a share of what the step before has left, so divide.": before
+            - alpha_bar,
+            "The fraction is upside down: ᾱ_t goes above ᾱ_{t-1}, since ᾱ falls.": 1 - before / alpha_bar,
+            "The first step is lost: before it ᾱ is 1, so β_0 = 1 - ᾱ_0, and not 0.": torch.cat(
+                [torch.zeros(1, dtype=torch.float64), beta[1:]]
+            ),
+            "Every step is one place early: β_t compares ᾱ_t with the one before it, not the one after.": torch.cat(
+                [beta[1:], beta[-1:]]
+            ),
+            "This is the square root of β: β is a variance already.": beta.sqrt(),
+        },
+        tolerance=1e-9,
+    )
+
+
+def _cosine(
+    T: int, s: float, max_beta: float, squared: bool = True, edges: tuple = (0, 1), offset=True
+) -> torch.Tensor:
+    """ᾱ of the cosine schedule, and with the slips."""
+    power = 2 if squared else 1
+
+    def f(u: float) -> float:
+        return math.cos(((u + s) / (1 + s) if offset else u) * math.pi / 2) ** power
+
+    beta = [min(1 - f((t + edges[1]) / T) / f((t + edges[0]) / T), max_beta) for t in range(T)]
+    return torch.cumprod(1 - torch.tensor(beta, dtype=torch.float64), 0)
+
+
+@exercise(
+    "ex-02-4",
+    "cosine_alpha_bar(T, s, max_beta)",
+    "This is the schedule that the course's model was trained with.",
+)
+def cosine_alpha_bar(ask: Ask) -> None:
+    """Nichol and Dhariwal's schedule, with its bound."""
+    T, s = 50, 0.008
+    right = _cosine(T, s, 0.999)
+    got = ask(T, s, 0.999, like=right)
+    curve = torch.tensor(
+        [math.cos((t / T + s) / (1 + s) * math.pi / 2) ** 2 for t in range(1, T + 1)]
+    ).double()
+    start = math.cos(s / (1 + s) * math.pi / 2) ** 2
+    ask.same(
+        got,
+        right,
+        {
+            "Your curve is a cosine, not its square.": _cosine(T, s, 0.999, squared=False),
+            "The offset s is missing: without it the first steps are too small to be learned from.": _cosine(
+                T, 0.0, 0.999
+            ),
+            "The last step takes all that is left, so ᾱ ends at 0: no step may take more than `max_beta`.": _cosine(
+                T, s, 1.0
+            ),
+            "The last step takes all that is left, so ᾱ ends at 0: no step may take more than `max_beta` of it.": (
+                curve / start
+            ),
+            "Your list is one step late: ᾱ_0 is the curve at 1/T, after the first step.": torch.cat(
+                [torch.ones(1, dtype=torch.float64), right[:-1]]
+            ),
+            "These are the βs: the schedule is the running product of 1 - β.": 1
+            - right / torch.cat([torch.ones(1, dtype=torch.float64), right[:-1]]),
+            "The curve is not divided by its value at 0, so ᾱ starts a little below where it should.": right
+            * start,
+        },
+        tolerance=1e-7,
+    )
+    other = ask(20, 0.1, 0.5, like=right[:20], what="with T = 20, s = 0.1 and max_beta = 0.5")
+    ask.same(
+        other,
+        _cosine(20, 0.1, 0.5),
+        {
+            "Your function has T, s or max_beta written into it: use what it is given.": cosine(20).alpha_bar,
+            "No step may take more than `max_beta`, also where that is 0.5: use the argument.": _cosine(
+                20, 0.1, 0.999
+            ),
+            "The offset is 0.008 whatever `s` is: use the argument.": _cosine(20, 0.008, 0.5),
+        },
+        tolerance=1e-7,
+    )
+
+
+@exercise(
+    "ex-02-5",
+    "clean(x, answer, level, prediction)",
+    "Whatever a network answers, you can read noise and sprite from it.",
+)
+def clean(ask: Ask) -> None:
+    """The table of conversions, each way."""
+    x0 = to_tensor(sprites.make(5, seed=ask.seed).images)
+    eps, level = ask.randn(5, 3, 16, 16), levels(torch.tensor([0.99, 0.8, 0.5, 0.2, 0.05]))
+    s, n = level.signal, level.noise
+    x, v = s * x0 + n * eps, s * eps - n * x0
+    right = (eps, x0)
+    told = {"eps": eps, "x0": x0, "v": v}
+    got = {p: ask(x, answer, level, p, like=right, what=f'for "{p}"') for p, answer in told.items()}
+    ask.same(
+        tuple(got["eps"]),
+        right,
+        {
+            "You give clean image and noise: the noise comes first.": (x0, eps),
+            'For "eps", your clean image is x_t less the noise, but still as weak as in x_t: divide by the signal.': (
+                eps,
+                x - n * eps,
+            ),
+            'For "eps", the noise that you take away has its full strength: in x_t it is weakened by `level.noise`.': (
+                eps,
+                (x - eps) / s,
+            ),
+        },
+        tolerance=1e-3,
+    )
+    ask.same(
+        tuple(got["x0"]),
+        right,
+        {
+            'For "x0", the answer is the clean image, not the noise: it comes second.': (
+                x0,
+                (x - n * x0) / s,
+            ),
+            'For "x0", your noise is x_t less the sprite, but still as weak as in x_t: divide by the noise level.': (
+                x - s * x0,
+                x0,
+            ),
+        },
+        tolerance=1e-3,
+    )
+    ask.same(
+        tuple(got["v"]),
+        right,
+        {
+            'For "v", the sign in the clean image is wrong: at the last timestep it comes out as its negative.': (
+                eps,
+                s * x + n * v,
+            ),
+            'For "v", the sign in the noise is wrong.': (n * x - s * v, x0),
+            'For "v", signal and noise have changed places.': (s * x + n * v, n * x - s * v),
+        },
+        tolerance=1e-3,
+    )
+
+
+@exercise(
+    "ex-02-6",
+    "straight(T, first, last)",
+    "You have designed a schedule, and know what each of its timesteps is for.",
+)
+def straight(ask: Ask) -> None:
+    """ᾱ whose λ falls in a straight line."""
+    T, first, last = 40, 4.0, -3.0
+    lam = torch.linspace(first, last, T, dtype=torch.float64)
+    right = torch.sigmoid(2 * lam)
+    got = ask(T, first, last, like=right)
+    ask.same(
+        got,
+        right,
+        {
+            "Your list is sigmoid(λ): λ is the log of signal over noise, and ᾱ is the signal's square.": torch.sigmoid(
+                lam
+            ),
+            "Your list is √ᾱ, the signal.": right.sqrt(),
+            "Your list rises: λ begins at `first`, where the sprite is nearly clean.": right.flip(0),
+            "Your list is 1-ᾱ, the noise's square.": 1 - right,
+            "ᾱ falls in a straight line here, and λ does not.": torch.linspace(
+                float(right[0]), float(right[-1]), T, dtype=torch.float64
+            ),
+            "The last timestep is missing its end: λ must reach `last` at T-1.": torch.sigmoid(
+                2 * (first + (last - first) * torch.arange(T, dtype=torch.float64) / T)
+            ),
+            "This is λ itself: turn it into ᾱ.": lam,
+        },
+        tolerance=1e-7,
+    )
+    Schedule(got)
+    other = torch.sigmoid(2 * torch.linspace(2.0, -5.0, 7, dtype=torch.float64))
+    ask.same(ask(7, 2.0, -5.0, like=other, what="with T = 7, first = 2 and last = -5"), other, tolerance=1e-7)
+
+
+@exercise(
+    "ex-02-7",
+    "walk_back(x, eps, here, there)",
+    "The bug is gone: the same step works at both ends of the schedule.",
+)
+def walk_back(ask: Ask) -> None:
+    """A planted bug: to x0 and out again, with a root missing."""
+    x0 = to_tensor(sprites.make(4, seed=ask.seed).images)
+    eps = ask.randn(4, 3, 16, 16)
+    here, there = levels(torch.tensor([0.5, 0.3, 0.1, 0.05])), levels(torch.tensor([0.9, 0.5, 0.4, 0.3]))
+    x = here.signal * x0 + here.noise * eps
+    right = there.signal * x0 + there.noise * eps
+    ask.same(
+        ask(x, eps, here, there, like=x),
+        right,
+        {
+            "The planted bug is still there: at the new level the noise is too weak in the middle of the schedule.": (
+                there.signal * x0 + there.noise**2 * eps
+            ),
+            "You have mended the way out, and broken the way in: the clean image is (x - noise·ε) / signal.": (
+                there.signal * (x - here.noise**2 * eps) / here.signal + there.noise * eps
+            ),
+            "You go out to the level that you came from: the step ends at `there`.": x,
+            "You stop at the clean image: noise it again, to the level of `there`.": x0,
+            "The clean image is not divided by the signal of `here`.": there.signal * (x - here.noise * eps)
+            + there.noise * eps,
+        },
+        tolerance=1e-3,
+    )
+    nothing = Levels(*(torch.tensor([value]).reshape(1, 1, 1, 1) for value in (1.0, 0.0, torch.inf)))
+    ask.same(ask(x, eps, here, nothing, like=x, what="for a step to clean data"), x0, tolerance=1e-3)

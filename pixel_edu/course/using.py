@@ -1,0 +1,130 @@
+"""Put a reader's functions in the place of the package's own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pixel_edu.config import UserError
+
+PARTS = {
+    "add_noise": "diffusion",
+    "clean": "diffusion",
+    "target": "diffusion",
+    "loss": "diffusion",
+    "random_timesteps": "diffusion",
+    "cosine": "schedules",
+    "linear": "schedules",
+    "time_waves": "unet",
+    "Block": "unet",
+    "LabelAttention": "unet",
+    "EMA": "ema",
+    "guide": "guidance",
+    "guided": "guidance",
+    "ddpm_sample": "samplers",
+    "ddim_sample": "samplers",
+    "dpmpp_2m_sample": "samplers",
+    "to_oklab": "palette",
+    "nearest": "palette",
+    "snap": "palette",
+    "projected": "palette",
+    "nearest_sprites": "evaluation",
+    "bootstrap": "evaluation",
+    "frechet_distance": "evaluation",
+}
+"""What can be replaced, and the module it lives in."""
+
+_mine: dict[str, Any] = {}
+_swapped: list[tuple[Any, str, Any, Any]] = []
+"""What was changed: a module, a name in it, what was there, and what is there now."""
+
+
+def use(**parts: Any) -> str:
+    """Let the package work with your functions; `use()` alone gives it back its own.
+
+    A name keeps its replacement until it is replaced again, or until `use()`.
+
+    Args:
+        parts: by the name of the package's own, such as `use(ddim_sample=my_ddim_sample)`.
+
+    Returns:
+        A sentence that says which parts are yours now.
+
+    Raises:
+        UserError: a name that cannot be replaced, or something that cannot be called.
+
+    >>> use(guide=lambda eps_cond, eps_uncond, guidance_scale: eps_cond)
+    'Yours now: guide. use() puts the package's own back.'
+    >>> use()
+    'All parts are the package's own.'
+    """
+    for name, part in parts.items():
+        if name not in PARTS:
+            raise UserError(f"no part is called {name!r}: use one of {', '.join(PARTS)}")
+        if not callable(part):
+            raise UserError(
+                f"{name} is {part!r}, which cannot be called: give your function, without brackets"
+            )
+    _restore()
+    if parts:
+        _mine.update(parts)
+        _replace()
+        return Told(f"Yours now: {', '.join(_mine)}. use() puts the package's own back.")
+    _mine.clear()
+    return Told("All parts are the package's own.")
+
+
+class Told(str):
+    """A sentence; a notebook shows it as one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"'{self}'"
+
+
+@contextlib.contextmanager
+def originals() -> Iterator[None]:
+    """The package's own parts, for the time of a check."""
+    _restore()
+    try:
+        yield
+    finally:
+        _replace()
+
+
+def _replace() -> None:
+    """Put the reader's parts wherever a module of the package knows the package's own."""
+    for name, part in _mine.items():
+        home = importlib.import_module(f"pixel_edu.{PARTS[name]}")
+        _put(getattr(home, name), part)
+        if name.endswith("_sample"):  # the streaming form, which `generate` uses, shows the end only
+            _put(getattr(home, name.replace("_sample", "_steps")), _one_step(part, home.Step))
+
+
+def _put(old: Any, new: Any) -> None:
+    for module in [m for name, m in list(sys.modules.items()) if name.partition(".")[0] == "pixel_edu" and m]:
+        for key, value in list(vars(module).items()):
+            if value is old:
+                setattr(module, key, new)
+                _swapped.append((module, key, old, new))
+
+
+def _restore() -> None:
+    for module, key, old, new in reversed(_swapped):
+        if getattr(module, key) is new:
+            setattr(module, key, old)
+    _swapped.clear()
+
+
+def _one_step(sample: Callable, step: Callable) -> Callable:
+    """A sampler's stream that yields once, at the end."""
+
+    def steps(predict_eps, schedule, x, num_steps=20, *more, **options):
+        x0 = sample(predict_eps, schedule, x, num_steps, *more, **options)
+        yield step(num_steps, -1, x0, x0)
+
+    return steps

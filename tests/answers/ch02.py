@@ -1,0 +1,189 @@
+"""Answers to the exercises of chapter 2: right ones, and wrong ones with what the check must say."""
+
+import math
+
+import numpy as np
+import torch
+
+
+def cat1(x):
+    return torch.cat([torch.ones(1, dtype=x.dtype), x])
+
+
+def by_loop(beta):
+    kept, product = [], 1.0
+    for b in beta.tolist():
+        product *= 1 - b
+        kept.append(product)
+    return torch.tensor(kept, dtype=torch.float64)
+
+
+def beta_by_loop(alpha_bar):
+    before, steps = 1.0, []
+    for a in alpha_bar.tolist():
+        steps.append(1 - a / before)
+        before = a
+    return torch.tensor(steps, dtype=torch.float64)
+
+
+def cosine_by_numpy(T, s, max_beta):
+    f = np.cos((np.arange(T + 1) / T + s) / (1 + s) * np.pi / 2) ** 2
+    return torch.from_numpy(np.cumprod(1 - np.minimum(1 - f[1:] / f[:-1], max_beta)))
+
+
+def cosine_by_loop(T, s, max_beta, power=2, first=0):
+    def f(u):
+        return math.cos((u + s) / (1 + s) * math.pi / 2) ** power
+
+    a, out = 1.0, []
+    for t in range(T):
+        a *= 1 - min(1 - f((t + 1 + first) / T) / f((t + first) / T), max_beta)
+        out.append(a)
+    return torch.tensor(out, dtype=torch.float64)
+
+
+def clean_by_v(x, answer, level, prediction):
+    """Any answer by way of x0."""
+    s, n = level.signal, level.noise
+    if prediction == "x0":
+        x0 = answer
+    elif prediction == "v":
+        x0 = s * x - n * answer
+    else:
+        return [answer, (x - n * answer) / s]
+    return (x - s * x0) / n, x0
+
+
+def clean_with(eps=None, x0=None, v=None):
+    """The right conversions but for those given."""
+
+    def clean(x, answer, level, prediction):
+        given = {"eps": eps, "x0": x0, "v": v}[prediction]
+        return (
+            given(x, answer, level.signal, level.noise) if given else clean_by_v(x, answer, level, prediction)
+        )
+
+    return clean
+
+
+def walk_by_steps(x, eps, here, there):
+    return x * there.signal / here.signal + (there.noise - there.signal * here.noise / here.signal) * eps
+
+
+RIGHT = {
+    "ex-02-1": [
+        lambda x0, eps, level: level.signal * x0 + level.noise * eps,
+        lambda x0, eps, level: torch.stack(
+            [
+                level.signal[i % len(level.signal)] * x0[i] + level.noise[i % len(level.noise)] * eps[i]
+                for i in range(len(x0))
+            ]
+        ),
+        lambda x0, eps, level: (level.signal.double() * x0 + level.noise.double() * eps).float(),
+    ],
+    "ex-02-2": [
+        by_loop,
+        lambda beta: torch.exp(torch.cumsum(torch.log(1 - beta), 0)),
+        lambda beta: (1 - beta).cumprod(0),
+    ],
+    "ex-02-3": [beta_by_loop, lambda a: 1 - a / cat1(a[:-1]), lambda a: (cat1(a[:-1]) - a) / cat1(a[:-1])],
+    "ex-02-4": [cosine_by_loop, cosine_by_numpy],
+    "ex-02-5": [clean_by_v, clean_with(eps=lambda x, a, s, n: (a, x / s - n / s * a))],
+    "ex-02-6": [
+        lambda T, first, last: torch.sigmoid(2 * torch.linspace(first, last, T, dtype=torch.float64)),
+        lambda T, first, last: torch.tensor(
+            [1 / (1 + math.exp(-2 * (first + (last - first) * t / (T - 1)))) for t in range(T)],
+            dtype=torch.float64,
+        ),
+    ],
+    "ex-02-7": [
+        walk_by_steps,
+        lambda x, eps, here, there: there.signal * ((x - here.noise * eps) / here.signal) + there.noise * eps,
+    ],
+}
+
+WRONG = {
+    "ex-02-1": {
+        "is a square root missing": lambda x0, eps, level: level.signal * x0 + level.noise**2 * eps,
+        "multiplied by ᾱ, not by its root": lambda x0, eps, level: level.signal**2 * x0 + level.noise * eps,
+        "Both factors lack their root": lambda x0, eps, level: level.signal**2 * x0 + level.noise**2 * eps,
+        "changed places": lambda x0, eps, level: level.noise * x0 + level.signal * eps,
+        "not taken away": lambda x0, eps, level: level.signal * x0 - level.noise * eps,
+        "The sprite is not weakened": lambda x0, eps, level: x0 + level.noise * eps,
+        "the same strength at every timestep": lambda x0, eps, level: level.signal * x0 + eps,
+        r"not right at 100% of the places": lambda x0, eps, level: 0.5 * x0 + 0.5 * eps,
+        r"with one level for the whole batch.*shape": lambda x0, eps, level: (
+            level.signal.reshape(-1)[:, None, None, None] * x0[: len(level.signal)]
+            + level.noise * eps[: len(level.signal)]
+        ),
+    },
+    "ex-02-2": {
+        "what one step keeps": lambda beta: 1 - beta,
+        "product of β itself": lambda beta: beta.cumprod(0),
+        "running sum": lambda beta: 1 - beta.cumsum(0),
+        "ends one step early": lambda beta: cat1((1 - beta).cumprod(0)[:-1]),
+        "This is √ᾱ": lambda beta: (1 - beta).cumprod(0).sqrt(),
+        "product of all steps at every place": lambda beta: (1 - beta).prod().expand(len(beta)),
+        "variance of the noise": lambda beta: 1 - (1 - beta).cumprod(0),
+        "not right at": lambda beta: (1 - beta.float()).cumprod(0),
+    },
+    "ex-02-3": {
+        "all the noise so far": lambda a: 1 - a,
+        "what each step keeps": lambda a: a / cat1(a[:-1]),
+        "so divide": lambda a: cat1(a[:-1]) - a,
+        "upside down": lambda a: 1 - cat1(a[:-1]) / a,
+        "The first step is lost": lambda a: torch.cat([a[:1] * 0, 1 - a[1:] / a[:-1]]),
+        r"returned the shape \(11,\)": lambda a: 1 - a[1:] / a[:-1],
+        "one place early": lambda a: torch.cat([1 - a[1:] / a[:-1], 1 - a[-1:] / a[-2:-1]]),
+        "β is a variance already": lambda a: (1 - a / cat1(a[:-1])).sqrt(),
+    },
+    "ex-02-4": {
+        "a cosine, not its square": lambda T, s, m: cosine_by_loop(T, s, m, power=1),
+        "first steps are too small": lambda T, s, m: cosine_by_loop(T, 0.0, m),
+        "ᾱ ends at 0: no step": lambda T, s, m: cosine_by_loop(T, s, 1.0),
+        "one step late": lambda T, s, m: cat1(cosine_by_loop(T, s, m)[:-1]),
+        "These are the βs": lambda T, s, m: 1 - cosine_by_loop(T, s, m) / cat1(cosine_by_loop(T, s, m)[:-1]),
+        "T, s or max_beta written into it": lambda T, s, m: cosine_by_loop(T, 0.008, 0.999),
+        "also where that is 0.5": lambda T, s, m: cosine_by_loop(T, s, 0.999),
+        "The offset is 0.008 whatever": lambda T, s, m: cosine_by_loop(T, 0.008, m),
+    },
+    "ex-02-5": {
+        "the noise comes first": clean_with(eps=lambda x, a, s, n: ((x - n * a) / s, a)),
+        "divide by the signal": clean_with(eps=lambda x, a, s, n: (a, x - n * a)),
+        "full strength": clean_with(eps=lambda x, a, s, n: (a, (x - a) / s)),
+        "it comes second": clean_with(x0=lambda x, a, s, n: (a, (x - n * a) / s)),
+        "divide by the noise level": clean_with(x0=lambda x, a, s, n: (x - s * a, a)),
+        "sign in the clean image": clean_with(v=lambda x, a, s, n: (n * x + s * a, s * x + n * a)),
+        "sign in the noise": clean_with(v=lambda x, a, s, n: (n * x - s * a, s * x - n * a)),
+        '"v", signal and noise have changed places': clean_with(
+            v=lambda x, a, s, n: (s * x + n * a, n * x - s * a)
+        ),
+        "2 values belong": clean_with(v=lambda x, a, s, n: s * x - n * a),
+    },
+    "ex-02-6": {
+        r"sigmoid\(λ\)": lambda T, a, b: torch.sigmoid(torch.linspace(a, b, T, dtype=torch.float64)),
+        "the signal": lambda T, a, b: torch.sigmoid(2 * torch.linspace(a, b, T, dtype=torch.float64)).sqrt(),
+        "Your list rises": lambda T, a, b: torch.sigmoid(2 * torch.linspace(b, a, T, dtype=torch.float64)),
+        "the noise's square": lambda T, a, b: torch.sigmoid(
+            -2 * torch.linspace(a, b, T, dtype=torch.float64)
+        ),
+        "ᾱ falls in a straight line": lambda T, a, b: torch.linspace(
+            1 / (1 + math.exp(-2 * a)), 1 / (1 + math.exp(-2 * b)), T, dtype=torch.float64
+        ),
+        "missing its end": lambda T, a, b: torch.sigmoid(
+            2 * (a + (b - a) * torch.arange(T, dtype=torch.float64) / T)
+        ),
+        "This is λ itself": lambda T, a, b: torch.linspace(a, b, T, dtype=torch.float64),
+        "with T = 7": lambda T, a, b: torch.sigmoid(2 * torch.linspace(4, -3, 40, dtype=torch.float64)),
+    },
+    "ex-02-7": {
+        "still there": lambda x, e, h, t: t.signal * (x - h.noise * e) / h.signal + t.noise**2 * e,
+        "broken the way in": lambda x, e, h, t: t.signal * (x - h.noise**2 * e) / h.signal + t.noise * e,
+        "the level that you came from": lambda x, e, h, t: (
+            h.signal * (x - h.noise * e) / h.signal + h.noise * e
+        ),
+        "You stop at the clean image": lambda x, e, h, t: (x - h.noise * e) / h.signal,
+        "not divided by the signal": lambda x, e, h, t: t.signal * (x - h.noise * e) + t.noise * e,
+        "not right at": lambda x, e, h, t: t.signal * (x - h.noise * e) / h.signal + (1 - t.signal) * e,
+    },
+}

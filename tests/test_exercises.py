@@ -1,0 +1,96 @@
+"""The exercises: their checks say what is wrong, their hand-outs say nothing too much, and all of it is in step."""
+
+import importlib
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from pixel_edu.course import check, checking, exercises, notebooks, require
+
+ROOT = Path(__file__).parents[1]
+
+CHAPTERS = sorted(path.stem for path in (ROOT / "solutions").glob("[0-9][0-9]_*.ipynb"))
+BANKS = {name[:2]: importlib.import_module(f"tests.answers.ch{name[:2]}") for name in CHAPTERS if name < "10"}
+IDS = [id for bank in BANKS.values() for id in bank.RIGHT]
+WRONG = [(id, says) for bank in BANKS.values() for id, answers in bank.WRONG.items() for says in answers]
+
+
+def bank(id):
+    return BANKS[id[3:5]]
+
+
+def source(name):
+    return notebooks.read(ROOT / "solutions" / f"{name}.ipynb")
+
+
+def forms(right, kind):
+    """The right answer, but for one thing that no check can use."""
+
+    def answer(*arguments):
+        if kind == "loops":
+            while True:
+                time.sleep(0)
+        if kind == "crashes":
+            return {}["a key that is not there"]
+        if kind == "unwritten":
+            raise NotImplementedError("ex-00-0")
+        return None
+
+    return answer
+
+
+SAYS = {
+    "loops": "took longer than .* a loop that never ends",
+    "crashes": "stopped with KeyError: 'a key that is not there', in the line `return {}",
+    "unwritten": "There is no answer yet",
+    "gives nothing": "returned None: is a `return` missing",
+}
+
+
+@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize("kind", SAYS)
+def test_what_no_check_can_use_gets_its_own_message(id, kind, monkeypatch):
+    monkeypatch.setattr(checking, "LIMIT", 0.3)
+    feedback = check(id, forms(bank(id).RIGHT[id][0], kind))
+    assert not feedback
+    assert re.search(SAYS[kind], feedback.message), feedback.message
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_right_answers_pass_whatever_the_seed(id):
+    assert len(bank(id).RIGHT[id]) >= 2
+    for answer in bank(id).RIGHT[id]:
+        for seed in range(4):
+            require(id, answer, seed)
+
+
+@pytest.mark.parametrize(("id", "says"), WRONG)
+def test_a_wrong_answer_is_told_what_is_wrong(id, says):
+    for seed in (0, 1):
+        feedback = checking.examine(checking.find(id), checking.caller(bank(id).WRONG[id][says]), seed)
+        assert not feedback
+        assert re.search(says, feedback.message), f"expected {says!r}: {feedback.message}"
+        feedback._repr_html_()
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_each_exercise_has_five_wrong_answers_with_messages_of_their_own(id):
+    exercise = checking.find(id)
+    said = [
+        checking.examine(exercise, checking.caller(answer)).message for answer in bank(id).WRONG[id].values()
+    ]
+    assert len(set(said)) == len(said) >= 5
+
+
+def test_every_exercise_of_the_notebooks_has_a_check_and_a_bank_and_no_other():
+    of_notebooks = [each.id for name in CHAPTERS for each in exercises.exercises_of(source(name), name)]
+    assert of_notebooks == [each.id for each in checking.all_exercises()] == IDS
+    assert all(bank(id).WRONG.keys() == bank(id).RIGHT.keys() for id in IDS)
+
+
+def test_the_count_of_tested_answers(record_property, capsys):
+    right = sum(len(answers) for each in BANKS.values() for answers in each.RIGHT.values())
+    record_property("answers", f"{len(IDS)} exercises, {right} right and {len(WRONG)} wrong answers")
+    assert len(WRONG) >= 5 * len(IDS)
