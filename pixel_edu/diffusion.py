@@ -106,3 +106,20 @@ def random_timesteps(
 ) -> Int[Tensor, " b"]:
     """Timesteps to train on: (count,) int64, uniform over 0 .. T-1, both ends included."""
     return torch.randint(0, len(schedule), (count,), generator=generator)
+
+
+def hide_labels(
+    c: Int[Tensor, " b"], p_uncond: float, null_label: int, generator: torch.Generator | None = None
+) -> Int[Tensor, " b"]:
+    """Replace each label by "no label" with probability p_uncond, so that a network learns to do without.
+
+    Args:
+        c: (B,) int64.
+        p_uncond: in 0 .. 1.
+        null_label: the label that means "no label".
+        generator: the source of chance; None is PyTorch's own.
+
+    >>> hide_labels(torch.tensor([0, 1, 2]), 1.0, null_label=5)
+    tensor([5, 5, 5])
+    """
+    return c.masked_fill(torch.rand(len(c), generator=generator) < p_uncond, null_label)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class EMA:
@@ -36,14 +37,29 @@ class EMA:
         self.decay = decay
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
-    @torch.no_grad()
     def update(self, network: nn.Module, n: int) -> None:
         """Move towards the network as it is after n training steps, n = 1, 2, ..."""
-        share = 1 - min(self.decay, n / (n + 9))
-        for average, value in zip(
-            self.network.state_dict().values(), network.state_dict().values(), strict=True
-        ):
-            if average.is_floating_point():
-                average.lerp_(value, share)
-            else:  # a counter has no average
-                average.copy_(value)
+        mean = ema_update(self.network.state_dict(), network.state_dict(), n, self.decay)
+        self.network.load_state_dict(mean)
+
+
+@torch.no_grad()
+def ema_update(
+    average: Mapping[str, Tensor], values: Mapping[str, Tensor], n: int, decay: float
+) -> dict[str, Tensor]:
+    """The new averages after training step n, by name; nothing is changed in place.
+
+    Args:
+        average: tensors by name, as `state_dict` gives them.
+        values: the network's own, by the same names.
+        n: 1, 2, ...
+        decay: see `EMA`.
+
+    >>> ema_update({"w": torch.zeros(1)}, {"w": torch.ones(1)}, n=1, decay=0.999)
+    {'w': tensor([0.9000])}
+    """
+    share = 1 - min(decay, n / (n + 9))
+    return {  # a counter has no average
+        name: torch.lerp(average[name], value, share) if value.is_floating_point() else value
+        for name, value in values.items()
+    }

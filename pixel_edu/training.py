@@ -22,7 +22,15 @@ from torch import Tensor
 from pixel_edu import schedules
 from pixel_edu.config import UserError
 from pixel_edu.denoiser import Denoiser
-from pixel_edu.diffusion import Images, Prediction, add_noise, loss, min_snr_weight, random_timesteps
+from pixel_edu.diffusion import (
+    Images,
+    Prediction,
+    add_noise,
+    hide_labels,
+    loss,
+    min_snr_weight,
+    random_timesteps,
+)
 from pixel_edu.ema import EMA
 from pixel_edu.guidance import Model
 from pixel_edu.images import to_tensor
@@ -159,11 +167,10 @@ def draw_batch(
     seed = np.random.SeedSequence([config.seed, step]).generate_state(1)[0]
     generator = torch.Generator().manual_seed(int(seed))
     rows = torch.randint(len(images), (config.batch_size,), generator=generator).numpy()
-    hidden = torch.rand(config.batch_size, generator=generator) < config.p_uncond
     x0 = to_tensor(images[rows])
     return Batch(
         x0,
-        torch.from_numpy(labels[rows]).masked_fill(hidden, config.unet.classes),
+        hide_labels(torch.from_numpy(labels[rows]), config.p_uncond, config.unet.classes, generator),
         random_timesteps(schedule, config.batch_size, generator),
         torch.randn(x0.shape, generator=generator),
     )

@@ -37,8 +37,8 @@ MUTANTS = {
     ),
     "a class stands for no label": (
         "training",
-        "masked_fill(hidden, config.unet.classes)",
-        "masked_fill(hidden, 0)",
+        "config.p_uncond, config.unet.classes, generator",
+        "config.p_uncond, 0, generator",
         "training",
     ),
     "timestep 0 never trained on": (
@@ -79,14 +79,16 @@ MUTANTS = {
     ),
     "an average without buffers": (
         "ema",
-        "self.network.state_dict().values(), network.state_dict().values()",
-        "self.network.parameters(), network.parameters()",
+        "mean = ema_update(self.network.state_dict(), network.state_dict(), n, self.decay)\n"
+        "        self.network.load_state_dict(mean)",
+        "mean = ema_update(self.network.state_dict(), dict(network.named_parameters()), n, self.decay)\n"
+        "        self.network.load_state_dict(mean, strict=False)",
         "ema",
     ),
     "an average of itself": (
         "ema",
-        "self.network.state_dict().values(), network.state_dict().values()",
-        "self.network.state_dict().values(), self.network.state_dict().values()",
+        "self.network.state_dict(), network.state_dict(), n",
+        "self.network.state_dict(), self.network.state_dict(), n",
         "ema",
     ),
     "the label left out of attention": (
