@@ -30,10 +30,10 @@ MUTANTS = {
         "diffusion",
     ),
     "labels hidden where they should be kept": (
-        "training",
-        "generator=generator) < config.p_uncond",
-        "generator=generator) >= config.p_uncond",
-        "training",
+        "diffusion",
+        "generator=generator) < p_uncond",
+        "generator=generator) >= p_uncond",
+        "diffusion",
     ),
     "a class stands for no label": (
         "training",
