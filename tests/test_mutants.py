@@ -33,7 +33,7 @@ MUTANTS = {
         "diffusion",
         "generator=generator) < p_uncond",
         "generator=generator) >= p_uncond",
-        "diffusion",
+        "training",
     ),
     "a class stands for no label": (
         "training",
