@@ -18,8 +18,15 @@ help: ## this list
 book: port-is-free html ## build the book and serve it on http://localhost:8000 (another port: PORT=8001)
 	@$(BIN)/python tools/serve.py $(PORT) _build/html
 
-html: $(READY) ## build the book into _build/html
+html: $(READY) ## build the book into _build/html; SOLUTIONS=0 leaves the solutions out
+ifeq ($(SOLUTIONS),0)
+	rm -rf _build # pages of an earlier build must not stay
+	mkdir _build
+	sed '/caption: Solutions/,$$d' _toc.yml > _build/_toc.yml
+	SOLUTIONS=0 $(BIN)/jupyter-book build . -W -n --keep-going --toc _build/_toc.yml
+else
 	$(BIN)/jupyter-book build . -W -n --keep-going
+endif
 
 lab: $(READY) ## open the chapters and exercises in JupyterLab
 	@$(BIN)/jupyter trust chapters/*.ipynb > /dev/null # else JupyterLab strips stored plots down to their words

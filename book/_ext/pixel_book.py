@@ -1,13 +1,21 @@
 """What the book's pages need beyond Jupyter Book's settings.
 
 The public repository's address is read from pyproject.toml, its only home. Scripts that Jupyter Book adds for running
-code elsewhere, and that would ask another origin, are left out. Generated artwork is ready for the theme.
+code elsewhere, and that would ask another origin, are left out. Exercises and their solutions come from the solution
+notebooks; with SOLUTIONS=0 in the environment the book has no solutions.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from pixel_edu.course import exercises, notebooks
 
 ELSEWHERE = ("thebe", "unpkg.com", "cdn.jsdelivr.net", "cdnjs.cloudflare.com")
 
@@ -50,7 +58,28 @@ def _skip_fields(app, what, name, obj, skip, options) -> bool | None:
     return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
 
 
+class FromSolutions(SphinxDirective):
+    """What a solution notebook, named by the argument such as 02_noise, says for a page of the book."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        root, name = Path(self.env.srcdir), self.arguments[0]
+        path = root / "solutions" / f"{name}.ipynb"
+        self.env.note_dependency(str(path))
+        notebook = notebooks.read(path)
+        if self.name == "chapter-exercises":
+            text = exercises.chapter_page(notebook, name, repository(root), os.environ.get("SOLUTIONS") != "0")
+        else:
+            text = exercises.solutions_page(notebook, name)
+        inside = nodes.container()
+        self.state.nested_parse(StringList(text.splitlines(), source=str(path)), 0, inside)
+        return inside.children
+
+
 def setup(app):
+    app.add_directive("chapter-exercises", FromSolutions)
+    app.add_directive("chapter-solutions", FromSolutions)
     app.connect("autodoc-skip-member", _skip_fields)
     app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)

@@ -269,7 +269,7 @@ def chapter_page(notebook: NotebookNode, name: str, repository: str, solutions: 
     parts = [f"Work on them in {', in '.join(ways)}; or {{download}}`download the notebook </{file}>`.\n"]
     for exercise in exercises_of(notebook, name):
         parts.append(
-            f"::::{{exercise}} {exercise.title}\n:label: {exercise.id}\n\n"
+            f"::::{{exercise}} {exercise.id}: {exercise.title}\n:label: {exercise.id}\n:nonumber:\n\n"
             f"*{exercise.minutes} minutes · {exercise.difficulty} · {exercise.need}.* {exercise.task}\n\n"
             f"```python\n{exercise.stub}\n```\n"
         )
