@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from jaxtyping import install_import_hook
 
 os.environ["NO_COLOR"] = "1"  # command-line tests read plain text
 os.environ["COLUMNS"] = "120"
+os.environ["PIXEL_EDU_HOME"] = tempfile.mkdtemp(prefix="pixel-edu-")  # what passes here is nobody's progress
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

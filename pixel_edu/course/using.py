@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -119,10 +120,18 @@ def _restore() -> None:
 
 
 def _one_step(sample: Callable, step: Callable) -> Callable:
-    """A sampler's stream that yields once, at the end."""
+    """A sampler's stream that yields once, at the end.
 
-    def steps(predict_eps, schedule, x, num_steps=20, *more, **options):
-        x0 = sample(predict_eps, schedule, x, num_steps, *more, **options)
+    A `ddim_sample` without eta, as chapter 3 asks for, is as good while eta is 0.
+    """
+    takes = len(inspect.signature(sample).parameters) - 4
+
+    def steps(predict_eps, schedule, x, num_steps=20, *more):
+        if takes < 1 and more and isinstance(more[0], float) and more[0]:
+            raise UserError(
+                f"eta is {more[0]}, and your {sample.__name__} knows none: use 0, or write it with eta"
+            )
+        x0 = sample(predict_eps, schedule, x, num_steps, *more[: max(takes, 0)])
         yield step(num_steps, -1, x0, x0)
 
     return steps
