@@ -69,7 +69,9 @@ class FromSolutions(SphinxDirective):
         self.env.note_dependency(str(path))
         notebook = notebooks.read(path)
         if self.name == "chapter-exercises":
-            text = exercises.chapter_page(notebook, name, repository(root), os.environ.get("SOLUTIONS") != "0")
+            text = exercises.chapter_page(
+                notebook, name, repository(root), os.environ.get("SOLUTIONS") != "0"
+            )
         else:
             text = exercises.solutions_page(notebook, name)
         inside = nodes.container()
