@@ -31,6 +31,7 @@ WRONG_NOISING = {
 }
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("make", [linear, cosine])
 def test_noising_keeps_the_variance_at_every_level(make):
     check_variance_is_kept(diffusion.add_noise, make())
@@ -42,6 +43,7 @@ def test_the_variance_check_refuses_the_known_wrong_noising(wrong):
         check_variance_is_kept(wrong, linear())
 
 
+@pytest.mark.formula
 def test_noise_added_step_by_step_has_the_spread_of_one_jump():
     """T small Gaussian steps, x_t = √(1-β_t)·x_{t-1} + √β_t·ε_t, multiply and add up to ᾱ: a closed form."""
     schedule = linear(100)
@@ -55,6 +57,7 @@ def test_noise_added_step_by_step_has_the_spread_of_one_jump():
     assert variance == pytest.approx(level.noise.item() ** 2, rel=1e-5)
 
 
+@pytest.mark.formula
 def test_clean_data_is_left_alone_at_timestep_minus_one():
     x0, eps = batch(2)
     assert torch.equal(diffusion.add_noise(x0, eps, linear().levels(torch.tensor([-1, -1]))), x0)
@@ -71,6 +74,7 @@ def check_round_trip(target, clean, schedule, prediction) -> None:
     assert ((found_x0 - x0).abs() * level.signal).max() < 1e-5
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("make", [linear, cosine])
 def test_a_perfect_answer_gives_back_the_image_and_the_noise_at_every_timestep(prediction, make):
@@ -117,6 +121,7 @@ def test_the_round_trip_refuses_wrong_velocities(wrong):
         check_round_trip(wrong, diffusion.clean, linear(), "v")
 
 
+@pytest.mark.formula
 def test_v_is_the_noise_on_clean_data_and_the_negative_image_in_pure_noise():
     x0, eps = batch(1)
     schedule = cosine()
@@ -125,6 +130,7 @@ def test_v_is_the_noise_on_clean_data_and_the_negative_image_in_pure_noise():
     assert_close(last, -x0, rtol=0, atol=1e-3)
 
 
+@pytest.mark.formula
 def test_x_t_has_the_mean_and_the_variance_that_the_level_says():
     """For one pixel of value 0.7: mean signal · 0.7 and variance noise², within five standard errors."""
     schedule, count = cosine(), 4096
@@ -137,6 +143,7 @@ def test_x_t_has_the_mean_and_the_variance_that_the_level_says():
         assert abs(x.var().item() / noise**2 - 1) < 5 * (2 / count) ** 0.5
 
 
+@pytest.mark.formula
 def test_v_is_a_rotation_so_it_keeps_length_and_is_exact_at_both_ends():
     x0, eps = batch(1000)
     level = cosine().levels(EVERY_T)
@@ -147,6 +154,7 @@ def test_v_is_a_rotation_so_it_keeps_length_and_is_exact_at_both_ends():
     assert_close(found.eps, eps, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("make", [linear, cosine])
 def test_noising_and_v_agree_with_diffusers(make):
     from diffusers import DDPMScheduler
@@ -160,6 +168,7 @@ def test_noising_and_v_agree_with_diffusers(make):
     assert_close(diffusion.target(x0, eps, level, "v"), scheduler.get_velocity(x0, eps, EVERY_T), **close)
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 def test_the_loss_is_zero_for_a_perfect_answer_and_the_mean_square_of_an_error(prediction):
     x0, eps = batch(3)
@@ -172,6 +181,7 @@ def test_the_loss_is_zero_for_a_perfect_answer_and_the_mean_square_of_an_error(p
     )
 
 
+@pytest.mark.formula
 def test_training_timesteps_cover_both_ends_of_the_range_that_sampling_visits():
     schedule = linear(10)
     drawn = diffusion.random_timesteps(schedule, 2000, torch.Generator().manual_seed(0))

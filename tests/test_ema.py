@@ -17,6 +17,7 @@ def values(network):
     return {round(float(v), 6) for tensor in network.state_dict().values() for v in tensor.flatten()}
 
 
+@pytest.mark.formula
 def test_the_average_of_a_sequence_is_its_weighted_sum():
     """Long after the warm-up, ten updates with decay d weigh the k-th last value by (1 - d) d^k."""
     layer, decay = constant(0.0), 0.5
@@ -29,6 +30,7 @@ def test_the_average_of_a_sequence_is_its_weighted_sum():
     assert_close(ema.network.weight, torch.full((2, 2), expected))
 
 
+@pytest.mark.formula
 def test_the_warm_up_forgets_the_start():
     """With decay n / (n + 9) the first value's share after 30 updates is a product known in closed form."""
     layer = constant(1.0)
@@ -43,6 +45,7 @@ def test_the_warm_up_forgets_the_start():
     assert share < 1e-8
 
 
+@pytest.mark.formula
 def test_buffers_are_averaged_too_and_counters_copied():
     network = nn.BatchNorm1d(3, momentum=1.0)
     ema = EMA(network, 0.5)
@@ -52,6 +55,7 @@ def test_buffers_are_averaged_too_and_counters_copied():
     assert ema.network.num_batches_tracked == 1
 
 
+@pytest.mark.formula
 def test_the_network_itself_is_left_alone():
     layer = constant(1.0)
     ema = EMA(layer, 0.9)

@@ -83,6 +83,7 @@ def check_formula(build, channels=5) -> None:
         assert_close(build(StandIn(), c, s)(x, t), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.formula
 def test_guidance_is_the_formula_on_all_channels_and_all_images():
     check_formula(guided)
 
@@ -129,6 +130,7 @@ def check_tilted(build) -> None:
         assert_close(build(model, c, s)(x, t), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.formula
 def test_guided_noise_is_the_score_of_the_tilted_gaussian():
     check_tilted(guided)
 
@@ -140,6 +142,7 @@ def test_the_tilted_gaussian_refuses_wrong_guidance(wrong):
         check_tilted(wrong_guided(wrong))
 
 
+@pytest.mark.formula
 def test_guiding_a_mixture_follows_the_gradient_of_the_tilted_density():
     """-noise·∇[s·log p(x|c) + (1-s)·log p(x)] by automatic differentiation of the mixture's own density."""
     schedule = linear()
@@ -159,6 +162,7 @@ def test_guiding_a_mixture_follows_the_gradient_of_the_tilted_density():
         assert_close(found[:, :, 0, 0], -(1 - a).sqrt() * gradient, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.formula
 def test_a_sampler_with_a_scale_of_1_draws_the_class_and_with_0_the_mixture():
     model = mixture(cosine(), as_images(torch.tensor([[-1.0], [1.0]])), 0.05, labels=[0, 1])
     x = SpriteNoise(range(200)).start((1, 1, 1))
@@ -172,6 +176,7 @@ def test_a_sampler_with_a_scale_of_1_draws_the_class_and_with_0_the_mixture():
 # --- what it costs ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.formula
 def test_both_answers_come_from_one_call_with_a_batch_of_two_halves():
     model, (x, t, c) = StandIn(), batch()
     guided(model, c, 2.0)(x, t)
@@ -230,6 +235,7 @@ def test_a_range_of_lambda_becomes_the_timesteps_that_lie_in_it():
     assert timesteps_between(schedule, -math.inf, math.inf) == (0, 999)
 
 
+@pytest.mark.formula
 def test_two_scales_can_be_mixed_in_one_batch():
     cond, uncond = torch.full((2, 3, 4, 4), 2.0), torch.full((2, 3, 4, 4), 1.0)
     scale = torch.tensor([0.0, 3.0]).reshape(2, 1, 1, 1)

@@ -117,6 +117,7 @@ def test_a_sprite_of_one_colour_keeps_it():
     assert (palette.snap(canvas(RED)) == RED).all()
 
 
+@pytest.mark.formula
 def test_the_projected_guess_is_in_the_palette_once_the_noise_is_low():
     schedule = cosine()
     x = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -137,6 +138,7 @@ def test_the_projected_guess_is_in_the_palette_once_the_noise_is_low():
     assert_close(guess.movedim(1, 3).reshape(-1, 3), to_tensor(COLORS[None])[0].T[nearest], atol=1e-4, rtol=0)
 
 
+@pytest.mark.formula
 def test_bits_name_every_colour_and_a_number_without_one_takes_the_last():
     index = np.arange(130).reshape(1, 10, 13)
     bits = palette.to_bits(index)
@@ -164,6 +166,7 @@ def test_a_palette_in_words_and_back():
         palette.from_words("blue")
 
 
+@pytest.mark.formula
 def test_sprites_survive_the_way_through_bits():
     drawn = sprites.make(20).images
     colors = palette.for_bits(COLORS)

@@ -211,11 +211,13 @@ def check_same(ours, theirs, num_steps, schedule=LINEAR) -> None:
         assert_close(a.x, b.x, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("num_steps", [1, 7, 50, 1000])
 def test_ddpm_is_ddim_with_eta_1(num_steps):
     check_same(samplers.ddpm_steps, ddim(1.0), num_steps)
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("num_steps", [1, 7, 50])
 @pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
 def test_ddim_is_what_its_paper_writes(eta, num_steps):
@@ -317,10 +319,12 @@ def check_order(steps, order) -> None:
         assert before / after == pytest.approx(2**order, rel=0.05)
 
 
+@pytest.mark.formula
 def test_ddim_error_halves_when_steps_double():
     check_order(ddim(0.0), 1)
 
 
+@pytest.mark.formula
 def test_dpmpp_2m_error_quarters_when_steps_double():
     check_order(dpmpp_2m, 2)
 
@@ -369,6 +373,7 @@ WRONG_SOLVERS = [
 ]
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("num_steps", [1, 2, 7, 50])
 def test_dpmpp_2m_is_what_its_paper_writes(num_steps):
     check_same(dpmpp_2m, solver(), num_steps)
@@ -393,6 +398,7 @@ def test_the_order_refuses_wrong_solvers(wrong):
         check_order(solver(wrong), 2)
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("steps", [ddim(0.0), dpmpp_2m])
 def test_the_path_of_gaussian_data_is_followed_to_its_end(steps):
     start = torch.tensor([-1.5, -0.5, 0.7, 2.0], dtype=torch.float64).reshape(-1, 1, 1, 1)
@@ -408,6 +414,7 @@ def check_gaussian(steps, num_steps, close) -> None:
     assert variance == pytest.approx(0.25, rel=close)
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_samples_have_the_mean_and_the_variance_of_gaussian_data(steps):
     check_gaussian(steps, 1000, close=0.01)
@@ -427,6 +434,7 @@ def test_wrong_variances_miss_gaussian_data(wrong):
         check_gaussian(functools.partial(textbook, wrong=wrong), 50, close=0.15)
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_at_50_steps_the_right_variances_do_not_miss_it(eta):
     check_gaussian(ddim(eta), 50, close=0.15)
@@ -450,6 +458,7 @@ def test_drawn_samples_have_the_spread_that_the_exact_responses_say():
 # --- limits, seeds, streams, refusals ---------------------------------------------------------------------
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_one_step_gives_the_predicted_clean_image(steps):
     x = SpriteNoise(range(2)).start()
@@ -460,6 +469,7 @@ def test_one_step_gives_the_predicted_clean_image(steps):
     assert torch.equal(step.x, step.x0)
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("num_steps", [1, 7, 10])
 def test_each_call_sees_the_whole_batch_at_the_next_timestep_of_the_list(steps, num_steps):
@@ -477,6 +487,7 @@ def test_each_call_sees_the_whole_batch_at_the_next_timestep_of_the_list(steps, 
     assert [(step.call, step.t) for step in stream] == [*enumerate(schedule.timesteps(num_steps)[1:], 1)]
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("make", [linear, cosine])
 def test_nothing_is_ever_infinite_or_not_a_number(steps, make):
@@ -526,6 +537,7 @@ def test_noise_comes_in_the_dtype_of_the_images():
         assert SpriteNoise([1])(torch.zeros(1, 3, 4, 4, dtype=dtype)).dtype == dtype
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_the_same_seeds_give_the_same_sprites_to_the_last_bit(steps):
     def draw(seeds):

@@ -52,11 +52,13 @@ def test_the_reference_does_less_than_a_quarter_of_the_classics_work():
     assert flop("reference") < flop("classic") / 4
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_new_network_answers_zero(preset, asked):
     assert not ContextUNet(preset)(*asked).any()
 
 
+@pytest.mark.formula
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_weight_learns(preset, asked):
     """From the second step on: at first zeroed layers hold back the gradients of those before them."""
@@ -70,6 +72,7 @@ def test_every_weight_learns(preset, asked):
     assert still == []
 
 
+@pytest.mark.formula
 def test_the_answer_depends_on_image_timestep_and_label(woken, asked):
     x, t, c = asked
     answer = woken(x, t, c)
@@ -78,6 +81,7 @@ def test_the_answer_depends_on_image_timestep_and_label(woken, asked):
     assert not torch.allclose(woken(x, t, c.flip(0)), answer)
 
 
+@pytest.mark.formula
 def test_the_context_reaches_every_block(woken):
     blocks = [m for m in woken.modules() if type(m).__name__ == "Block"]
     assert len(blocks) == 7
@@ -87,6 +91,7 @@ def test_the_context_reaches_every_block(woken):
         assert not torch.allclose(block(features, context, label), block(features, context + 1, label))
 
 
+@pytest.mark.formula
 def test_attention_sees_the_label(woken):
     layers = [m for m in woken.modules() if type(m).__name__ == "LabelAttention"]
     assert len(layers) == 3  # down, middle and up at the deeper level
@@ -95,6 +100,7 @@ def test_attention_sees_the_label(woken):
         assert not torch.allclose(layer(x, label), layer(x, label + 1))
 
 
+@pytest.mark.formula
 def test_attention_with_the_label_is_attention_over_one_place_more(woken):
     """Against torch's own multi-head attention, given the label's key and value as a 17th place."""
     layer = next(m for m in woken.modules() if type(m).__name__ == "LabelAttention")
@@ -109,6 +115,7 @@ def test_attention_with_the_label_is_attention_over_one_place_more(woken):
     assert_close(layer(x, label), expected)
 
 
+@pytest.mark.formula
 def test_no_label_is_a_class_of_its_own(woken, asked):
     """Not zeros, and not the opposite of a class: its row of the table is trained like the others."""
     x, t, _ = asked
@@ -123,6 +130,7 @@ def test_no_label_is_a_class_of_its_own(woken, asked):
     assert not moved[:-1].any()
 
 
+@pytest.mark.formula
 def test_an_image_gets_the_same_answer_in_any_batch(woken, asked):
     x, t, c = asked
     together = woken(x, t, c)
@@ -152,6 +160,7 @@ def test_any_size_gives_back_the_images_shape(channels, blocks, fold, classes):
     assert ContextUNet(config)(x, torch.tensor([0, 1]), torch.tensor([0, classes])).shape == x.shape
 
 
+@pytest.mark.formula
 def test_time_waves_tell_all_timesteps_apart():
     waves = time_waves(torch.arange(1000))
     assert torch.cdist(waves, waves).fill_diagonal_(9).min() > 0.3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import inspect
 import sys
@@ -99,9 +100,18 @@ def _replace() -> None:
     """Put the reader's parts wherever a module of the package knows the package's own."""
     for name, part in _mine.items():
         home = importlib.import_module(f"pixel_edu.{PARTS[name]}")
-        _put(getattr(home, name), part)
+        own = getattr(home, name)
+        _put(own, _with_names(part, own, home))
         if name.endswith("_sample"):  # the streaming form, which `generate` uses, shows the end only
             _put(getattr(home, name.replace("_sample", "_steps")), _one_step(part, home.Step))
+
+
+def _with_names(part: Callable, own: Callable, home: Any) -> Callable:
+    """A part that gives a plain tuple where the package's own gives one with names."""
+    named = getattr(home, str(getattr(own, "__annotations__", {}).get("return")), None)
+    if not hasattr(named, "_fields"):
+        return part
+    return functools.wraps(part)(lambda *given, **options: named(*part(*given, **options)))
 
 
 def _put(old: Any, new: Any) -> None:

@@ -1,0 +1,200 @@
+"""A reader's answers from all chapters as one module that stands in for the package's own parts."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from pixel_edu.config import UserError
+from pixel_edu.course import checking, exercises, notebooks
+from pixel_edu.course.using import PARTS, use
+from pixel_edu.images import replacing
+
+FILE = "my_pixel_edu.py"
+MINE = "PIXEL_EDU_MINE"
+"""The environment variable that tells pytest where the reader's module is."""
+FORMULAS = ("diffusion", "ema", "guidance", "palette", "samplers", "unet")
+"""The package's modules whose tests a reader's parts are put through."""
+
+
+@dataclass
+class Mine:
+    """The answers that were found.
+
+    Attributes:
+        states: "yours", "not written" or what is wrong, by the exercise's id; exercises of parts only.
+        path: the module that was written.
+        parts: the reader's functions, by the name of the package's own.
+    """
+
+    path: Path
+    states: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, Callable] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        lines = [f"{id}  {checking.find(id).name:18} {state}" for id, state in self.states.items()]
+        return "\n".join([*lines, f"{len(self.parts)} of {len(PARTS)} parts are yours, in {self.path.name}"])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            f'<tr><td>{id}</td><td style="text-align:left"><code>{checking.find(id).name}</code></td>'
+            f'<td style="text-align:left">{"✓ " if state == "yours" else ""}{escape(state)}</td></tr>'
+            for id, state in self.states.items()
+        ]
+        head = f"{len(self.parts)} of {len(PARTS)} parts are yours, in {escape(self.path.name)}"
+        return f"<table><caption>{head}</caption>{''.join(rows)}</table>"
+
+
+def collect(folder: str | os.PathLike = ".", out: str | os.PathLike | None = None) -> Mine:
+    """Gather the answers of the notebooks in a folder into one module, and check each of them.
+
+    An answer that is not right yet stays out, and the package's own part is used. Where two chapters ask for the same
+    part, the later one counts.
+
+    Args:
+        folder: where the exercise notebooks are.
+        out: the module to write; left out: `my_pixel_edu.py` in that folder.
+
+    Raises:
+        UserError: there are no exercise notebooks.
+    """
+    folder = Path(folder)
+    paths = [path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")) if not path.stem.endswith(".mine")]
+    if not paths:
+        raise UserError(
+            f"{folder.resolve()}: there are no exercise notebooks here: give the folder that holds yours"
+        )
+    mine = Mine(Path(out) if out else folder / FILE)
+    imports: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    for path in paths:
+        notebook = notebooks.read(path)
+        before, answers = _imports(notebook), _answers(notebook)
+        space: dict[str, Any] = {"__name__": path.stem}
+        exec("\n".join(before.values()), space)
+        for id, source in answers.items():
+            name = checking.find(id).name
+            state = _state(id, name, source, space)
+            if state == "yours":
+                kept[name] = f"# {id}\n{source.strip()}\n"
+                imports |= {each: before[each] for each in before if each in _names(source)}
+            if name in PARTS:
+                mine.states[id] = state
+    _write(mine.path, sorted(set(imports.values())), list(kept.values()))
+    module = load(mine.path)
+    mine.parts = {name: getattr(module, name) for name in PARTS if name in kept}
+    return mine
+
+
+def load(path: Path) -> Any:
+    """The module in a file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_tests(mine: Mine, root: str | os.PathLike | None = None) -> bool:
+    """Put the reader's parts through the package's own tests of formulas, and print what pytest says.
+
+    Args:
+        mine: from `collect`.
+        root: the course's folder, which holds the tests; left out: the one above the module, or this package's.
+
+    Returns:
+        Whether all of them passed.
+
+    Raises:
+        UserError: there are no tests.
+    """
+    places = [Path(root)] if root else [mine.path.resolve().parents[1], Path(__file__).parents[2]]
+    there = next((place for place in places if (place / "tests" / "test_samplers.py").exists()), None)
+    if not there:
+        raise UserError(
+            f"{places[0]}: the course's tests are not here: clone its repository, or give its folder as root"
+        )
+    files = [f"tests/test_{name}.py" for name in FORMULAS]
+    options = [
+        "-q",
+        "-m",
+        "formula",
+        "--no-header",
+        "-p",
+        "pixel_edu.course.capstone",
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *files],
+        cwd=there,
+        env=os.environ | {MINE: str(mine.path.resolve()), "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(done.stdout[-3000:])
+    return done.returncode == 0
+
+
+def pytest_collection() -> None:
+    """As pytest's plugin: put the reader's parts in before the tests import the package."""
+    path = os.environ.get(MINE)
+    if path:
+        module = load(Path(path))
+        use(**{name: getattr(module, name) for name in PARTS if hasattr(module, name)})
+
+
+def _imports(notebook: NotebookNode) -> dict[str, str]:
+    """What the cell that sets a notebook up imports: a line for each name."""
+    cells = [cell.source for cell in notebook.cells if cell.get("id") == "setup"]
+    found = {}
+    for node in ast.parse("\n".join(cells)).body:
+        for alias in getattr(node, "names", []):
+            one = type(node)(**{**vars(node), "names": [alias]})
+            found[alias.asname or alias.name.partition(".")[0]] = ast.unparse(one)
+    return found
+
+
+def _answers(notebook: NotebookNode) -> dict[str, str]:
+    """The sources of the answer cells, by exercise."""
+    cells = {exercises.grade_id(cell): cell for cell in notebook.cells}
+    return {
+        id: exercises.SOLUTION.sub(r"\2", cell.source)
+        for id, cell in cells.items()
+        if exercises.ID.fullmatch(id)
+    }
+
+
+def _names(source: str) -> set[str]:
+    """The names that code uses."""
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+
+
+def _state(id: str, name: str, source: str, space: dict[str, Any]) -> str:
+    """What an answer is worth: "yours" if it is right."""
+    try:
+        exec(compile(source, f"<{id}>", "exec"), space)
+        feedback = checking.examine(checking.find(id), checking.caller(space.get(name)))
+        return "yours" if feedback else feedback.message
+    except checking.Unwritten:
+        return "not written"
+    except Exception as error:
+        return f"stopped with {type(error).__name__}: {error}"
+
+
+def _write(path: Path, imports: list[str], answers: list[str]) -> None:
+    head = '"""My own parts of a diffusion model, collected from the exercises."""\n'
+    text = "\n\n".join([head + "\n" + "\n".join(imports) + "\n", *answers])
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
