@@ -1,0 +1,218 @@
+"""Checks of chapter 6: classifier-free guidance."""
+
+from __future__ import annotations
+
+import torch
+
+from pixel_edu.course.checking import Ask, exercise
+
+NULL = 5
+
+
+@exercise(
+    "ex-06-1", "guide(eps_cond, eps_uncond, guidance_scale)", "One line, and right at both ends and beyond."
+)
+def guide(ask: Ask) -> None:
+    """The line through two answers."""
+    cond, uncond = ask.randn(4, 3, 16, 16), ask.randn(4, 3, 16, 16)
+    for s in (3.0, 1.0, 0.0):
+        ask.same(
+            ask(cond, uncond, s, like=cond, what=f"at a scale of {s:g}"),
+            uncond + s * (cond - uncond),
+            _slips(cond, uncond, s),
+        )
+    scales = torch.tensor([0.0, 1.0, 2.0, 7.5]).reshape(-1, 1, 1, 1)
+    ask.same(
+        ask(cond, uncond, scales, like=cond, what="with a scale for each image"),
+        uncond + scales * (cond - uncond),
+    )
+
+
+def _slips(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> dict[str, torch.Tensor]:
+    """Guidance gone wrong."""
+    step = cond - uncond
+    part = torch.cat([(uncond + s * step)[:, :3], cond[:, 3:]], dim=1)
+    return {
+        "This is the paper's formula, with w for a scale: here a scale of 1 is the conditional answer, and 0 the "
+        "one without a label.": cond + s * step,
+        "The two answers have changed places: at a scale of 0 the label must have no say.": cond - s * step,
+        "Your line begins at the conditional answer: at a scale of 0 the label must have no say.": cond
+        + (s - 1) * -step,
+        "The step is there and the place to start from is missing: add the answer without a label.": s * step,
+        "The difference points the wrong way: guidance goes towards the label, not away from it.": uncond
+        - s * step,
+        "At a scale of 1 this is the sum of both answers: the step is their difference.": uncond + s * cond,
+        "The scale has no effect: this is the conditional answer.": cond,
+        "The mean of the two answers is half of the way, whatever the scale.": (cond + uncond) / 2,
+        "Only the first three channels are guided, and the others are the conditional answer.": part,
+    }
+
+
+@exercise("ex-06-2", "by_the_paper(eps_cond, eps_uncond, w)", "Two conventions, and you can translate.")
+def by_the_paper(ask: Ask) -> None:
+    """Ho and Salimans' w."""
+    cond, uncond = ask.randn(2, 3, 8, 8), ask.randn(2, 3, 8, 8)
+    for w in (3.0, 0.5, 0.0):
+        guided, s = ask(cond, uncond, w, like=(cond, 1.0), what=f"for w = {w:g}")
+        ask.same(
+            guided,
+            (1 + w) * cond - w * uncond,
+            {
+                "Your noise is that of the scale s = w: at w = 0 the paper's formula is the conditional answer.": uncond
+                + w * (cond - uncond),
+                "The second term is added: the paper takes the answer without a label away.": (1 + w) * cond
+                + w * uncond,
+                "The two answers have changed places.": (1 + w) * uncond - w * cond,
+                "The first factor is 1 + w, not w.": w * cond - w * uncond,
+            },
+        )
+        ask.same(
+            s,
+            w + 1,
+            {
+                "Your s is w itself: compare what the two conventions give at 0.": w,
+                "Your s is on the wrong side of w: at w = 0 the label is taken as it is, which is s = 1.": w
+                - 1,
+                "Your s grows in the wrong direction.": 1 - w,
+            },
+            what="The scales",
+        )
+
+
+def _model(calls: list[int]):
+    """A stand-in that depends on image, timestep and label, and notes the size of each batch."""
+
+    def model(x: torch.Tensor, t: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+        calls.append(len(x))
+        return x * (1 + c.reshape(-1, 1, 1, 1) / 3) + t.reshape(-1, 1, 1, 1) / 500
+
+    return model
+
+
+@exercise(
+    "ex-06-3",
+    "both_answers(model, x, t, c, null_label)",
+    "Both answers, each image with its own label, for one call.",
+)
+def both_answers(ask: Ask) -> None:
+    """A batch of two halves."""
+    calls: list[int] = []
+    x, t, c = ask.randn(3, 3, 16, 16), torch.tensor([10, 500, 990]), torch.tensor([0, 2, 4])
+    truth = _model([])
+    cond, uncond = truth(x, t, c), truth(x, t, torch.full_like(c, NULL))
+    got = ask(_model(calls), x, t, c, NULL, like=(cond, uncond))
+    mixed = (
+        torch.stack([x, x], 1).flatten(0, 1),
+        torch.stack([t, t], 1).flatten(),
+        torch.cat([c, torch.full_like(c, NULL)]),
+    )
+    apart = truth(*mixed).chunk(2)
+    ask.same(
+        tuple(got),
+        (cond, uncond),
+        {
+            "You give the answer without a label first: the pair is eps_cond, eps_uncond.": (uncond, cond),
+            "Both answers have the label: the second half must have `null_label` for a label.": (cond, cond),
+            "Neither answer has the label: the first half keeps its own.": (uncond, uncond),
+            "Label 0 is a class of its own: without a label means `null_label`.": (cond, truth(x, t, 0 * c)),
+            "Label -1 was never trained on: without a label means `null_label`.": (
+                cond,
+                truth(x, t, 0 * c - 1),
+            ),
+            "Images and labels are in different orders: one has each twice in a row, the other all and all again.": (
+                tuple(apart)
+            ),
+            "The timesteps are in another order than the images.": (
+                cond,
+                truth(x, t.flip(0), torch.full_like(c, NULL)),
+            ),
+        },
+    )
+    ask.that(
+        len(calls) == 1,
+        f"The answers are right, but the model was called {len(calls)} times: ask once, for both.",
+    )
+    other = ask(_model([]), x, t, c, 9, like=(cond, uncond), what="with null_label = 9")
+    ask.that(
+        bool(torch.allclose(other[1], truth(x, t, torch.full_like(c, 9)), atol=1e-4)),
+        "With another `null_label` the second answer stays the same: use the argument, not a number of your own.",
+    )
+
+
+@exercise(
+    "ex-06-4",
+    "guided(model, c, guidance_scale, null_label, interval)",
+    "Guidance where it helps, and half the work elsewhere.",
+)
+def guided(ask: Ask) -> None:
+    """Guidance in an interval of timesteps."""
+    calls: list[int] = []
+    x, c, s = ask.randn(3, 3, 16, 16), torch.tensor([0, 2, 4]), 3.0
+    truth = _model([])
+
+    def right(t: torch.Tensor, inside: bool) -> torch.Tensor:
+        cond, uncond = truth(x, t, c), truth(x, t, torch.full_like(c, NULL))
+        return uncond + s * (cond - uncond) if inside else cond
+
+    for interval, when in ((None, (0, 999)), ((200, 700), (199, 200, 450, 700, 701))):
+        predict = ask(_model(calls), c, s, NULL, interval, like=callable)
+        for at in when:
+            calls.clear()
+            t = torch.full((3,), at)
+            inside = interval is None or interval[0] <= at <= interval[1]
+            got = ask(x, t, of=predict, method="__call__", like=x)
+            where = "without an interval" if interval is None else f"at t = {at} for the interval {interval}"
+            uncond = truth(x, t, torch.full_like(c, NULL))
+            ask.same(
+                got,
+                right(t, inside),
+                {
+                    f"{where} there is no guidance, and both ends belong to the interval.".capitalize(): truth(
+                        x, t, c
+                    ),
+                    f"There is guidance {where}: outside it the conditional answer is taken as it is.": right(
+                        t, True
+                    ),
+                    f"Only the answer without a label is left {where}: outside, the label still counts.": uncond,
+                },
+                what=f"Its values {where}",
+            )
+            ask.that(
+                calls == [6 if inside else 3],
+                f"The values are right, but {where} the model was called {len(calls)} times with {sum(calls)} images "
+                f"in all: {'one call with both halves' if inside else 'one call with the batch itself'} is enough.",
+            )
+
+
+@exercise(
+    "ex-06-5",
+    "guide_all(eps_cond, eps_uncond, guidance_scale)",
+    "All channels obey now, however many there are.",
+)
+def guide_all(ask: Ask) -> None:
+    """A planted bug: three of the channels."""
+    for channels in (8, 4):
+        cond, uncond = ask.randn(2, channels, 16, 16), ask.randn(2, channels, 16, 16)
+        step, s = cond - uncond, 2.5
+        right = uncond + s * step
+        ask.same(
+            ask(cond, uncond, s, like=cond, what=f"for {channels} channels"),
+            right,
+            {
+                "The planted bug is still there: channels beyond the third are not guided.": torch.cat(
+                    [right[:, :3], cond[:, 3:]], dim=1
+                ),
+                "The channels beyond the third are now the answer without a label: they need guidance like the rest.": (
+                    torch.cat([right[:, :3], uncond[:, 3:]], dim=1)
+                ),
+                "Now the first three channels are not guided: all of them need it.": torch.cat(
+                    [cond[:, :3], right[:, 3:]], dim=1
+                ),
+                "Half of the channels are guided: the formula holds for all.": torch.cat(
+                    [right[:, : channels // 2], cond[:, channels // 2 :]], dim=1
+                ),
+                "The scale is gone: this is the conditional answer.": cond,
+                "This is the paper's formula with w for a scale: here a scale of 1 is the conditional answer.": cond
+                + s * step,
+            },
+        )
