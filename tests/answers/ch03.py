@@ -1,0 +1,229 @@
+"""Answers to the exercises of chapter 3: right ones, and wrong ones with what the check must say."""
+
+import itertools
+
+import torch
+
+
+def ideal_by_loop(x, images, level):
+    out = []
+    for i in range(len(x)):
+        s, n = level.signal[i].double(), level.noise[i].double()
+        power = torch.stack(
+            [-(x[i] - s * each).square().sum() / (2 * n.squeeze() ** 2) for each in images.double()]
+        )
+        weight = (power - power.max()).exp()
+        out.append((weight[:, None, None, None] * images).sum(0) / weight.sum())
+    return torch.stack(out).float()
+
+
+def ideal_with(power=lambda sq, n: -sq / (2 * n**2), weaken=True, dim=1, reduce="sum", kind=None):
+    def answer(x, images, level):
+        s, n = level.signal.flatten(1), level.noise.flatten(1)
+        known = (s[:, None] if weaken else 1) * images.flatten(1)[None]
+        squares = getattr((x.flatten(1)[:, None] - known).square(), reduce)(2)
+        p = power(squares, n)
+        weights = p.softmax(dim) if kind is None else kind(p)
+        return (weights @ images.flatten(1)).reshape(x.shape)
+
+    return answer
+
+
+ideal = ideal_with()
+
+
+def eps_with(f):
+    def answer(x, t, images, schedule):
+        level = schedule.levels(t)
+        return f(x, ideal(x, images, level), level.signal, level.noise)
+
+    return answer
+
+
+def eps_by_loop(x, t, images, schedule):
+    each = [
+        eps_with(lambda x, x0, s, n: (x - s * x0) / n)(x[i : i + 1], t[i : i + 1], images, schedule)
+        for i in range(len(x))
+    ]
+    return torch.cat(each)
+
+
+def ddim_with(step=None, pairs=itertools.pairwise, times=None, sizes=None):
+    def answer(predict_eps, schedule, x, num_steps=50):
+        ts = schedule.timesteps(num_steps)
+        for t, s in pairs(ts) if pairs is itertools.pairwise else pairs(ts, len(schedule) // num_steps):
+            here, there = schedule.levels(torch.tensor([t])), schedule.levels(torch.tensor([s]))
+            eps = predict_eps(x, torch.full((sizes or len(x),), t if times is None else times(t, s)))
+            x0 = (x - here.noise * eps) / here.signal
+            x = step(x0, eps, here, there) if step else there.signal * x0 + there.noise * eps
+        return x
+
+    return answer
+
+
+def ddim_by_ratio(predict_eps, schedule, x, num_steps=50):
+    """As the paper's ODE: x / signal moves along noise / signal."""
+    y = x.double()
+    bar = torch.cat([schedule.alpha_bar, torch.ones(1).double()])
+    ts = schedule.timesteps(num_steps)
+    y = y / bar[ts[0]].sqrt()
+    for i in range(num_steps):
+        t, s = ts[i], ts[i + 1]
+        eps = predict_eps((y * bar[t].sqrt()).float(), torch.tensor([t] * len(x)))
+        y = y + ((1 / bar[s] - 1).sqrt() - (1 / bar[t] - 1).sqrt()) * eps
+    return y.float()
+
+
+def ddpm_with(
+    std=lambda a_t, a_s: ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).sqrt(),
+    last=False,
+    mean=None,
+    arithmetic=False,
+    plain=False,
+    strides=False,
+):
+    def answer(predict_eps, schedule, x, num_steps, draw_eps):
+        bar = torch.cat([schedule.alpha_bar, torch.ones(1).double()])
+        ts = schedule.timesteps(num_steps)
+        k = len(schedule) // num_steps
+        for t, s in [(t, max(t - k, -1)) for t in ts[:-1]] if arithmetic else itertools.pairwise(ts):
+            a_t, a_s = bar[t], bar[s]
+            a = a_t / a_s
+            eps = predict_eps(x, torch.full((len(x),), t))
+            x0 = (x - (1 - a_t).sqrt() * eps) / a_t.sqrt()
+            if mean:
+                x = mean(x0, x, eps, a_t, a_s)
+            else:
+                x = (a_s.sqrt() * (1 - a) * x0 + a.sqrt() * (1 - a_s) * x) / (1 - a_t)
+            if s >= 0 or last:
+                x = x + std(a_t, a_s) * draw_eps(x)
+        return x.float()
+
+    return answer
+
+
+def ddpm_as_ddim(predict_eps, schedule, x, num_steps, draw_eps):
+    """DDIM with eta = 1."""
+    for t, s in itertools.pairwise(schedule.timesteps(num_steps)):
+        here, there = schedule.levels(torch.tensor([t])), schedule.levels(torch.tensor([s]))
+        eps = predict_eps(x, torch.full((len(x),), t))
+        x0 = (x - here.noise * eps) / here.signal
+        a = (here.signal / there.signal) ** 2
+        fresh = there.noise / here.noise * (1 - a).sqrt()
+        x = there.signal * x0 + (there.noise**2 - fresh**2).clamp(min=0).sqrt() * eps
+        if s != -1:
+            x = x + fresh * draw_eps(x)
+    return x
+
+
+def first(good):
+    def answer(sample, right, tolerance, most):
+        return next((n for n in range(1, most + 1) if good(sample(n) - right, tolerance)), -1)
+
+    return answer
+
+
+enough = first(lambda off, tolerance: off.abs().max() <= tolerance)
+
+
+def by_while(sample, right, tolerance, most):
+    n = 1
+    while n <= most:
+        if torch.allclose(sample(n), right, rtol=0, atol=tolerance):
+            return n
+        n += 1
+    return -1
+
+
+def from_above(sample, right, tolerance, most):
+    best = -1
+    for n in range(most, 0, -1):
+        if (sample(n) - right).abs().max() > tolerance:
+            break
+        best = n
+    return best
+
+
+RIGHT = {
+    "ex-03-1": [ideal_by_loop, ideal],
+    "ex-03-2": [eps_by_loop, eps_with(lambda x, x0, s, n: x / n - s / n * x0)],
+    "ex-03-3": [ddim_with(), ddim_by_ratio],
+    "ex-03-4": [ddpm_with(), ddpm_as_ddim],
+    "ex-03-5": [enough, by_while],
+    "ex-03-6": [
+        lambda ts: list(itertools.pairwise(ts)),
+        lambda ts: [[ts[i], ts[i + 1]] for i in range(len(ts) - 1)],
+    ],
+}
+
+WRONG = {
+    "ex-03-1": {
+        "the nearest sprite": ideal_with(lambda sq, n: -sq * 1e6),
+        "equal weights": ideal_with(lambda sq, n: 0 * sq),
+        "upside down": ideal_with(lambda sq, n: sq / (2 * n**2)),
+        "at full strength": ideal_with(weaken=False),
+        "The 2 in the exponent": ideal_with(lambda sq, n: -sq / n**2),
+        "not by its square": ideal_with(lambda sq, n: -sq / (2 * n)),
+        "the distance in it": ideal_with(lambda sq, n: -sq.sqrt() / (2 * n**2)),
+        "noise level is missing": ideal_with(lambda sq, n: -sq / 2),
+        "averaged over the pixels": ideal_with(reduce="mean"),
+        "over the batch": ideal_with(dim=0),
+        "not finite numbers": ideal_with(kind=lambda p: p.exp() / p.exp().sum(1, keepdim=True)),
+    },
+    "ex-03-2": {
+        "This is the clean image": eps_with(lambda x, x0, s, n: x0),
+        "bring the noise to strength 1": eps_with(lambda x, x0, s, n: x - s * x0),
+        "full strength": eps_with(lambda x, x0, s, n: (x - x0) / n),
+        "You divide by the signal": eps_with(lambda x, x0, s, n: (x - s * x0) / s),
+        "wrong sign": eps_with(lambda x, x0, s, n: (s * x0 - x) / n),
+        "a root already": eps_with(lambda x, x0, s, n: (x - s * x0) / n**2),
+        "not right at": eps_with(lambda x, x0, s, n: (x - s**2 * x0) / n),
+    },
+    "ex-03-3": {
+        "x is where it began": lambda predict_eps, schedule, x, n=50: x.clone(),
+        "the noise level is its root": ddim_with(lambda x0, e, h, t: t.signal * x0 + t.noise**2 * e),
+        "leaves its noise": ddim_with(pairs=lambda ts, k: itertools.pairwise([*ts[:-1], 0])),
+        "by arithmetic on t": ddim_with(pairs=lambda ts, k: [(t, max(t - k, -1)) for t in ts[:-1]]),
+        "ends at t - 1": ddim_with(pairs=lambda ts, k: [(t, t - 1) for t in ts[:-1]]),
+        "throws its noise away": ddim_with(lambda x0, e, h, t: t.signal * x0),
+        "changed places": ddim_with(lambda x0, e, h, t: t.noise * x0 + t.signal * e),
+        r"(?i)`t` had 1 values": ddim_with(sizes=1),
+        "not right at": ddim_with(lambda x0, e, h, t: t.signal * x0.clamp(-0.5, 0.5) + t.noise * e),
+    },
+    "ex-03-4": {
+        "There is noise on the result": ddpm_with(lambda a_t, a_s: (1 - a_t / a_s).sqrt(), last=True),
+        "multiplied by the variance": ddpm_with(lambda a_t, a_s: (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)),
+        "that of a noising step": ddpm_with(lambda a_t, a_s: (1 - a_t / a_s).sqrt()),
+        "no noise is added": ddpm_with(lambda a_t, a_s: 0 * a_s),
+        "This is DDIM": lambda p, s, x, n, d: ddim_with()(p, s, x, n),
+        "guess and x_t have changed": ddpm_with(
+            mean=lambda x0, x, e, a_t, a_s: (
+                (a_s.sqrt() * (1 - a_t / a_s) * x + (a_t / a_s).sqrt() * (1 - a_s) * x0) / (1 - a_t)
+            )
+        ),
+        "by arithmetic on t": ddpm_with(arithmetic=True),
+        "make room for it": ddpm_with(mean=lambda x0, x, e, a_t, a_s: a_s.sqrt() * x0 + (1 - a_s).sqrt() * e),
+        "Noise was drawn 3 times": ddpm_with(last=True),
+        "not right at": ddpm_with(lambda a_t, a_s: 0.5 * (1 - a_t / a_s).sqrt()),
+    },
+    "ex-03-5": {
+        "one too small": lambda *a: enough(*a) - 1,
+        "one too large": lambda *a: enough(*a) + 1,
+        "mean of the differences": first(lambda off, tolerance: off.abs().mean() <= tolerance),
+        "leave the sign": first(lambda off, tolerance: off.max() <= tolerance),
+        "from which on all": from_above,
+        "largest number of calls allowed": lambda sample, right, tolerance, most: most,
+        "give -1": lambda *a: max(enough(*a), 0),
+        "You tried 9 calls": lambda sample, right, tolerance, most: (
+            enough(sample, right, tolerance, 9) if enough(sample, right, tolerance, 9) <= most else -1
+        ),
+    },
+    "ex-03-6": {
+        "The planted bug is still there": lambda ts: [(t, t - ts[0] + ts[1]) for t in ts[:-1]],
+        "Only the last step is mended": lambda ts: [*((t, t - ts[0] + ts[1]) for t in ts[:-2]), (ts[-2], -1)],
+        "the wrong way round": lambda ts: [(s, t) for t, s in itertools.pairwise(ts)],
+        "ends at t - 1": lambda ts: [(t, t - 1) for t in ts[:-1]],
+        "a list of 6": lambda ts: list(itertools.pairwise(ts[:-1])),
+        "Step 1 of 7 is": lambda ts: [(t, -1) for t in ts[:-1]],
+    },
+}
