@@ -358,6 +358,14 @@ def examine(exercise: Exercise, call: Caller, seed: int = 0) -> Feedback:
             exercise.run(Ask(exercise, call, seed))
     except Wrong as wrong:
         return Feedback(exercise.id, False, str(wrong), picture(wrong.given, wrong.expected))
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        return Feedback(
+            exercise.id,
+            False,
+            f"`{exercise.name}` gave back something of another form than the task asks for, and the check stopped with "
+            f"{type(error).__name__}: {said}.",
+        )
     return Feedback(exercise.id, True, exercise.praise)
 
 

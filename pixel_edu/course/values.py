@@ -78,7 +78,8 @@ KINDS = {"f": "real numbers", "i": "whole numbers", "u": "whole numbers", "b": "
 
 
 def formed(value: Any, like: Any, where: str) -> Any:
-    """The value, if it has the form of another; numbers come as Python's. `callable` is the form of a function.
+    """The value, if it has the form of another; numbers come as Python's. `callable` is the form
+    of a function, `list` that of a list of any length.
 
     Raises:
         Wrong: it has another type, shape, kind of numbers or device, or holds what is not a number.
@@ -89,8 +90,14 @@ def formed(value: Any, like: Any, where: str) -> Any:
         raise Wrong(f"{where} returned None: is a `return` missing?")
     if like is callable:
         if not callable(value):
-            raise Wrong(f"{where} returned {named(value)}, and a function belongs there: give it back without calling it.")
+            raise Wrong(
+                f"{where} returned {named(value)}, and a function belongs there: give it back without calling it."
+            )
         return value
+    if like is list:
+        if not isinstance(value, list | tuple):
+            raise Wrong(f"{where} returned {named(value)}, and a list belongs there.")
+        return list(value)
     if isinstance(like, bool | int | float):
         return number(value, like, where)
     wanted, found = described(like), described(value)

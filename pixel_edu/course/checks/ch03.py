@@ -199,7 +199,7 @@ def ddim_sample(ask: Ask) -> None:
         got = ask(gaussian_eps(schedule, asked), schedule, x, n, like=x, what=f"with {n} step{'s' * (n > 1)}")
 
         def slip(**how) -> torch.Tensor:
-            return walk(model, schedule, x, n, **how)  # noqa: B023, called at once
+            return walk(model, schedule, x, n, **how)
 
         ask.same(
             got,
@@ -213,7 +213,7 @@ def ddim_sample(ask: Ask) -> None:
                     pairs=lambda ts: itertools.pairwise([*ts[:-1], 0])
                 ),
                 "You take the end of a step by arithmetic on t: take it from the list.": slip(
-                    pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]  # noqa: B023
+                    pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]
                 ),
                 "Each step ends at t - 1: with few steps the next one begins further down the list.": slip(
                     pairs=lambda ts: [(t, t - 1) for t in ts[:-1]]
@@ -246,7 +246,7 @@ def ddpm_sample(ask: Ask) -> None:
         got = ask(gaussian_eps(schedule, asked), schedule, x, n, draws, like=x, what=f"with {n} steps")
 
         def slip(std: Callable | None = None, **how) -> torch.Tensor:
-            return walk(model, schedule, x, n, Draws(seed), eta=1.0, std=std, **how)  # noqa: B023, called at once
+            return walk(model, schedule, x, n, Draws(seed), eta=1.0, std=std, **how)
 
         def std(a_t: torch.Tensor, a_s: torch.Tensor) -> torch.Tensor:
             return ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).clamp(min=0).sqrt()
@@ -274,7 +274,7 @@ def ddpm_sample(ask: Ask) -> None:
                 ),
                 "In the mean, the guess and x_t have changed places.": slip(mean=swapped),
                 "You take the end of a step by arithmetic on t: take it from the list.": slip(
-                    pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]  # noqa: B023
+                    pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]
                 ),
                 "Fresh noise is added to all of the old: the old has to make room for it.": slip(
                     kept=lambda a_s, _: (1 - a_s).sqrt()

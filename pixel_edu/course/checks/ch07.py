@@ -1,0 +1,319 @@
+"""Checks of chapter 7: fewer calls."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import torch
+
+from pixel_edu.course.checking import Ask, exercise
+from pixel_edu.course.checks.ch02 import levels
+from pixel_edu.course.checks.ch03 import Draws, gaussian_eps, walk
+from pixel_edu.schedules import Levels, Schedule, cosine, linear
+
+CLEAN = Levels(*(torch.full((1, 1, 1, 1), value) for value in (1.0, 0.0, torch.inf)))
+
+
+@exercise("ex-07-1", "timesteps(T, num_steps)", "From the noisiest to clean data, and no step too few.")
+def timesteps(ask: Ask) -> None:
+    """Evenly spread, both ends included."""
+    for T, n in ((1000, 4), (1000, 7), (10, 10), (1000, 1), (1000, 50)):
+        right = [T * (n - i) // n - 1 for i in range(n + 1)]
+        got = ask(T, n, like=list, what=f"with T = {T} and num_steps = {n}")
+        got = [float(value) for value in got]
+        wrong = {
+            f"With {n} calls your list has {len(got)} entries: {n} steps have {n + 1} ends.": len(got)
+            != n + 1,
+            f"Your list begins at {T}, and the noisiest timestep is {T - 1}.": got[:1] == [T],
+            f"Your list begins at {got[0] if got else None}: every sampler begins at the noisiest timestep, {T - 1}.": (
+                got[:1] != [T - 1]
+            ),
+            "Your list ends at timestep 0, which has some noise left: clean data is -1.": got[-1:] == [0],
+            f"Your list ends at {got[-1] if got else None}: it must end at -1, clean data.": got[-1:] != [-1],
+            "Your list has entries that are no whole numbers: round them down.": any(
+                v != int(v) for v in got
+            ),
+        }
+        for message, is_wrong in wrong.items():
+            ask.that(not is_wrong, message)
+        at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
+        ask.that(
+            at is None,
+            f"With T = {T} and num_steps = {n}, entry {at} is {got[at or 0]:g} and should be {right[at or 0]}: "
+            "multiply first, then divide and round down.",
+        )
+
+
+@exercise(
+    "ex-07-2", "posterior_std(here, there)", "The right amount of fresh noise, for steps of any length."
+)
+def posterior_std(ask: Ask) -> None:
+    """The spread of DDPM's fresh noise."""
+    a_t = torch.from_numpy(ask.rng.uniform(0.05, 0.4, 5))
+    a_s = a_t + torch.from_numpy(ask.rng.uniform(0.05, 0.4, 5))
+    here, there = levels(a_t), levels(a_s)
+    a = (a_t / a_s).float().reshape(-1, 1, 1, 1)
+    right = there.noise / here.noise * (1 - a).sqrt()
+    ask.same(
+        ask(here, there, like=right),
+        right,
+        {
+            "This is the variance: the spread is its root.": right**2,
+            "The fraction of the noise levels is upside down: fresh noise is never stronger than the noise there is.": (
+                here.noise / there.noise * (1 - a).sqrt()
+            ),
+            "The fraction of the noise levels is missing: given the clean image, less is left open.": (
+                1 - a
+            ).sqrt(),
+            "a is a fraction of ᾱ, the squares of the signals.": there.noise
+            / here.noise
+            * (1 - a.sqrt()).sqrt(),
+            "You took `here` for `there`: the step goes from `here`, which is noisier.": here.noise
+            / there.noise
+            * (1 - 1 / a).abs().sqrt(),
+            "The root over 1 - a is missing.": there.noise / here.noise * (1 - a),
+            "The noise levels are roots already: their fraction needs no other.": (
+                there.noise / here.noise
+            ).sqrt()
+            * (1 - a).sqrt(),
+            "The root of a is where the root of 1 - a belongs.": there.noise / here.noise * a.sqrt(),
+        },
+    )
+    got = ask(levels(torch.tensor([0.9])), CLEAN, like=right[:1], what="for a step to clean data")
+    ask.same(
+        got,
+        0 * right[:1],
+        {"A step to clean data draws no noise.": (1 - torch.tensor([0.9])).sqrt().reshape(1, 1, 1, 1)},
+    )
+
+
+@exercise(
+    "ex-07-3",
+    "ddim_sample(predict_eps, schedule, x, num_steps, eta, draw_eps)",
+    "From deterministic to DDPM, by one number.",
+)
+def ddim_sample(ask: Ask) -> None:
+    """DDIM with any share of fresh noise."""
+    x = ask.randn(3, 3, 8, 8)
+    for schedule, n, eta in ((linear(50), 5, 0.6), (cosine(40), 40, 1.0), (linear(50), 5, 0.0)):
+        model, seed = gaussian_eps(schedule), ask.seed + n
+        draws = Draws(seed)
+        got = ask(
+            model,
+            schedule,
+            x,
+            n,
+            eta,
+            draws if eta else None,
+            like=x,
+            what=f"with {n} steps and eta = {eta:g}",
+        )
+
+        def slip(eta: float = eta, std: Callable | None = None, **how) -> torch.Tensor:
+            return walk(model, schedule, x, n, Draws(seed), eta=eta, std=std, **how)
+
+        def std(a_t: torch.Tensor, a_s: torch.Tensor) -> torch.Tensor:
+            return ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).clamp(min=0).sqrt()
+
+        def room(a_s: torch.Tensor, fresh: torch.Tensor) -> torch.Tensor:
+            return (1 - a_s - fresh**2).clamp(min=0).sqrt()
+
+        slips = {
+            "eta has no effect: this is the deterministic sampler.": slip(0.0),
+            "This is DDPM, whatever eta is: multiply the spread of the fresh noise by eta.": slip(1.0),
+            "The old noise keeps its full strength, so with the fresh there is too much: weaken it to make room.": slip(
+                kept=lambda a_s, _: (1 - a_s).sqrt()
+            ),
+            "There is noise on the result: the last step ends at clean data and draws none.": slip(
+                std=lambda a_t, a_s: (1 - a_t / a_s).sqrt() * eta,
+                last=True,
+                kept=lambda a_s, _: (1 - a_s).sqrt(),
+            ),
+            "The fraction of the noise levels is upside down, and the clamp hides it.": slip(
+                std=lambda a_t, a_s: eta * ((1 - a_t) / (1 - a_s).clamp(min=1e-9) * (1 - a_t / a_s)).sqrt(),
+                kept=room,
+            ),
+            "The fresh noise is multiplied by its variance: its spread is the root of that.": slip(
+                std=lambda a_t, a_s: eta * std(a_t, a_s) ** 2,
+                kept=room,
+            ),
+            "eta counts by its square: it multiplies the spread, not the variance.": slip(eta**0.5),
+            "The old noise is weakened and no fresh noise is added.": slip(
+                std=lambda a_t, a_s: 0 * a_s, kept=None
+            ),
+            "The old noise is weakened by the fresh one's spread: variances are what adds up.": slip(
+                kept=lambda a_s, fresh: (1 - a_s).sqrt() - fresh
+            ),
+        }
+        ask.same(got, slip(), slips if eta else {}, tolerance=1e-3)
+        want = n - 1 if eta else 0
+        ask.that(
+            draws.count == want,
+            f"Noise was drawn {draws.count} times in {n} steps with eta = {eta:g}: {want} are needed.",
+        )
+
+
+@exercise(
+    "ex-07-4", "halfway_x0(x0, last_x0, h, last_h)", "The line through two guesses, read at the right place."
+)
+def halfway_x0(ask: Ask) -> None:
+    """Half-way into the coming step."""
+    x0, last = ask.randn(2, 3, 8, 8), ask.randn(2, 3, 8, 8)
+    for h, last_h in ((0.8, 0.5), (0.3, 0.3)):
+        step = x0 - last
+        hs = torch.full((1, 1, 1, 1), h), torch.full((1, 1, 1, 1), last_h)
+        right = x0 + h / (2 * last_h) * step
+        ask.same(
+            ask(x0, last, *hs, like=x0, what=f"with h = {h:g} and last_h = {last_h:g}"),
+            right,
+            {
+                "This is the line at the end of the coming step: half-way is wanted.": x0 + h / last_h * step,
+                "The two lengths have changed places: the slope is over the last step.": x0
+                + last_h / (2 * h) * step,
+                "This is half-way between the two guesses, which lies behind: go on beyond the newer one.": x0
+                - step / 2,
+                "The slope is taken as if both steps were as long: divide by `last_h`, multiply by `h`.": x0
+                + step / 2,
+                "You go back instead of on: the difference is the newer guess less the older.": x0
+                - h / (2 * last_h) * step,
+                "You start from the older guess: the coming step begins at the newer one.": last
+                + h / (2 * last_h) * step,
+                "The slope is there, but it is not divided by `last_h`.": x0 + h / 2 * step,
+                "There is no line in this: the guess is as it was.": x0,
+            },
+        )
+
+
+def solve(
+    predict_eps: Callable,
+    schedule: Schedule,
+    x: torch.Tensor,
+    num_steps: int,
+    factor: Callable = lambda h, last_h: h / (2 * last_h),
+    remember: bool = True,
+    also_last: bool = False,
+    sign: int = 1,
+) -> torch.Tensor:
+    """DPM-Solver++(2M) from ᾱ alone. The other arguments plant slips."""
+    bar = torch.cat([schedule.alpha_bar, torch.ones(1, dtype=torch.float64)])
+    x, before = x.double(), None
+    for t, s in itertools.pairwise(schedule.timesteps(num_steps)):
+        a_t, a_s = bar[t], bar[s]
+        h = (torch.logit(a_s) - torch.logit(a_t)) / 2
+        x0 = (x - (1 - a_t).sqrt() * predict_eps(x, torch.full((len(x),), t))) / a_t.sqrt()
+        line = x0
+        if before is not None and (s >= 0 or also_last):
+            line = x0 + (factor(h, before[1]) if s >= 0 else 0.5) * (x0 - before[0])
+        x = ((1 - a_s) / (1 - a_t)).sqrt() * x + sign * a_s.sqrt() * (1 - torch.exp(-h)) * line
+        before = (x0 if remember else line), h
+    return x.float()
+
+
+@exercise(
+    "ex-07-5",
+    "dpmpp_2m_sample(predict_eps, schedule, x, num_steps)",
+    "Half the calls: this is the sampler of the course.",
+)
+def dpmpp_2m_sample(ask: Ask) -> None:
+    """Second order, two guesses."""
+    x = ask.randn(3, 3, 8, 8)
+    for schedule, n in ((linear(60), 6), (cosine(40), 13), (linear(60), 1), (linear(60), 2)):
+        asked: list = []
+        model = gaussian_eps(schedule)
+        got = ask(gaussian_eps(schedule, asked), schedule, x, n, like=x, what=f"with {n} step{'s' * (n > 1)}")
+        slips = {
+            "This is DDIM: the line through two guesses has no effect.": walk(model, schedule, x, n),
+            "The lengths of the steps have changed places in your line.": solve(
+                model, schedule, x, n, lambda h, last_h: last_h / (2 * h)
+            ),
+            "Your line is read at the end of the step, not half-way.": solve(
+                model, schedule, x, n, lambda h, last_h: h / last_h
+            ),
+            "Your line goes back instead of on.": solve(
+                model, schedule, x, n, lambda h, last_h: -h / (2 * last_h)
+            ),
+            "Your line takes all steps for equally long.": solve(
+                model, schedule, x, n, lambda h, last_h: 0.5
+            ),
+            "You remember the value read off the line: remember the guess of the call.": solve(
+                model, schedule, x, n, remember=False
+            ),
+            "The last step must take its guess as it is: clean data has no λ to draw a line to.": solve(
+                model, schedule, x, n, also_last=True
+            ),
+            "The sign of the second term is wrong.": solve(model, schedule, x, n, sign=-1),
+        }
+        ask.same(got, solve(model, schedule, x, n), slips if n > 2 else {}, tolerance=1e-3)
+        ask.that(
+            len(asked) == n, f"The model was called {len(asked)} times in {n} steps: each step is one call."
+        )
+
+
+@exercise("ex-07-6", "knee(calls, quality, tolerance)", "You know when to stop.")
+def knee(ask: Ask) -> None:
+    """The fewest calls that are nearly as good as the best."""
+    calls, quality = [50, 10, 5, 20, 100], [3.1, 3.4, 6.0, 3.0, 3.05]
+    order = ask.rng.permutation(5)
+    calls, quality = [calls[i] for i in order], [quality[i] for i in order]
+    for tolerance, want in ((0.38, 20), (0.5, 10), (10.0, 5)):
+        ask.same(
+            ask(calls, quality, tolerance, like=1, what=f"with a tolerance of {tolerance:g}"),
+            want,
+            {
+                "This is the best of all: a little worse for fewer calls is wanted.": 20,
+                "This is the most calls that are good enough: the fewest are wanted.": max(
+                    n for n, q in zip(calls, quality, strict=True) if q <= 3.0 + tolerance
+                ),
+                "This is the first in the list that is good enough: the list is in no order.": next(
+                    n for n, q in zip(calls, quality, strict=True) if q <= 3.0 + tolerance
+                ),
+                "This is the worst of all: a lower number is better.": 5,
+                "You compare with the quality at the most calls: compare with the best.": min(
+                    n for n, q in zip(calls, quality, strict=True) if q <= 3.05 + tolerance
+                ),
+                "You compare with the tolerance alone: it counts from the best.": min(
+                    (n for n, q in zip(calls, quality, strict=True) if q <= tolerance), default=100
+                ),
+            },
+            what="The calls",
+        )
+
+
+@exercise("ex-07-7", "eta_step(x0, eps, here, there, eta)", "No clamp hides anything now.")
+def eta_step(ask: Ask) -> None:
+    """A planted bug: the fraction upside down."""
+    x0, eps = ask.randn(4, 3, 8, 8), ask.randn(4, 3, 8, 8)
+    a_t = torch.from_numpy(ask.rng.uniform(0.05, 0.4, 4))
+    a_s = a_t + torch.from_numpy(ask.rng.uniform(0.05, 0.4, 4))
+    here, there, eta = levels(a_t), levels(a_s), 0.7
+    a = (a_t / a_s).float().reshape(-1, 1, 1, 1)
+
+    def step(fresh: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return there.signal * x0 + (there.noise**2 - fresh**2).clamp(min=0).sqrt() * eps, fresh
+
+    right = eta * there.noise / here.noise * (1 - a).sqrt()
+    unweakened = there.signal * x0 + there.noise * eps
+    ask.same(
+        tuple(ask(x0, eps, here, there, eta, like=step(right))),
+        step(right),
+        {
+            "The planted bug is still there: fresh noise is stronger than the noise at the step's end may be.": step(
+                eta * here.noise / there.noise * (1 - a).sqrt()
+            ),
+            "The fraction is gone, and it belongs there: only its parts were in the wrong places.": step(
+                eta * (1 - a).sqrt()
+            ),
+            "The fresh noise is right, and the old one makes no room for it.": (unweakened, right),
+            "The root over 1 - a has gone missing.": step(eta * there.noise / here.noise * (1 - a)),
+            "eta has gone missing.": step(right / eta),
+            "There is no fresh noise left: eta draws some anew.": step(0 * right),
+            "The clamp is gone, and now the old noise is not a number, or it is not weakened.": (
+                there.signal * x0 + (there.noise - right) * eps,
+                right,
+            ),
+        },
+    )
+    clean, none = ask(x0, eps, here, CLEAN, eta, like=step(right), what="for a step to clean data")
+    ask.same(clean, x0, what="For a step to clean data, the values")
+    ask.same(none, 0 * none, what="For a step to clean data, the fresh noise's strengths")
