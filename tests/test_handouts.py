@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from pixel_edu.cli import app
 from pixel_edu.config import UserError
-from pixel_edu.course import exercises, notebooks, repository
+from pixel_edu.course import exercises, notebooks, repository, use
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("[0-9][0-9]_*.ipynb"))
@@ -123,7 +123,7 @@ def test_every_solution_passes_its_hidden_tests_and_draws_what_it_promises(name)
     for code in code_of(source(name)):
         exec(code, space)
     assert len(drawn) == sum(code.count("display(") for code in code_of(source(name)))
-    space["use"]()
+    use()
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

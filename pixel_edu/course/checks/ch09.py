@@ -1,0 +1,289 @@
+"""Checks of chapter 9: measuring."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pixel_edu import sprites
+from pixel_edu.course.checking import Ask, exercise
+
+
+@exercise("ex-09-1", "frechet(features, real)", "The number that everybody quotes, by hand.")
+def frechet(ask: Ask) -> None:
+    """Means, covariances, and the root of their product."""
+    a = ask.rng.standard_normal((60, 5)) @ ask.rng.standard_normal((5, 5)) + 0.7
+    b = ask.rng.standard_normal((80, 5)) @ ask.rng.standard_normal((5, 5))
+    off = a.mean(0) - b.mean(0)
+    c1, c2 = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = np.sqrt(np.linalg.eigvals(c1 @ c2).real.clip(min=0)).sum()
+    traces = np.trace(c1) + np.trace(c2)
+    right = float(off @ off + traces - 2 * root)
+    biased = [np.cov(each, rowvar=False, bias=True) for each in (a, b)]
+    ask.same(
+        ask(a, b, like=1.0),
+        right,
+        {
+            "The means are compared by their distance: the formula has its square.": np.sqrt(off @ off)
+            + right
+            - off @ off,
+            "The means are missing: a cloud in another place is another cloud.": right - off @ off,
+            "The last term counts once: it counts twice.": right + root,
+            "The last term is added: it is taken away.": right + 4 * root,
+            "The last term is missing.": off @ off + traces,
+            "The root is taken of each number of the product: it is the root of a matrix.": off @ off
+            + traces
+            - 2 * np.trace(np.sqrt(np.abs(c1 @ c2))),
+            "The product is taken place by place, with `*`: it is a product of matrices.": off @ off
+            + traces
+            - 2 * np.sqrt(np.linalg.eigvals(c1 * c2).real.clip(min=0)).sum(),
+            "Only the variances count in your answer: the covariances belong to it.": off @ off
+            + traces
+            - 2 * np.sqrt(np.diag(c1) * np.diag(c2)).sum(),
+            "Your covariances divide by n: `np.cov` divides by n - 1.": off @ off
+            + sum(map(np.trace, biased))
+            - 2 * np.sqrt(np.linalg.eigvals(biased[0] @ biased[1]).real.clip(min=0)).sum(),
+            "This is the root of the distance: the formula gives a square, and it stays one.": right**0.5,
+        },
+        tolerance=1e-6,
+    )
+    ask.same(
+        ask(a, a, like=1.0, what="of a cloud to itself"),
+        0.0,
+        what="The distances of a cloud to itself",
+        tolerance=1e-6,
+    )
+
+
+@exercise("ex-09-2", "nearest_sprites(images, others)", "Nothing hides from this, not even in the mirror.")
+def nearest_sprites(ask: Ask) -> None:
+    """Distance, index and side."""
+    others = sprites.make(40, seed=10 + ask.seed).images
+    images = sprites.make(6, seed=500 + ask.seed).images
+    images[0] = others[7][:, ::-1]
+    images[1] = others[9]
+    spots = images[1].copy()
+    spots[3:6, 3:6] = 255 - spots[3:6, 3:6]
+    images[2] = spots[:, ::-1]
+    images[3] = others[12][::-1]  # found only by who turns images upside down
+    images[4] = others[15][..., ::-1]
+
+    def table(a: np.ndarray, b: np.ndarray = others) -> np.ndarray:
+        rows = [each.reshape(len(each), -1).astype(np.float64) for each in (a, b)]
+        return np.square(rows[0][:, None] - rows[1][None]).mean(axis=2)
+
+    def best(plain: np.ndarray, mirrored: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        side = np.zeros(len(plain), bool) if mirrored is None else mirrored.min(axis=1) < plain.min(axis=1)
+        squares = plain if mirrored is None else np.where(side[:, None], mirrored, plain)
+        return np.sqrt(squares.min(axis=1)), squares.argmin(axis=1), side
+
+    def wrapped(a: np.ndarray) -> np.ndarray:
+        """As uint8 computes it."""
+        off = a.reshape(len(a), 1, -1) - others.reshape(1, len(others), -1)
+        return np.square(off).mean(axis=2)
+
+    plain, mirrored = table(images), table(images[:, :, ::-1])
+    right = best(plain, mirrored)
+    distance, index, side = right
+    got = ask(images, others, like=right)
+    ask.same(
+        tuple(got),
+        right,
+        {
+            "Mirrored sprites are not found: look at each image's mirror, too.": best(plain, None),
+            "Only the mirrors are compared: the image itself may be nearer.": best(mirrored, None),
+            "Your mirror is upside down: left and right change places, which is the third axis.": best(
+                plain, table(images[:, ::-1])
+            ),
+            "Your mirror changes red and blue: left and right are the third axis, not the last.": best(
+                plain, table(images[..., ::-1])
+            ),
+            "Your differences wrap round: in uint8, 3 - 5 is 254. Turn the images into floats first.": best(
+                wrapped(images), wrapped(images[:, :, ::-1])
+            ),
+            "Your distance is the mean square: its root is wanted, in levels.": (distance**2, index, side),
+            "Your distance is a sum over the pixels: take the mean before the root.": (
+                distance * np.sqrt(768),
+                index,
+                side,
+            ),
+            "Your distance is for colours of 0 to 1: in levels they run to 255.": (
+                distance / 255,
+                index,
+                side,
+            ),
+            "The sides are the wrong way round: True where the mirror image is nearer.": (
+                distance,
+                index,
+                ~side,
+            ),
+            "The distances are not of the best, but of the furthest.": (
+                np.sqrt(np.maximum(plain.max(1), mirrored.max(1))),
+                index,
+                side,
+            ),
+        },
+        tolerance=1e-3,
+    )
+
+
+@exercise("ex-09-3", "interval(values, resamples, seed)", "From now on every number of yours has a width.")
+def interval(ask: Ask) -> None:
+    """Quantiles of resampled means."""
+    values = (ask.rng.random(200) < 0.8).astype(np.float64)
+    mean, spread = values.mean(), values.std() / np.sqrt(200)
+
+    def widths(values: np.ndarray, resamples: int = 600, what: str = "") -> tuple[float, float]:
+        low, high = ask(values, resamples, 5 + ask.seed, like=(1.0, 1.0), what=what)
+        return float(low), float(high)
+
+    low, high = widths(values)
+    ask.that(low <= high, "The ends have changed places: the low one comes first.")
+    ask.that(
+        high > low,
+        "The interval has no width: draw with replacement, so that some sprites come twice and some not.",
+    )
+    ask.that(
+        low < mean < high,
+        f"The interval, {low:.3f} to {high:.3f}, does not hold the mean of the values, {mean:.3f}.",
+    )
+    wide = (high - low) / spread
+    ask.that(
+        wide < 20, "These are quantiles of the values themselves: take those of the means of each round."
+    )
+    ask.that(
+        not 1.7 < wide < 2.4,
+        "The interval is about two standard errors wide, which holds two of three means: 95 % needs about four.",
+    )
+    ask.that(
+        not 2.5 < wide < 3.55,
+        "The interval is too narrow for 95 %: the quantiles are 2.5 % and 97.5 %, not 5 % and 95 %.",
+    )
+    ask.that(
+        not 4.8 < wide < 5.8,
+        "The interval is too wide for 95 %: the quantiles are 2.5 % and 97.5 %, not 0.5 % and 99.5 %.",
+    )
+    ask.that(3.2 < wide < 4.7, f"The interval is {wide:.1f} standard errors wide, and should be about 3.9.")
+    again = widths(values, what="a second time")
+    ask.that(
+        again == (low, high),
+        "The same seed gives another interval the second time: make the generator from the seed.",
+    )
+    skewed = ask.rng.exponential(1.0, 50) ** 2
+    low, high = widths(skewed, 2000, "for skewed values")
+    ask.that(
+        abs((low + high) / 2 - skewed.mean()) > 1e-3 * skewed.std(),
+        "The interval reaches as far to both sides of the mean for skewed values, too: take quantiles.",
+    )
+
+
+@exercise("ex-09-4", "nearer_to_seen(to_seen, to_unseen)", "One half is no memory, and more is some.")
+def nearer_to_seen(ask: Ask) -> None:
+    """A share, ties counted half."""
+    seen, unseen = ask.rng.integers(0, 12, 400) / 2, ask.rng.integers(0, 14, 400) / 2
+    nearer, equal = (seen < unseen).mean(), (seen == unseen).mean()
+    ask.same(
+        ask(seen, unseen, like=1.0),
+        float(nearer + equal / 2),
+        {
+            "Ties count nothing in your share: count them half.": nearer,
+            "Ties count whole in your share: count them half.": nearer + equal,
+            "This is the share that is nearer to what the model did not see.": 1 - nearer - equal / 2,
+            "This is the share that is further from what it saw, ties left out.": (seen > unseen).mean(),
+            "This is a number of sprites: give a share.": float((nearer + equal / 2) * 400),
+            "These are percent: a share is between 0 and 1.": float((nearer + equal / 2) * 100),
+            "Ties are left out of the count altogether: count them half.": nearer / (1 - equal),
+            "You compare the means of the two: compare sprite by sprite.": float(seen.mean() < unseen.mean()),
+        },
+        tolerance=1e-6,
+    )
+    ask.same(
+        ask(seen, seen, like=1.0, what="for equal distances"),
+        0.5,
+        what="For equal distances the shares",
+        tolerance=1e-6,
+    )
+
+
+@exercise("ex-09-5", "coverage(features, real, k)", "You see what a model leaves out.")
+def coverage(ask: Ask) -> None:
+    """Balls round real sprites, and who is in them."""
+    real, features = ask.rng.standard_normal((150, 3)), ask.rng.standard_normal((60, 3)) * 1.3 + 0.4
+
+    def table(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(a[:, None] - b[None], axis=2)
+
+    among, own, reach = (
+        np.sort(table(real, real), 1),
+        np.sort(table(features, features), 1),
+        table(features, real),
+    )
+    for k in (3, 1):
+        radius = among[:, k]
+        ask.same(
+            ask(features, real, k, like=1.0, what=f"with k = {k}"),
+            float((reach < radius).any(axis=0).mean()),
+            {
+                "Your balls are too small: each real sprite is itself the nearest in its row, and does not count.": (
+                    reach < among[:, k - 1]
+                )
+                .any(axis=0)
+                .mean(),
+                "Your balls are too large: the radius is the distance to the k-th nearest other.": (
+                    reach < among[:, k + 1]
+                )
+                .any(axis=0)
+                .mean(),
+                "This is the share of drawn sprites in some ball: the share of balls is wanted.": (
+                    (reach < radius).any(axis=1).mean()
+                ),
+                "This is a density, the mean number of balls: the share of balls with a drawn sprite is wanted.": float(
+                    (reach < radius).sum(axis=1).mean() / k
+                ),
+                "Your balls stand around drawn sprites: they stand around the real ones.": (
+                    np.less(reach.T, own[:, k])
+                )
+                .any(axis=0)
+                .mean(),
+                "This is the share of all pairs that are close: one drawn sprite in a ball is enough.": (
+                    reach < radius
+                ).mean(),
+                "All balls have the same radius: each real sprite has its own.": (reach < radius.mean())
+                .any(axis=0)
+                .mean(),
+            },
+            what=f"With k = {k} the shares",
+            tolerance=1e-6,
+        )
+
+
+@exercise("ex-09-6", "near_copies(distances, limit)", "Copies show now, however large the training set is.")
+def near_copies(ask: Ask) -> None:
+    """A planted bug: the share of the wrong set."""
+    distances = ask.rng.uniform(5, 60, (10, 50))
+    distances[0, 3] = distances[1, 3] = distances[4, 20] = distances[4, 21] = distances[4, 22] = 1.0
+    for limit in (5.0, 6.0, 0.5):
+        close = distances < limit
+        right = close.any(axis=1).mean()
+        ask.same(
+            ask(distances, limit, like=1.0, what=f"with a limit of {limit:g}"),
+            float(right),
+            {
+                "The planted bug is still there: this is the share of the training set that was copied.": close.any(
+                    0
+                ).mean(),
+                "This is the share of all pairs that are close: one is enough for a copy.": close.mean(),
+                "This is a number of sprites: give a share.": float(close.any(axis=1).sum()),
+                "You count pairs: a sprite that is near to two others is still one copy.": float(
+                    close.sum() / 10
+                ),
+                "You divide the copies by the size of the training set: divide by the number of drawn sprites.": float(
+                    close.any(axis=1).sum() / 50
+                ),
+                "A drawn sprite is a copy if some training sprite is close, not only if all are.": close.all(
+                    axis=1
+                ).mean(),
+                "This is the share that is no copy.": 1 - right,
+            },
+            what=f"With a limit of {limit:g} the shares",
+            tolerance=1e-6,
+        )
