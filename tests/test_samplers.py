@@ -211,7 +211,6 @@ def check_same(ours, theirs, num_steps, schedule=LINEAR) -> None:
         assert_close(a.x, b.x, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.formula
 @pytest.mark.parametrize("num_steps", [1, 7, 50, 1000])
 def test_ddpm_is_ddim_with_eta_1(num_steps):
     check_same(samplers.ddpm_steps, ddim(1.0), num_steps)
@@ -414,7 +413,6 @@ def check_gaussian(steps, num_steps, close) -> None:
     assert variance == pytest.approx(0.25, rel=close)
 
 
-@pytest.mark.formula
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_samples_have_the_mean_and_the_variance_of_gaussian_data(steps):
     check_gaussian(steps, 1000, close=0.01)
@@ -458,7 +456,6 @@ def test_drawn_samples_have_the_spread_that_the_exact_responses_say():
 # --- limits, seeds, streams, refusals ---------------------------------------------------------------------
 
 
-@pytest.mark.formula
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_one_step_gives_the_predicted_clean_image(steps):
     x = SpriteNoise(range(2)).start()

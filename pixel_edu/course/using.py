@@ -102,8 +102,8 @@ def _replace() -> None:
         home = importlib.import_module(f"pixel_edu.{PARTS[name]}")
         own = getattr(home, name)
         _put(own, _with_names(part, own, home))
-        if name.endswith("_sample"):  # the streaming form, which `generate` uses, shows the end only
-            _put(getattr(home, name.replace("_sample", "_steps")), _one_step(part, home.Step))
+        if name.endswith("_sample"):  # `generate` uses the streaming form
+            _put(getattr(home, name.replace("_sample", "_steps")), _stream(part, home))
 
 
 def _with_names(part: Callable, own: Callable, home: Any) -> Callable:
@@ -129,8 +129,8 @@ def _restore() -> None:
     _swapped.clear()
 
 
-def _one_step(sample: Callable, step: Callable) -> Callable:
-    """A sampler's stream that yields once, at the end.
+def _stream(sample: Callable, home: Any) -> Callable:
+    """The streaming form of a reader's sampler: it runs to its end, and its calls of the model tell the steps.
 
     A `ddim_sample` without eta, as chapter 3 asks for, is as good while eta is 0.
     """
@@ -141,7 +141,16 @@ def _one_step(sample: Callable, step: Callable) -> Callable:
             raise UserError(
                 f"eta is {more[0]}, and your {sample.__name__} knows none: use 0, or write it with eta"
             )
-        x0 = sample(predict_eps, schedule, x, num_steps, *more[: max(takes, 0)])
-        yield step(num_steps, -1, x0, x0)
+        calls = []
+
+        def asked(x, t):
+            eps = predict_eps(x, t)
+            calls.append((int(t[0]), x, home.clean(x, eps, schedule.levels(t), "eps").x0))
+            return eps
+
+        end = sample(asked, schedule, x, num_steps, *more[: max(takes, 0)])
+        reached = [(t, x) for t, x, _ in calls[1:]] + [(-1, end)]
+        for call, ((t, x), (_, _, x0)) in enumerate(zip(reached, calls, strict=True), 1):
+            yield home.Step(call, t, x, x0)
 
     return steps

@@ -66,7 +66,7 @@ def split(ask: Ask) -> None:
     images = crowd(ask, 30)
 
     def parts(images: np.ndarray, share: float, what: str) -> tuple[np.ndarray, np.ndarray]:
-        train, held = (ask(images, share, like=list, what=what) + [None, None])[:2]
+        train, held, *_ = [*ask(images, share, like=list, what=what), None, None]
         ask.that(
             isinstance(train, np.ndarray) and isinstance(held, np.ndarray) and train.ndim == held.ndim == 1,
             f"{ask.name} must give back two arrays of row numbers, train and validation.",

@@ -1,0 +1,189 @@
+"""A student at work: exercise notebooks in a real JupyterLab, wrong answers included."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from pixel_edu.course import exercises, notebooks
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("02_noise", "04_unet", "07_ddim")
+SHOTS = os.environ.get("PIXEL_EDU_SHOTS")
+"""A folder to leave screenshots in, for a person to look at."""
+WRONG = {
+    "ex-02-1": (
+        "def add_noise(x0, eps, level):\n    return level.signal * x0 + level.noise**2 * eps",
+        "is a square root missing?",
+    ),
+    "ex-02-2": ("def alpha_bar_from(beta):\n    while True:\n        pass", "took longer than 3 s"),
+    "ex-02-3": ("def beta_from(alpha_bar):\n    return nothing", "NameError"),
+    "ex-04-1": ("def time_waves(t, longest=1e4):\n    t * 2", "returned None"),
+    "ex-04-2": (
+        "def scale_and_shift(h, context):\n    h *= 2\n    return h",
+        "changed its input",
+    ),
+    "ex-07-1": (
+        "def timesteps(T, num_steps):\n    return [T * (num_steps - i) // num_steps - 1 for i in range(num_steps)]",
+        "steps have",
+    ),
+}
+STATE = """i => {
+  const panel = window.jupyterapp.shell.currentWidget, model = panel.content.widgets[i].model;
+  const data = o => o.data ? o.data["text/html"] || o.data["text/plain"] : "";
+  const parts = model.outputs.toJSON().map(o => o.text || o.evalue || data(o) || "");
+  return {
+    count: model.executionCount,
+    said: parts.map(p => Array.isArray(p) ? p.join("") : p).join("\\n"),
+    errors: model.outputs.toJSON().filter(o => o.output_type === "error").length,
+    busy: panel.sessionContext.session.kernel.status,
+  };
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a JupyterLab whose folder holds the exercises."""
+    home = tmp_path_factory.mktemp("lab")
+    work = home / "exercises"
+    shutil.copytree(ROOT / "exercises", work)
+    kernel = home / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(
+        json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"})
+    )
+    environment = os.environ | {
+        "HOME": str(home),
+        "JUPYTER_PATH": str(home / "jupyter"),
+        "PIXEL_EDU_HOME": str(home / "progress"),
+        "OMP_NUM_THREADS": "1",
+    }
+    options = [
+        "--no-browser",
+        "--port=0",
+        "--ServerApp.token=",
+        "--ServerApp.password=",
+        "--expose-app-in-browser",
+    ]
+    options += ["--allow-root"] if os.geteuid() == 0 else []
+    log = home / "lab.log"
+    with open(log, "w") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={work}"],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
+    try:
+        for _ in range(240):
+            found = re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", log.read_text())
+            if found:
+                break
+            time.sleep(0.25)
+        assert found, log.read_text()[-2000:]
+        urllib.request.urlopen(found[0] + "api", timeout=30).close()
+        yield found[0]
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+class Notebook:
+    """An open notebook, worked with the keyboard."""
+
+    def __init__(self, page, name):
+        self.page, self.name = page, name
+        cells = notebooks.read(ROOT / "exercises" / f"{name}.ipynb").cells
+        self.places = {cell.id: i for i, cell in enumerate(cells)}
+
+    def run(self, cell, source=None, limit=60):
+        """Type over a cell, or not, and run it with Shift and Enter; gives what it said."""
+        place = self.places[cell]
+        before = self.page.evaluate(STATE, place)["count"]
+        self.page.evaluate("i => { jupyterapp.shell.currentWidget.content.activeCellIndex = i }", place)
+        self.page.keyboard.press("Escape")
+        if source is not None:
+            self.page.keyboard.press("Enter")
+            self.page.keyboard.press("Control+a")
+            self.page.keyboard.insert_text(source)
+        self.page.keyboard.press("Shift+Enter")
+        until = time.monotonic() + limit
+        while time.monotonic() < until:
+            state = self.page.evaluate(STATE, place)
+            if state["count"] not in (None, before) and state["busy"] == "idle":
+                return state
+            time.sleep(0.1)
+        raise AssertionError(f"{cell} did not finish: {state}")
+
+    def shot(self, name):
+        if SHOTS:
+            self.page.wait_for_timeout(500)
+            self.page.screenshot(path=f"{SHOTS}/{self.name}-{name}.png")
+
+
+@pytest.fixture
+def opened(chromium, lab):
+    """Opens a notebook in JupyterLab."""
+    pages = []
+
+    def open_(name):
+        page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+        pages.append(page)
+        page.goto(f"{lab}lab/tree/{name}.ipynb?reset", timeout=60_000)
+        ready = (
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        )
+        page.wait_for_function(ready, timeout=90_000)
+        page.locator(".jp-NotebookPanel .jp-Cell").first.click()
+        return Notebook(page, name)
+
+    yield open_
+    for page in pages:
+        page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_student_works_through_a_notebook(opened, name):
+    notebook = opened(name)
+    source = notebooks.read(ROOT / "solutions" / f"{name}.ipynb")
+    found = exercises.exercises_of(source, name)
+    notebook.shot("0-opened")
+    notebook.run("install")
+    assert not notebook.run("setup")["errors"]
+    for each in found:
+        assert not notebook.run(each.id)["errors"]  # untouched: it only defines something
+        assert "There is no answer yet" in notebook.run(f"{each.id}-check")["said"]
+        if each.id in WRONG:
+            answer, says = WRONG[each.id]
+            notebook.run(each.id, answer)
+            said = notebook.run(f"{each.id}-check")
+            assert says in said["said"]
+            assert "not yet" in said["said"]
+            assert not said["errors"]
+            notebook.shot(f"{each.id}-wrong")
+        notebook.run(each.id, each.solution)
+        assert "✓ passed" in notebook.run(f"{each.id}-check")["said"]
+        if f"{each.id}-try" in notebook.places:
+            tried = notebook.run(f"{each.id}-try")
+            assert not tried["errors"], tried["said"]
+            notebook.shot(f"{each.id}-try")
+    assert f"{len(found)} of" in notebook.run("progress")["said"]
+    notebook.shot("progress")
+    for each in found:
+        assert not notebook.run(f"{each.id}-marks")["errors"]
+    notebook.run(found[0].id, found[0].stub)
+    refused = notebook.run(f"{found[0].id}-marks")
+    assert refused["errors"] == 1
+    assert "There is no answer yet" in refused["said"]
+    notebook.shot("marks-refused")
