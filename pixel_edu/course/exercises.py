@@ -32,7 +32,7 @@ FACTS = re.compile(
     r"\*(?P<minutes>\d+) minutes · (?P<difficulty>easy|medium|hard) · (?P<need>core|optional)\.\* *"
 )
 HEADING = re.compile(r"### (?P<id>ex-\d\d-\d) · (?P<title>.+)")
-HINT = re.compile(r"<details><summary>(?P<title>.+?)</summary>\n+(?P<text>.+?)\n+</details>", re.DOTALL)
+HINT = re.compile(r"<details><summary[^>]*>(?P<title>.+?)</summary>\n+(?P<text>.+?)\n+</details>", re.DOTALL)
 SOLUTION = re.compile(r"(?ms)^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION(\n|\Z)")
 HIDDEN = re.compile(r"(?ms)^ *### BEGIN HIDDEN TESTS\n.*?^ *### END HIDDEN TESTS(\n|\Z)")
 NOTICE = (

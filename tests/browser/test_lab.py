@@ -159,6 +159,13 @@ def test_a_student_works_through_a_notebook(opened, name):
     source = notebooks.read(ROOT / "solutions" / f"{name}.ipynb")
     found = exercises.exercises_of(source, name)
     notebook.shot("0-opened")
+    hint = notebook.page.locator("details", has_text="Hint 1").first
+    assert hint.locator("p").first.is_hidden()
+    hint.locator("summary").click()
+    assert hint.locator("p").first.is_visible()
+    mark = hint.locator("summary").evaluate("e => getComputedStyle(e).listStyleType")
+    assert mark == "disclosure-closed"  # else nothing tells that it opens
+    notebook.shot("1-hint")
     notebook.run("install")
     assert not notebook.run("setup")["errors"]
     for each in found:
