@@ -11,7 +11,8 @@ from jaxtyping import install_import_hook
 
 os.environ["NO_COLOR"] = "1"  # command-line tests read plain text
 os.environ["COLUMNS"] = "120"
-os.environ["PIXEL_EDU_HOME"] = tempfile.mkdtemp(prefix="pixel-edu-")  # what passes here is nobody's progress
+HOME = tempfile.TemporaryDirectory(prefix="pixel-edu-")  # gone when the tests are
+os.environ["PIXEL_EDU_HOME"] = HOME.name  # what passes here is nobody's progress
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -57,3 +58,11 @@ def book(tmp_path_factory) -> Path:
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     (built / "build.log").write_text(done.stdout + done.stderr)
     return built / "html"
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say how many answers the exercises' checks were tried on."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", []):
+            if name == "answers":
+                terminalreporter.write_line(f"the checks of the exercises were tried on {value}")

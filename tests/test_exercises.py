@@ -5,7 +5,9 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from pixel_edu.course import check, checking, exercises, notebooks, require
 
@@ -58,6 +60,68 @@ def test_what_no_check_can_use_gets_its_own_message(id, kind, monkeypatch):
     assert re.search(SAYS[kind], feedback.message), feedback.message
 
 
+def spoiled(right, kind):
+    """A right answer whose result, or whose input, is spoiled in one way; tells in `done` where it was possible."""
+    done = []
+
+    def broken(value):
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            value = tuple(value)
+        if isinstance(value, list | tuple) and value:
+            return type(value)([broken(value[0]), *value[1:]])
+        if isinstance(value, dict) and value:
+            first = next(iter(value))
+            return value | {first: broken(value[first])}
+        if not isinstance(value, torch.Tensor | np.ndarray) or value.ndim == 0 or 0 in value.shape:
+            return value
+        real = "float" in str(value.dtype)
+        if kind in ("not a number", "device") and not real:
+            return value
+        if kind == "device" and not isinstance(value, torch.Tensor):
+            return value
+        done.append(kind)
+        if kind == "shape":
+            return value[None]
+        if kind == "dtype":
+            return value > 0
+        if kind == "device":
+            return value.to("meta")
+        return value * float("nan")
+
+    def answer(*arguments):
+        if kind != "input":
+            return broken(right(*arguments))
+        for given in arguments:
+            if isinstance(given, torch.Tensor | np.ndarray) and given.ndim and 0 not in given.shape:
+                given[0] = 1 - given[0] if given.dtype != torch.bool else ~given[0]
+                done.append(kind)
+                break
+        return right(*arguments)
+
+    return answer, done
+
+
+SPOILED = {
+    "shape": "returned the shape|another form|have the shape|array of row numbers|arrays of row numbers|a list of",
+    "dtype": "look at the dtype|whole numbers|real numbers",
+    "device": "on the device `meta`",
+    "not a number": "not finite numbers|which is no number",
+    "input": "changed its input",
+}
+
+
+@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_result_of_another_form_and_a_changed_input_are_named(id, kind):
+    answer, done = spoiled(bank(id).RIGHT[id][0], kind)
+    feedback = checking.examine(checking.find(id), checking.caller(answer))
+    if done:
+        assert not feedback
+        assert re.search(SPOILED[kind], feedback.message), feedback.message
+    else:  # it takes or gives no such value
+        assert feedback
+
+
 @pytest.mark.parametrize("id", IDS)
 def test_right_answers_pass_whatever_the_seed(id):
     assert len(bank(id).RIGHT[id]) >= 2
@@ -90,7 +154,7 @@ def test_every_exercise_of_the_notebooks_has_a_check_and_a_bank_and_no_other():
     assert all(bank(id).WRONG.keys() == bank(id).RIGHT.keys() for id in IDS)
 
 
-def test_the_count_of_tested_answers(record_property, capsys):
+def test_the_count_of_tested_answers(record_property):
     right = sum(len(answers) for each in BANKS.values() for answers in each.RIGHT.values())
-    record_property("answers", f"{len(IDS)} exercises, {right} right and {len(WRONG)} wrong answers")
+    record_property("answers", f"{right} right and {len(WRONG)} wrong answers to {len(IDS)} exercises")
     assert len(WRONG) >= 5 * len(IDS)
