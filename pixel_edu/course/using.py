@@ -29,7 +29,6 @@ PARTS = {
     "ddpm_sample": "samplers",
     "ddim_sample": "samplers",
     "dpmpp_2m_sample": "samplers",
-    "snap": "palette",
     "projected": "palette",
     "to_bits": "palette",
     "from_bits": "palette",
