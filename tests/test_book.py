@@ -221,3 +221,20 @@ def test_the_messages_that_setup_explains_are_those_that_appear(tmp_path):
     with pytest.raises(notebooks.NotebookError) as unknown:
         notebooks.run(CHAPTERS[0], {"steps": 1})
     assert str(unknown.value).removeprefix(f"{ROOT}/") in told
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_a_quiz_has_one_right_choice_a_question_and_a_word_on_every_other(path):
+    text = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
+    quiz = re.search(r"^## Check yourself\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
+    questions = re.split(r"^\*\*\d+\. ", quiz, flags=re.M)[1:]
+    assert len(questions) >= 3
+    for question in questions:
+        choices = re.findall(
+            r'<details class="choice"><summary[^>]*>(.+?)</summary>\n\n(.+?)\n\n</details>', question, re.S
+        )
+        assert len(choices) >= 3
+        assert sum(told.startswith("Right.") or told.startswith("Right, ") for _, told in choices) == 1
+        assert sum(told.startswith("Not quite. ") for _, told in choices) == len(choices) - 1
+        assert len({chosen for chosen, _ in choices}) == len(choices)
+        assert all(len(told.split()) >= 6 for _, told in choices)

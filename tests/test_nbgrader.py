@@ -14,7 +14,7 @@ from pixel_edu.course import exercises, notebooks
 
 ROOT = Path(__file__).parents[1]
 NBGRADER = "nbgrader==0.9.6"
-NAME = "02_noise"
+NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("0*.ipynb"))
 CONFIG = """
 c = get_config()
 c.CourseDirectory.course_id = "pixels"
@@ -65,45 +65,48 @@ def nbgrader(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def solved(tmp_path_factory):
-    """A student's notebook with all answers right."""
-    given = notebooks.read(ROOT / "exercises" / f"{NAME}.ipynb")
-    source = {exercises.grade_id(c): c for c in notebooks.read(ROOT / "solutions" / f"{NAME}.ipynb").cells}
-    for cell in given.cells:
-        if exercises.ID.fullmatch(exercises.grade_id(cell)):
-            cell.source = source[exercises.grade_id(cell)].source
-    path = tmp_path_factory.mktemp("solved") / f"{NAME}.ipynb"
-    notebooks.write(given, path)
-    return path
+    """The folder of a student's notebooks with all answers right."""
+    folder = tmp_path_factory.mktemp("solved")
+    for name in NAMES:
+        given = notebooks.read(ROOT / "exercises" / f"{name}.ipynb")
+        source = {
+            exercises.grade_id(c): c for c in notebooks.read(ROOT / "solutions" / f"{name}.ipynb").cells
+        }
+        for cell in given.cells:
+            if exercises.ID.fullmatch(exercises.grade_id(cell)):
+                cell.source = source[exercises.grade_id(cell)].source
+        notebooks.write(given, folder / f"{name}.ipynb")
+    return folder
 
 
-def test_nbgrader_validates_solutions_and_refuses_untouched_exercises(nbgrader, solved):
-    assert "Success" in nbgrader("validate", solved)
-    said = nbgrader("validate", ROOT / "exercises" / f"{NAME}.ipynb")
+@pytest.mark.parametrize("name", NAMES)
+def test_nbgrader_validates_solutions_and_refuses_untouched_exercises(nbgrader, solved, name):
+    assert "Success" in nbgrader("validate", solved / f"{name}.ipynb")
+    said = nbgrader("validate", ROOT / "exercises" / f"{name}.ipynb")
     assert "Success" not in said
-    assert "FAILED ON 7 CELL(S)" in said
+    count = len(exercises.exercises_of(notebooks.read(ROOT / "solutions" / f"{name}.ipynb")))
+    assert f"FAILED ON {count} CELL(S)" in said
 
 
-def test_nbgrader_makes_the_same_hand_out_and_gives_full_marks_or_none(nbgrader, solved):
-    (nbgrader.course / "source" / "noise").mkdir(parents=True)
-    original = ROOT / "solutions" / f"{NAME}.ipynb"
-    source = nbgrader.course / "source" / "noise" / f"{NAME}.ipynb"
-    source.write_bytes(original.read_bytes())
-    said = nbgrader("generate_assignment", "noise")
-    theirs = notebooks.read(nbgrader.course / "release" / "noise" / f"{NAME}.ipynb")
-    ours = exercises.hand_out(notebooks.read(original), "x")
-    assert known(ours) == known(theirs), said
-
-    for student, file in {"solver": solved, "idler": ROOT / "exercises" / f"{NAME}.ipynb"}.items():
-        folder = nbgrader.course / "submitted" / student / "noise"
+def test_nbgrader_makes_the_same_hand_outs_and_gives_full_marks_or_none(nbgrader, solved):
+    source, submitted = nbgrader.course / "source" / "course", nbgrader.course / "submitted"
+    copied = {source: ROOT / "solutions", submitted / "solver" / "course": solved}
+    copied[submitted / "idler" / "course"] = ROOT / "exercises"
+    for folder, origin in copied.items():
         folder.mkdir(parents=True)
-        (folder / f"{NAME}.ipynb").write_bytes(file.read_bytes())
-    said = nbgrader("autograde", "noise")
-    said += nbgrader("export", "--to", "grades.csv")
+        for name in NAMES:
+            (folder / f"{name}.ipynb").write_bytes((origin / f"{name}.ipynb").read_bytes())
+    said, points = nbgrader("generate_assignment", "course"), 0
+    for name in NAMES:
+        theirs = notebooks.read(nbgrader.course / "release" / "course" / f"{name}.ipynb")
+        ours = exercises.hand_out(notebooks.read(ROOT / "solutions" / f"{name}.ipynb"), "x")
+        assert known(ours) == known(theirs), said
+        points += sum(
+            c.metadata.nbgrader.points for c in ours.cells if c.metadata.get("nbgrader", {}).get("grade")
+        )
+    said = nbgrader("autograde", "course") + nbgrader("export", "--to", "grades.csv")
     with open(nbgrader.course / "grades.csv", newline="") as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    points = sum(
-        c.metadata.nbgrader.points for c in ours.cells if c.metadata.get("nbgrader", {}).get("grade")
-    )
     assert float(rows["solver"]["max_score"]) == points, said
     assert float(rows["solver"]["score"]) == points, said
     assert float(rows["idler"]["score"]) == 0, said

@@ -59,9 +59,13 @@ def _skip_fields(app, what, name, obj, skip, options) -> bool | None:
 
 
 class FromSolutions(SphinxDirective):
-    """What a solution notebook, named by the argument such as 02_noise, says for a page of the book."""
+    """What a solution notebook, named by the argument such as 02_noise, says for a page of the book.
+
+    What stands inside the directive is for JupyterLab, which does not know it and shows its text.
+    """
 
     required_arguments = 1
+    has_content = True
 
     def run(self) -> list[nodes.Node]:
         root, name = Path(self.env.srcdir), self.arguments[0]
