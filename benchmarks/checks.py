@@ -14,7 +14,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pixel_edu.course import checking  # noqa: E402
+from pixel_edu.course import calling, checking  # noqa: E402
 
 
 def slowest() -> dict[str, float]:
@@ -25,7 +25,7 @@ def slowest() -> dict[str, float]:
             exercise = checking.find(id)
             for answer in answers * 3:
                 started = time.perf_counter()
-                assert checking.examine(exercise, checking.caller(answer))
+                assert checking.examine(exercise, calling.caller(answer))
                 times[id] = max(times.get(id, 0.0), time.perf_counter() - started)
     return times
 

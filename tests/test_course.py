@@ -11,7 +11,7 @@ import torch
 from pixel_edu import course, diffusion, generate, guidance, samplers, schedules
 from pixel_edu.checkpoints import load_reference
 from pixel_edu.config import UserError
-from pixel_edu.course import check, checking, passed, progress, require, use
+from pixel_edu.course import calling, check, passed, progress, require, use
 from pixel_edu.course.values import Wrong, close, formed, unchanged
 from pixel_edu.schedules import cosine
 
@@ -113,11 +113,11 @@ def test_lists_and_dicts_are_compared_part_by_part():
 
 def test_an_endless_loop_is_stopped_and_the_kernel_lives():
     started = time.monotonic()
-    with pytest.raises(checking.TooSlow), checking.time_limit(0.2):
+    with pytest.raises(calling.TooSlow), calling.time_limit(0.2):
         while True:
             time.sleep(0.001)
     assert time.monotonic() - started < 3
-    with checking.time_limit(5):
+    with calling.time_limit(5):
         pass
     time.sleep(0.3)  # no late bell
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixel_edu.course import check, checking, exercises, notebooks, require
+from pixel_edu.course import calling, check, checking, exercises, notebooks, require
 
 ROOT = Path(__file__).parents[1]
 
@@ -114,7 +114,7 @@ SPOILED = {
 @pytest.mark.parametrize("kind", SPOILED)
 def test_a_result_of_another_form_and_a_changed_input_are_named(id, kind):
     answer, done = spoiled(bank(id).RIGHT[id][0], kind)
-    feedback = checking.examine(checking.find(id), checking.caller(answer))
+    feedback = checking.examine(checking.find(id), calling.caller(answer))
     if done:
         assert not feedback
         assert re.search(SPOILED[kind], feedback.message), feedback.message
@@ -133,7 +133,7 @@ def test_right_answers_pass_whatever_the_seed(id):
 @pytest.mark.parametrize(("id", "says"), WRONG)
 def test_a_wrong_answer_is_told_what_is_wrong(id, says):
     for seed in (0, 1):
-        feedback = checking.examine(checking.find(id), checking.caller(bank(id).WRONG[id][says]), seed)
+        feedback = checking.examine(checking.find(id), calling.caller(bank(id).WRONG[id][says]), seed)
         assert not feedback
         assert re.search(says, feedback.message), f"expected {says!r}: {feedback.message}"
         feedback._repr_html_()
@@ -143,7 +143,7 @@ def test_a_wrong_answer_is_told_what_is_wrong(id, says):
 def test_each_exercise_has_five_wrong_answers_with_messages_of_their_own(id):
     exercise = checking.find(id)
     said = [
-        checking.examine(exercise, checking.caller(answer)).message for answer in bank(id).WRONG[id].values()
+        checking.examine(exercise, calling.caller(answer)).message for answer in bank(id).WRONG[id].values()
     ]
     assert len(set(said)) == len(said) >= 5
 

@@ -16,7 +16,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from pixel_edu.config import UserError
-from pixel_edu.course import checking, exercises, notebooks
+from pixel_edu.course import calling, checking, exercises, notebooks
 from pixel_edu.course.using import PARTS, use
 from pixel_edu.images import replacing
 
@@ -185,9 +185,9 @@ def _state(id: str, name: str, source: str, space: dict[str, Any]) -> str:
     """What an answer is worth: "yours" if it is right."""
     try:
         exec(compile(source, f"<{id}>", "exec"), space)
-        feedback = checking.examine(checking.find(id), checking.caller(space.get(name)))
+        feedback = checking.examine(checking.find(id), calling.caller(space.get(name)))
         return "yours" if feedback else feedback.message
-    except checking.Unwritten:
+    except calling.Unwritten:
         return "not written"
     except Exception as error:
         return f"stopped with {type(error).__name__}: {error}"

@@ -10,81 +10,24 @@ of these gets the message of that slip.
 
 from __future__ import annotations
 
-import _thread
-import contextlib
 import importlib
 import importlib.util
-import linecache
 import pkgutil
 import re
-import threading
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from pixel_edu.config import UserError
-from pixel_edu.course.values import Wrong, as_numbers, close, copied, difference, formed, named, unchanged
+from pixel_edu.course.calling import Caller, Crash, TooSlow, Unwritten, caller
+from pixel_edu.course.feedback import Feedback, picture
+from pixel_edu.course.values import Wrong, close, copied, difference, formed, unchanged
 
 LIMIT = 3.0
 """Seconds that one call of an answer may take."""
 ID = re.compile(r"ex-(\d\d)-(\d)")
-
-
-class Unwritten(Exception):
-    """The answer still raises NotImplementedError."""
-
-
-class Crash(Exception):
-    """The answer raised.
-
-    Attributes:
-        kind: the error's class name.
-        said: its message.
-        line: the line of the answer that it came from, or "".
-    """
-
-    def __init__(self, kind: str, said: str, line: str) -> None:
-        super().__init__(kind, said, line)
-        self.kind, self.said, self.line = kind, said, line
-
-
-class TooSlow(Exception):
-    """The answer did not come back in time."""
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """What `check` says. True where the answer passed.
-
-    Attributes:
-        exercise: its id.
-        passed: whether the answer is right.
-        message: what to tell the reader.
-        picture: a figure that shows the difference, or None.
-    """
-
-    exercise: str
-    passed: bool
-    message: str
-    picture: Any = None
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def __repr__(self) -> str:
-        return f"{self.exercise}: {'passed' if self.passed else 'not yet'}. {self.message}"
-
-    def _repr_html_(self) -> str:
-        mark, color = ("✓ passed", "#2f7d4f") if self.passed else ("✗ not yet", "#b3541e")
-        words = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(self.message, quote=False))
-        style = f"border-left:4px solid {color};padding:.3em .8em;margin:.3em 0"
-        picture = self.picture._repr_html_() if self.picture else ""
-        return f'<div role="status" style="{style}"><b>{self.exercise} {mark}.</b> {words}{picture}</div>'
 
 
 @dataclass(frozen=True)
@@ -153,19 +96,6 @@ def all_exercises() -> list[Exercise]:
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")
     return [EXERCISES[id] for id in sorted(EXERCISES)]
-
-
-class Caller(Protocol):
-    """Calls an answer, wherever it lives."""
-
-    def __call__(self, arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
-        """Give the answer's result; or that of a method of something that the answer made.
-
-        Raises:
-            Crash: it raised.
-            TooSlow: it did not come back within the limit, in seconds.
-            Unwritten: it is not written yet.
-        """
 
 
 class Ask:
@@ -374,105 +304,3 @@ def _unwritten(exercise: Exercise) -> str:
         f"There is no answer yet: write it in `{exercise.name}`, in place of the line that raises "
         "NotImplementedError, and run that cell again."
     )
-
-
-def caller(answer: Any) -> Caller:
-    """A caller of an answer that lives in this process."""
-
-    def call(arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
-        function = getattr(of, method) if method else answer
-        if not callable(function):
-            raise Wrong(
-                f"This is no function, but {named(answer)}: give the function's name alone, without brackets."
-            )
-        try:
-            with time_limit(limit):
-                return function(*arguments)
-        except NotImplementedError:
-            raise Unwritten from None
-        except (TooSlow, Wrong):
-            raise
-        except Exception as error:
-            raise crash(error) from None
-
-    return call
-
-
-def crash(error: Exception) -> Crash:
-    """What an error of an answer says, and the line of the answer that it came from."""
-    here = Path(__file__).parent
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if here not in Path(f.filename).parents]
-    outside = [f for f in frames if "site-packages" not in f.filename and "/lib/python" not in f.filename]
-    lines = [linecache.getline(f.filename, f.lineno).strip() for f in outside]
-    said = " ".join(str(error).split())
-    return Crash(type(error).__name__, said[:300], next((line for line in reversed(lines) if line), ""))
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Interrupt the main thread after so many seconds, and again until it listens; elsewhere there is no limit.
-
-    Raises:
-        TooSlow: the time was up.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    lock, done, rang = threading.Lock(), threading.Event(), threading.Event()
-
-    def ring() -> None:
-        wait = seconds
-        while not done.wait(wait):
-            with lock:
-                if not done.is_set():
-                    rang.set()
-                    _thread.interrupt_main()
-            wait = 0.2
-
-    clock = threading.Thread(target=ring, daemon=True)
-    clock.start()
-    try:
-        try:
-            yield
-        finally:
-            with lock:
-                done.set()
-            clock.join()
-    except BaseException:
-        if rang.is_set():
-            raise TooSlow from None
-        raise
-    if rang.is_set():
-        raise TooSlow
-
-
-def picture(given: Any, expected: Any) -> Any:
-    """Yours, the right one and the difference, for sprites and curves; None for what has no picture."""
-    if given is None or expected is None:
-        return None
-    try:
-        g, e = as_numbers(given), as_numbers(expected)
-    except (TypeError, ValueError):
-        return None
-    if g.shape != e.shape or not np.isfinite(g).all():
-        return None
-    if e.ndim == 4 and e.shape[1] == 3 and min(e.shape[2:]) >= 8:
-        g, e = ((np.moveaxis(each, 1, -1) + 1) * 127.5 for each in (g, e))
-    elif not (e.ndim == 4 and e.shape[-1] == 3 and min(e.shape[1:3]) >= 8):
-        return _curves(g, e) if e.ndim == 1 and len(e) >= 8 else None
-    from pixel_edu import figures
-
-    rows = [g[:8], e[:8], 255 - np.abs(g - e)[:8]]
-    tiles = np.concatenate(rows).round().clip(0, 255).astype(np.uint8)
-    alt = "Three rows of images: yours, the right ones, and where they differ."
-    return figures.sprites(tiles, alt, columns=len(rows[0]), row_captions=["yours", "right", "difference"])
-
-
-def _curves(given: np.ndarray, expected: np.ndarray) -> Any:
-    from pixel_edu import figures
-
-    canvas, ax = figures.axes("place", "value", height=1.8)
-    ax.plot(expected, label="right")
-    ax.plot(given, "--", label="yours")
-    ax.legend()
-    return figures.plot(canvas, "Two curves: the right one, and yours, dashed.")
