@@ -1,6 +1,7 @@
 """What notebooks call: check, require, use and progress."""
 
 import json
+import signal
 import threading
 import time
 
@@ -120,6 +121,20 @@ def test_an_endless_loop_is_stopped_and_the_kernel_lives():
     with calling.time_limit(5):
         pass
     time.sleep(0.3)  # no late bell
+
+
+def test_an_endless_loop_is_stopped_where_interrupts_are_ignored():
+    """A shell starts its background jobs so; `interrupt_main` does nothing there."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(calling.TooSlow), calling.time_limit(0.2):
+            started = time.monotonic()
+            while time.monotonic() < started + 3:
+                time.sleep(0.001)
+        assert time.monotonic() < started + 2
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_outside_the_main_thread_there_is_no_limit_but_an_answer():

@@ -179,7 +179,8 @@ def named(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if inspect.isfunction(value):
         return "a function"
-    return f"{type(value).__name__} `{str(value)[:60]}`"
+    kind = getattr(value, "_kind", "").partition(": ")[0] or type(value).__name__
+    return f"{kind} `{str(value)[:60]}`"
 
 
 def close(given: Any, expected: Any, tolerance: float = 1e-4) -> bool:
