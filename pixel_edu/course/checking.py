@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Mapping
@@ -213,7 +214,15 @@ class Ask:
 
 
 class NotYet(AssertionError):
-    """An answer that gets no marks; a notebook shows its message and no traceback."""
+    """An answer that gets no marks; a notebook shows its message and no traceback.
+
+    Attributes:
+        feedback: of the check.
+    """
+
+    def __init__(self, feedback: Feedback) -> None:
+        super().__init__(f"{feedback.exercise}: {feedback.message}")
+        self.feedback = feedback
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -243,6 +252,8 @@ def check(id: str, answer: Any) -> Feedback:
     """
     from pixel_edu.course import passed
 
+    if os.environ.get("PIXEL_EDU_GRADING"):  # in the grader's sandbox there are no checks to run
+        return Feedback(id, False, "It is checked once the notebook has run.")
     exercise = find(id)
     try:
         feedback = examine(exercise, caller(answer))
@@ -272,7 +283,7 @@ def require(id: str, answer: Any, seed: int = 0) -> None:
     except Unwritten:
         raise NotWritten(f"{id}: {_unwritten(exercise)}") from None
     if not feedback.passed:
-        raise NotYet(f"{id}: {feedback.message}")
+        raise NotYet(feedback)
 
 
 def examine(exercise: Exercise, call: Caller, seed: int = 0) -> Feedback:

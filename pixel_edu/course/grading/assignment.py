@@ -1,0 +1,201 @@
+"""An assignment: the instructor's notebook, what each exercise is worth, and the tests it is worth it for."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import re
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from pixel_edu import __version__
+from pixel_edu.course import checking, exercises, notebooks, values
+from pixel_edu.course.exercises import ExerciseError, grade_id
+
+BESIDE = "beside-answers"
+"""Tag of a test that cannot run apart from the answers; its result is shown as one that can be forged."""
+ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to mark.
+
+    Attributes:
+        id: of the exercise, such as "ex-05-2".
+        title: of the exercise.
+        points: the most that it gives.
+        tests: source of its marks cell; "" for what a person marks.
+        hidden: lines of the source that no student may see, as a range.
+        apart: whether the tests run in another process than the answers.
+    """
+
+    id: str
+    title: str
+    points: float
+    tests: str
+    hidden: range
+    apart: bool = True
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person marks it."""
+        return not self.tests
+
+    @cached_property
+    def tests_key(self) -> str:
+        """A digest of all that the mark depends on, but for the answer: the tests, the checks they call, this version."""
+        parts = [self.tests, str(self.points), str(self.apart), __version__]
+        for id in sorted(set(checking.ID.findall(self.tests))):
+            with_id = f"ex-{id[0]}-{id[1]}"
+            parts += checked_by(with_id)
+        return _digest(*parts)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A solution notebook, ready to mark with.
+
+    Attributes:
+        name: such as "05_training".
+        notebook: the solution notebook.
+        hand_out: the students' copy.
+        tasks: in order.
+        setup: source of the code cells before the first exercise.
+    """
+
+    name: str
+    notebook: NotebookNode
+    hand_out: NotebookNode
+    tasks: list[Task]
+    setup: str
+
+    @property
+    def points(self) -> float:
+        """All that can be had."""
+        return sum(task.points for task in self.tasks)
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of what every answer runs in: the hand-out's code."""
+        return _digest(*(cell.source for cell in self.hand_out.cells if cell.cell_type == "code"))
+
+
+def load(source: Path, name: str) -> Assignment:
+    """Read an assignment.
+
+    Args:
+        source: folder of the solution notebooks.
+        name: such as "05_training", or its number, "05".
+
+    Raises:
+        ExerciseError: there is none of that name, or its notebook is not as it must be.
+    """
+    found = [path for path in exercises.sources(source) if name in (path.stem, path.stem[:2], path.name)]
+    if len(found) != 1:
+        known = ", ".join(path.stem for path in exercises.sources(source))
+        raise ExerciseError(f"{source}: there is no assignment {name!r}; there are {known}")
+    return of(notebooks.read(found[0]), found[0].stem)
+
+
+def of(notebook: NotebookNode, name: str) -> Assignment:
+    """The assignment that a solution notebook makes.
+
+    Raises:
+        ExerciseError: it is not as it must be.
+    """
+    tasks = list(_tasks(notebook, name))
+    if not tasks:
+        raise ExerciseError(
+            f"{name}: no cell gives points: add a cell with nbgrader's metadata and `grade` true"
+        )
+    setup = []
+    for cell in notebook.cells:
+        if grade_id(cell):
+            break
+        if cell.cell_type == "code":
+            setup += [line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+    return Assignment(name, notebook, exercises.hand_out(notebook, name), tasks, "\n".join(setup))
+
+
+def _tasks(notebook: NotebookNode, name: str) -> Iterator[Task]:
+    seen = set()
+    for cell in notebook.cells:
+        facts = cell.metadata.get("nbgrader", {})
+        if not facts.get("grade") and not facts.get("task"):
+            continue
+        id, where = facts.grade_id.removesuffix("-marks"), f"{name}, cell {facts.grade_id}"
+        if not ID.fullmatch(id) or id in seen:
+            raise ExerciseError(
+                f"{where}: give every cell a name of its own, of letters, digits, - and _ only"
+            )
+        seen.add(id)
+        points = facts.get("points")
+        if not isinstance(points, int | float) or isinstance(points, bool) or not points >= 0:
+            raise ExerciseError(f"{where}: its points are {points!r}: use a number, 0 or more")
+        if facts.get("solution") or facts.get("task"):
+            yield Task(id, id, points, "", range(0))
+            continue
+        try:
+            ast.parse(cell.source)
+        except SyntaxError as error:
+            raise ExerciseError(f"{where}, line {error.lineno}: {error.msg}: mend the test") from None
+        apart = BESIDE not in cell.metadata.get("tags", [])
+        yield Task(id, _title(notebook, id), points, cell.source, _hidden(cell.source), apart)
+
+
+def _title(notebook: NotebookNode, id: str) -> str:
+    for cell in notebook.cells:
+        if grade_id(cell) == f"{id}-task" and (heading := exercises.HEADING.match(cell.source)):
+            return heading["title"]
+    return id
+
+
+def _hidden(source: str) -> range:
+    """Numbers of the lines that a hand-out leaves out."""
+    block = exercises.HIDDEN.search(source)
+    if not block:
+        return range(0)
+    first = source.count("\n", 0, block.start()) + 1
+    return range(first, first + block[0].count("\n") + 1)
+
+
+def checked_by(id: str) -> list[str]:
+    """Sources of a check and of all functions of its module that it comes to, and of what all checks share."""
+    try:
+        start = checking.find(id).run
+    except Exception:
+        return [id]
+    shared = [inspect.getsource(module) for module in (checking, values)]
+    found: dict[str, str] = {}
+    todo = [start]
+    while todo:
+        thing = todo.pop()
+        if thing.__qualname__ in found:
+            continue
+        found[thing.__qualname__] = inspect.getsource(thing)
+        names = {name for code in _codes(thing) for name in code.co_names}
+        for name in sorted(names):
+            other = getattr(inspect.getmodule(start), name, None)
+            if isinstance(other, type | types.FunctionType) and other.__module__ == start.__module__:
+                todo.append(other)
+    return [*shared, *(found[name] for name in sorted(found))]
+
+
+def _codes(thing: type | types.FunctionType) -> Iterator[types.CodeType]:
+    functions = vars(thing).values() if isinstance(thing, type) else [thing]
+    todo = [each.__code__ for each in functions if isinstance(each, types.FunctionType)]
+    while todo:
+        code = todo.pop()
+        yield code
+        todo += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

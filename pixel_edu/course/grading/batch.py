@@ -1,0 +1,286 @@
+"""Grade many submissions: only what has to be, in several processes, and one bad one stops nobody else."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import nbformat
+
+from pixel_edu.course.exercises import ExerciseError
+from pixel_edu.course.grading import escape, walls
+from pixel_edu.course.grading.assignment import Assignment
+from pixel_edu.course.grading.marking import PASSED, Mark, Tests
+from pixel_edu.course.grading.merge import Unreadable, merge
+from pixel_edu.course.grading.running import Run
+from pixel_edu.course.grading.store import ERROR, GRADED, PARTLY, UNREADABLE, Result, Store
+from pixel_edu.course.grading.submissions import Submission
+from pixel_edu.course.grading.walls import Limits
+from pixel_edu.course.grading.zygote import Zygote
+
+TRIES = 2
+"""How often a submission may take its worker down."""
+SLACK = 60
+"""Seconds beyond a notebook's time after which a worker is given up."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission to grade.
+
+    Attributes:
+        submission: the file.
+        ids: of the exercises to mark.
+        before: the result that the others' marks are kept from, or None.
+    """
+
+    submission: Submission
+    ids: tuple[str, ...]
+    before: Result | None = None
+
+
+def plan(
+    submissions: list[Submission],
+    assignment: Assignment,
+    store: Store,
+    students: list[str] | None = None,
+    exercises: list[str] | None = None,
+) -> list[Job]:
+    """What has to be graded: what is new, what failed for the grader's own fault, and what a changed test touches.
+
+    Args:
+        submissions: all of them.
+        assignment: what they are graded for.
+        store: what is graded already.
+        students: grade these again, and no others.
+        exercises: mark these again, and no others.
+    """
+    jobs = []
+    for submission in submissions:
+        if students and submission.student not in students:
+            continue
+        before = store.load(submission.key)
+        if before and (before.status == ERROR or before.run_key != assignment.key):
+            before = before if before.marks else None
+            ids = [task.id for task in assignment.tasks]
+        elif before and before.status == UNREADABLE:
+            ids = []
+        else:
+            known = {mark.id: mark.tests_key for mark in before.marks} if before else {}
+            ids = [task.id for task in assignment.tasks if known.get(task.id) != task.tests_key]
+        if (students or exercises) and not (before and before.status == UNREADABLE):
+            wanted = [task.id for task in assignment.tasks if not exercises or task.id in exercises]
+            ids = wanted if before or not exercises else ids
+        if ids:
+            jobs.append(Job(submission, tuple(ids), before))
+    return jobs
+
+
+class Grader:
+    """Grades one submission after another.
+
+    Args:
+        assignment: what for.
+        tests: of the assignment.
+        zygote: makes kernels.
+        rung: of the sandbox.
+        limits: for each submission.
+    """
+
+    def __init__(self, assignment: Assignment, tests: Tests, zygote: Zygote, rung: str, limits: Limits) -> None:
+        self.assignment, self.tests, self.zygote, self.rung, self.limits = assignment, tests, zygote, rung, limits
+
+    def grade(self, job: Job) -> tuple[Result, str]:
+        """Grade a submission, whatever it does.
+
+        Returns:
+            Its result, and the notebook that was executed, as text.
+        """
+        started, submission = time.monotonic(), job.submission
+        result = Result(submission.key, submission.file, submission.student, submission.number, submission.time)
+        result.rung, result.run_key = self.rung, self.assignment.key
+        executed = ""
+        try:
+            merged = merge(submission.content, self.assignment)
+            tasks = [task for task in self.assignment.tasks if task.id in job.ids]
+            outcome = Run(merged, self.tests, self.zygote, self.rung, self.limits).outcome(tasks)
+            result.marks, result.notes, result.rooms = outcome.marks, outcome.notes, outcome.rooms
+            result.answers = merged.answers
+            executed = nbformat.writes(outcome.notebook)
+        except Unreadable as error:
+            result.status, result.reason = UNREADABLE, str(error)
+        except Exception as error:
+            result.status, result.reason = ERROR, f"{type(error).__name__}: {error}"
+        result.seconds = round(time.monotonic() - started, 2)
+        return joined(result, job, self.assignment), executed
+
+
+def joined(result: Result, job: Job, assignment: Assignment) -> Result:
+    """A result with the marks that were not asked for as they were, and a note of those that changed."""
+    new, old = {mark.id: mark for mark in result.marks}, {}
+    for task in assignment.tasks:
+        if task.id in new:
+            new[task.id].tests_key = task.tests_key
+    if job.before:
+        old = {mark.id: mark for mark in job.before.marks}
+        result.history = job.before.history
+        changed = {id: old[id].points for id in new if id in old and old[id].points != new[id].points}
+        if changed:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            result.history = [*result.history, {"at": now, "points": changed}]
+    if result.status == GRADED:
+        result.marks = [new.get(task.id) or old.get(task.id) for task in assignment.tasks]
+        missing = [task for task, mark in zip(assignment.tasks, result.marks, strict=True) if mark is None]
+        result.marks = [mark for mark in result.marks if mark]
+        result.marks += [Mark(task.id, None, task.points, "not run", "It was not run.") for task in missing]
+        unknown = [mark.id for mark in result.marks if mark.status == "not run"]
+        if unknown:
+            result.status, result.reason = PARTLY, f"not run: {', '.join(unknown)}"
+    return result
+
+
+def prove(grader: Grader) -> None:
+    """Grade the instructor's own solution, which must get all points: else the tests are wrong.
+
+    Raises:
+        ExerciseError: it does not.
+    """
+    assignment = grader.assignment
+    content = nbformat.writes(assignment.notebook).encode()
+    submission = Submission("solution", "the solution", "", "", content)
+    result, _ = grader.grade(Job(submission, tuple(task.id for task in assignment.tasks)))
+    if result.status in (ERROR, UNREADABLE):
+        raise ExerciseError(f"{assignment.name}: its own solution cannot be graded: {result.reason}")
+    for mark, task in zip(result.marks, assignment.tasks, strict=True):
+        if not task.by_hand and mark.status != PASSED:
+            raise ExerciseError(
+                f"{assignment.name}, {mark.id}: its own solution gets {mark.points or 0:g} of {mark.most:g} points "
+                f"({mark.remark or mark.message}): mend the solution or the test"
+            )
+
+
+class Pool:
+    """Workers that grade, forked from this process with all that it has loaded.
+
+    Args:
+        assignment: what for.
+        zygote: theirs are its twins.
+        limits: for each submission.
+        jobs: how many workers.
+    """
+
+    def __init__(self, assignment: Assignment, zygote: Zygote, limits: Limits, jobs: int) -> None:
+        self.assignment, self.zygote, self.limits = assignment, zygote, limits
+        self.tests = Tests(assignment)
+        self.context = multiprocessing.get_context("fork")
+        self.workers = [self._worker() for _ in range(jobs)]
+
+    def _worker(self) -> tuple[Connection, multiprocessing.Process]:
+        line = self.zygote.twin()
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(target=self._work, args=(theirs, ours, line), daemon=True)
+        process.start()
+        theirs.close()
+        line.close()
+        return ours, process
+
+    def _work(self, pipe: Connection, other_end: Connection, line: object) -> None:
+        """In the worker: grade what comes until nothing does."""
+        walls.die_with_parent()
+        other_end.close()
+        zygote = Zygote(line=line)
+        while True:
+            try:
+                rung, job = pipe.recv()
+            except EOFError:
+                os._exit(0)
+            pipe.send(Grader(self.assignment, self.tests, zygote, rung, self.limits).grade(job))
+
+    def grade(self, jobs: list[Job], rung: str) -> Iterator[tuple[Result, str]]:
+        """Grade them all, in the order in which they get done."""
+        todo, tries = list(reversed(jobs)), dict.fromkeys((job.submission.key for job in jobs), 0)
+        busy: dict[Connection, tuple[Job, float]] = {}
+        while todo or busy:
+            for pipe, _ in self.workers:
+                if todo and pipe not in busy:
+                    job = todo.pop()
+                    tries[job.submission.key] += 1
+                    pipe.send((rung, job))
+                    busy[pipe] = (job, time.monotonic() + self.limits.notebook + SLACK)
+            ready = wait(list(busy), timeout=1)
+            late = [pipe for pipe, (_, until) in busy.items() if time.monotonic() > until]
+            for pipe in {*ready, *late}:
+                job, _ = busy.pop(pipe)
+                try:
+                    if pipe in late:
+                        raise EOFError
+                    yield pipe.recv()
+                except (EOFError, OSError):
+                    self._replace(pipe)
+                    if tries[job.submission.key] < TRIES:
+                        todo.append(job)
+                    else:
+                        yield self._given_up(job), ""
+
+    def _given_up(self, job: Job) -> Result:
+        submission = job.submission
+        result = Result(submission.key, submission.file, submission.student, submission.number, submission.time)
+        result.status, result.reason = ERROR, "the process that graded it ended, twice: run again with --jobs 1"
+        return joined(result, job, self.assignment)
+
+    def _replace(self, pipe: Connection) -> None:
+        for i, (theirs, process) in enumerate(self.workers):
+            if theirs is pipe:
+                process.kill()
+                process.join()
+                pipe.close()
+                self.workers[i] = self._worker()
+
+    def close(self) -> None:
+        """End the workers."""
+        for pipe, process in self.workers:
+            pipe.close()
+            process.kill()
+            process.join()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def cores() -> int:
+    """How many processes can run at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ready(assignment: Assignment, zygote: Zygote, pool: Pool, sandbox: str, limits: Limits) -> str:
+    """Choose a rung that holds, and see that the solution gets full marks on it.
+
+    Returns:
+        The rung.
+
+    Raises:
+        SandboxError: none holds.
+        ExerciseError: the solution does not get all points.
+    """
+    rung = escape.choose(sandbox, zygote)
+    prove(Grader(assignment, pool.tests, zygote, rung, limits))
+    return rung
+
+
+def sweep(folder: Path = Path("/tmp")) -> None:
+    """Take away the rooms of graders that were killed."""
+    import shutil
+
+    for room in folder.glob("pe-*-*"):
+        owner = room.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(room, ignore_errors=True)

@@ -1,0 +1,104 @@
+"""Kernels forked from a zygote, for whoever starts kernels through jupyter_client: papermill as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import KernelProvisionerBase
+
+from pixel_edu.course.grading.sandbox import Room
+from pixel_edu.course.grading.zygote import Zygote
+
+NAME = "pixel-edu-fork"
+
+
+class ForkManager(AsyncKernelManager):
+    """Manages a kernel that a zygote forks into a room.
+
+    Args:
+        zygote: makes the kernel.
+        room: where it lives.
+    """
+
+    def __init__(self, zygote: Zygote, room: Room, **options: Any) -> None:
+        super().__init__(
+            transport="ipc",
+            ip=str(room.folder / "k"),
+            connection_file=str(room.folder / "kernel.json"),
+            **options,
+        )
+        self.zygote, self.room = zygote, room
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """One that names the provisioner below."""
+        metadata = {"kernel_provisioner": {"provisioner_name": NAME}}
+        return KernelSpec(argv=["forked"], display_name="Forked", language="python", metadata=metadata)
+
+
+class ForkProvisioner(KernelProvisionerBase):
+    """Asks the manager's zygote for a kernel, and watches it."""
+
+    pid = 0
+    fd: int | None = None
+
+    @property
+    def has_process(self) -> bool:
+        """Whether there is a kernel."""
+        return self.fd is not None
+
+    async def pre_launch(self, **options: Any) -> dict[str, Any]:
+        """Write the connection file."""
+        manager = self.parent
+        manager.write_connection_file()
+        self.connection_info = manager.get_connection_info()
+        return await super().pre_launch(cmd=[], **options)
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
+        """Fork."""
+        manager = self.parent
+        self.pid = manager.zygote.start(manager.room, manager.connection_file)
+        manager.room.kernel = self.pid
+        with contextlib.suppress(ProcessLookupError):
+            self.fd = os.pidfd_open(self.pid)
+        return self.connection_info
+
+    async def poll(self) -> int | None:
+        """None while it runs."""
+        if self.fd is None:
+            return 0
+        return 0 if select.select([self.fd], [], [], 0)[0] else None
+
+    async def wait(self) -> int | None:
+        """Wait until it has ended."""
+        while await self.poll() is None:
+            await asyncio.sleep(0.01)
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+        return 0
+
+    async def send_signal(self, signum: int) -> None:
+        """Send it a signal."""
+        if self.fd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.fd, signum)
+
+    async def kill(self, restart: bool = False) -> None:
+        """End all that runs in its room."""
+        self.parent.room.kill()
+
+    async def terminate(self, restart: bool = False) -> None:
+        """End all that runs in its room."""
+        self.parent.room.kill()
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Nothing is left to do: the room goes with its owner."""
