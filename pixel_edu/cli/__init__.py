@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pixel_edu import __version__
-from pixel_edu.cli import course, data, evaluate, exercises, export, sample, train
+from pixel_edu.cli import course, data, evaluate, exercises, export, grade, sample, train
 from pixel_edu.config import UserError
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
@@ -31,6 +31,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.add_typer(course.app, name="course")
 app.add_typer(exercises.app, name="exercises")
+app.command("grade")(grade.grade)
 
 
 def _version(wanted: bool) -> None:

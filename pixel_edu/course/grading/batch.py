@@ -93,8 +93,16 @@ class Grader:
         limits: for each submission.
     """
 
-    def __init__(self, assignment: Assignment, tests: Tests, zygote: Zygote, rung: str, limits: Limits) -> None:
-        self.assignment, self.tests, self.zygote, self.rung, self.limits = assignment, tests, zygote, rung, limits
+    def __init__(
+        self, assignment: Assignment, tests: Tests, zygote: Zygote, rung: str, limits: Limits
+    ) -> None:
+        self.assignment, self.tests, self.zygote, self.rung, self.limits = (
+            assignment,
+            tests,
+            zygote,
+            rung,
+            limits,
+        )
 
     def grade(self, job: Job) -> tuple[Result, str]:
         """Grade a submission, whatever it does.
@@ -103,7 +111,9 @@ class Grader:
             Its result, and the notebook that was executed, as text.
         """
         started, submission = time.monotonic(), job.submission
-        result = Result(submission.key, submission.file, submission.student, submission.number, submission.time)
+        result = Result(
+            submission.key, submission.file, submission.student, submission.number, submission.time
+        )
         result.rung, result.run_key = self.rung, self.assignment.key
         executed = ""
         try:
@@ -230,8 +240,13 @@ class Pool:
 
     def _given_up(self, job: Job) -> Result:
         submission = job.submission
-        result = Result(submission.key, submission.file, submission.student, submission.number, submission.time)
-        result.status, result.reason = ERROR, "the process that graded it ended, twice: run again with --jobs 1"
+        result = Result(
+            submission.key, submission.file, submission.student, submission.number, submission.time
+        )
+        result.status, result.reason = (
+            ERROR,
+            "the process that graded it ended, twice: run again with --jobs 1",
+        )
         return joined(result, job, self.assignment)
 
     def _replace(self, pipe: Connection) -> None:

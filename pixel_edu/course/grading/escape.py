@@ -78,7 +78,9 @@ def escapes(rung: str, zygote: Zygote) -> list[str]:
             if bait.poll() is not None:
                 said.append("escaped: end another process")
             if not any(line.startswith("tried:") for line in said):
-                raise SandboxError(f"the sandbox {rung!r} does not work here: {run.executed.cells[0].outputs}")
+                raise SandboxError(
+                    f"the sandbox {rung!r} does not work here: {run.executed.cells[0].outputs}"
+                )
     finally:
         (package / "written").unlink(missing_ok=True)
         bait.kill()

@@ -141,9 +141,7 @@ def _failed(task: Task, error: Exception, hidden: bool) -> Mark:
     if hidden and status == FAILED:
         return Mark(task.id, 0, task.points, status, ELSEWHERE, remark=message)
     picture = getattr(getattr(error, "feedback", None), "picture", None)
-    return Mark(
-        task.id, 0, task.points, status, message, picture=picture._repr_html_() if picture else ""
-    )
+    return Mark(task.id, 0, task.points, status, message, picture=picture._repr_html_() if picture else "")
 
 
 def unknown(source: str, names: dict[str, Any]) -> Iterator[str]:
@@ -155,9 +153,9 @@ def unknown(source: str, names: dict[str, Any]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             own |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            own.add(node.name)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef) or (
+            isinstance(node, ast.ExceptHandler) and node.name
+        ):
             own.add(node.name)
     read = {node.id for node in every if isinstance(node.ctx, ast.Load)}
     yield from sorted(read - own - names.keys() - vars(builtins).keys())

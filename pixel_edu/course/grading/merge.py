@@ -80,7 +80,9 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
     """
     theirs, notes = read(content)
     known = {grade_id(cell) or cell.id: cell for cell in assignment.hand_out.cells}
-    answers_wanted = {id: cell for id, cell in known.items() if cell.metadata.get("nbgrader", {}).get("solution")}
+    answers_wanted = {
+        id: cell for id, cell in known.items() if cell.metadata.get("nbgrader", {}).get("solution")
+    }
     answers, own, changed = _sort(theirs, known, answers_wanted, notes)
     if not answers and not own:
         raise Unreadable(f"it has no exercise of {assignment.name} in it: is it another notebook?")
@@ -160,7 +162,9 @@ def defined(source: str) -> Iterable[str]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     return [
-        each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+        each.name
+        for each in tree.body
+        if isinstance(each, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
     ]
 
 

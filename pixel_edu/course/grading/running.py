@@ -207,7 +207,9 @@ class Run:
         ids = [tasks[0].id] if alone else [self.cells[last].metadata.part]
         for task in tasks:
             if task.id in ids:
-                self.marks[task.id] = Mark(task.id, 0, task.points, marking.FAILED, f"Its cell was stopped: {why}.")
+                self.marks[task.id] = Mark(
+                    task.id, 0, task.points, marking.FAILED, f"Its cell was stopped: {why}."
+                )
         self.skipped[last] = why
 
     def _in_room(self, watch: Watch, numbers: list[int], tasks: list[Task]) -> bool:
@@ -215,7 +217,9 @@ class Run:
         path = str(watch.room.folder / "line")
         serve = f"from pixel_edu.course.grading.inside import serve\nserve({path!r})"
         cells = [*(self.cells[i] for i in numbers), new_code_cell(serve, metadata={"part": "tests"})]
-        notebook = load_notebook_node(NotebookNode(nbformat=4, nbformat_minor=5, metadata=self.metadata, cells=cells))
+        notebook = load_notebook_node(
+            NotebookNode(nbformat=4, nbformat_minor=5, metadata=self.metadata, cells=cells)
+        )
         threads = [
             threading.Thread(target=self._papermill, args=(notebook, watch)),
             threading.Thread(target=self._guard, args=(watch,)),
@@ -300,7 +304,11 @@ class Run:
     def _name(self, number: int) -> str:
         cell = self.cells[number]
         first = cell.source.strip().partition("\n")[0][:60]
-        return f"the cell of {cell.metadata.part}" if cell.metadata.part not in ("own", "given") else f"`{first}`"
+        return (
+            f"the cell of {cell.metadata.part}"
+            if cell.metadata.part not in ("own", "given")
+            else f"`{first}`"
+        )
 
     def _not_run(self, task: Task) -> Mark:
         if task.by_hand:

@@ -120,7 +120,9 @@ class Room:
     def __init__(self, rung: str, limits: walls.Limits) -> None:
         self.rung, self.limits = rung, limits
         # a socket's path has at most 107 bytes, so the folder's is short
-        self.folder = Path(tempfile.mkdtemp(prefix=f"pe-{os.getpid()}-", dir="/tmp" if os.path.isdir("/tmp") else None))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix=f"pe-{os.getpid()}-", dir="/tmp" if os.path.isdir("/tmp") else None)
+        )
         (self.folder / "home").mkdir()
         self.holder: subprocess.Popen | None = None
         self.leader = 0

@@ -1,8 +1,8 @@
 """Results on disk: one file for each submission, whole or not at all.
 
-    RESULTS/marks/KEY.json       what a submission got; KEY digests whose it is and what stands in it
-    RESULTS/executed/KEY.ipynb   what was run, with its outputs
-    RESULTS/manual.csv           marks and comments by hand; no program writes over them
+RESULTS/marks/KEY.json       what a submission got; KEY digests whose it is and what stands in it
+RESULTS/executed/KEY.ipynb   what was run, with its outputs
+RESULTS/manual.csv           marks and comments by hand; no program writes over them
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class Store:
                 temporary.write_text(notebook, encoding="utf-8")
         with replacing(self.folder / "marks" / f"{result.key}.json") as temporary:
             temporary.write_text(
-                json.dumps({"version": VERSION} | asdict(result), indent=1, ensure_ascii=False), encoding="utf-8"
+                json.dumps({"version": VERSION} | asdict(result), indent=1, ensure_ascii=False),
+                encoding="utf-8",
             )
 
 

@@ -88,7 +88,7 @@ def enter(pid: int) -> None:
 
 
 def drop() -> None:
-    """capset and prctl: no capability, and no program that gives one back."""
+    """Capset and prctl: no capability, and no program that gives one back."""
     header = struct.pack("II", 0x20080522, 0)
     _check(_libc.capset(header, bytes(24)), "capset")
     _check(_libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
