@@ -50,7 +50,7 @@ class Task:
 
     @cached_property
     def tests_key(self) -> str:
-        """A digest of all that the mark depends on, but for the answer: the tests, the checks they call, this version."""
+        """A digest of what the mark depends on beside the answer: the tests, the checks they call, this version."""
         parts = [self.tests, str(self.points), str(self.apart), __version__]
         for id in sorted(set(checking.ID.findall(self.tests))):
             with_id = f"ex-{id[0]}-{id[1]}"

@@ -118,7 +118,7 @@ def _loops(notebook: NotebookNode) -> None:
 def _curious(notebook: NotebookNode) -> None:
     """Looks for the tests and for the network."""
     _first(notebook).source += (
-        "\n\nimport glob, urllib.request\nprint(glob.glob('/home/*/*'), glob.glob('/root/*'), glob.glob('solutions/*'))\n"
+        "\n\nimport glob, urllib.request\nprint(glob.glob('/home/*/*'), glob.glob('solutions/*'))\n"
         "urllib.request.urlopen('http://192.0.2.1', timeout=1)"
     )
 

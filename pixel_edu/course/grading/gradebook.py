@@ -253,7 +253,7 @@ def _table(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _column(path: Path, header: list[str], wanted: str, offered: list[str], name: str) -> int:
-    number, _, words = name.partition("_")
+    words = name.partition("_")[2]
     plain = [re.sub(r"[^a-z0-9]+", " ", title.lower()) for title in offered]
     fits = [title for title, low in zip(offered, plain, strict=True) if words and words in low.split()]
     found = [title for title in header if title == wanted] if wanted else fits

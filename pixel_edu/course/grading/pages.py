@@ -20,20 +20,25 @@ from pixel_edu.course.grading.store import ERROR, UNREADABLE
 from pixel_edu.images import replacing
 
 SIGNS = {PASSED: "✓", PART: "◐", FAILED: "✗", UNWRITTEN: "–", NOT_RUN: "?", BY_HAND: "✎"}
+NUMBERS = re.compile(r"\[[^\]]*\]|-?\b\d+(\.\d+)?(e-?\d+)?\b")
+"""What differs between two students with one mistake."""
 STYLE = """
 :root{color-scheme:light dark;--good:#2f7d4f;--bad:#b3541e;--dim:#6b6b6b;--line:#8884;--back:#fff;--text:#1d1d1f}
 @media(prefers-color-scheme:dark){:root{--good:#6cc492;--bad:#e59a68;--dim:#a0a0a0;--back:#16181d;--text:#e8e8ea}}
-body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1.2rem;background:var(--back);color:var(--text)}
+body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1.2rem}
+body{background:var(--back);color:var(--text)}
 h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 .sum{font-size:2.2rem;font-weight:650}.dim{color:var(--dim)}
 .bar{height:.55rem;border-radius:.3rem;background:var(--line);overflow:hidden;display:flex}
 .bar i{background:var(--good);display:block}.bar b{background:var(--bad);display:block}
 article{border-left:4px solid var(--line);padding:.2rem .9rem;margin:.8rem 0}
 .passed{border-color:var(--good)}.failed,.part{border-color:var(--bad)}
-article h3{margin:0;font-size:1rem;display:flex;gap:.6rem}article h3 span:last-child{margin-left:auto;white-space:nowrap}
-article p{margin:.2rem 0}code{font-size:.92em}img,svg{max-width:100%;height:auto;background:#fff;border-radius:4px}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}
+article h3{margin:0;font-size:1rem;display:flex;gap:.6rem}
+article h3 span:last-child{margin-left:auto;white-space:nowrap}
+article p{margin:.2rem 0}code{font-size:.92em}img,svg{max-width:100%;height:auto;border-radius:4px}
+table{border-collapse:collapse;width:100%}
+td,th{text-align:left;padding:.3rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
+td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}
 """
 
 
@@ -94,18 +99,20 @@ def report(path: Path, rows: list[Row], assignment: Assignment) -> None:
     if scores:
         parts.append(
             f"<p class=sum>{number(round(statistics.median(scores), 2))} "
-            f"<span class=dim>of {number(assignment.points)} points in the middle</span></p>{_histogram(scores, assignment)}"
+            f"<span class=dim>of {number(assignment.points)} points in the middle</span></p>"
         )
+        parts.append(_histogram(scores, assignment))
     parts.append(_exercises(chosen, assignment))
     parts.append(_mistakes(chosen))
     parts.append(_attention(rows))
     stubs = {cell.metadata.nbgrader.grade_id: cell.source for cell in _stubs(assignment)}
     parts.append(_pairs(similar.pairs([row.result for row in chosen], stubs)))
     seconds = [row.result.seconds for row in rows]
+    rungs = sorted({row.result.rung for row in rows} - {""})
     if seconds:
         parts.append(
-            f"<h2>Time</h2><p>{statistics.median(seconds):.2f} s a file in the middle, {max(seconds):.1f} s the longest, "
-            f"{sum(seconds):.0f} s in all. Sandbox: {escape(', '.join(sorted({row.result.rung for row in rows} - {''})))}.</p>"
+            f"<h2>Time</h2><p>{statistics.median(seconds):.2f} s a file in the middle, {max(seconds):.1f} s the "
+            f"longest, {sum(seconds):.0f} s in all. Sandbox: {escape(', '.join(rungs))}.</p>"
         )
     _write(path, _page(f"{assignment.name}: the class", "".join(parts)))
 
@@ -126,7 +133,7 @@ def _histogram(scores: list[float], assignment: Assignment) -> str:
         bars.append(f'<rect x="{i * 40}" y="{96 - height}" width="36" height="{height}" rx="3"/>{label}')
     words = ", ".join(f"{counts[i]} from {10 * i} to {10 * i + 10} percent" for i in range(10) if counts[i])
     return (
-        f'<svg role=img viewBox="0 0 400 118" style="background:none;fill:var(--good);font-size:10px" '
+        f'<svg role=img viewBox="0 0 400 118" style="fill:var(--good);font-size:10px" '
         f'aria-label="Students by their share of the points: {words}.">{"".join(bars)}'
         '<text x="0" y="112">0 %</text><text x="396" y="112" text-anchor="end">100 %</text></svg>'
     )
@@ -156,12 +163,8 @@ def _exercises(rows: list[Row], assignment: Assignment) -> str:
 
 
 def _mistakes(rows: list[Row], most: int = 12) -> str:
-    counts = Counter(
-        (mark.id, mark.remark or mark.message)
-        for row in rows
-        for mark in row.marks
-        if mark.status in (FAILED, PART)
-    )
+    said = [mark for row in rows for mark in row.marks if mark.status in (FAILED, PART)]
+    counts = Counter((mark.id, NUMBERS.sub("…", mark.remark or mark.message)) for mark in said)
     if not counts:
         return ""
     lines = "".join(
@@ -197,9 +200,9 @@ def _pairs(pairs: list[similar.Pair], most: int = 20) -> str:
         for pair in pairs[:most]
     )
     return (
-        "<h2>Nearly the same</h2><p>These share much that hardly anybody else wrote. There can be good reasons: look at "
-        f"both before you think of bad ones.</p><div class=wide><table><tr><th><th><th class=n>shared<th class=n>runs of "
-        f"{similar.RUN} words</tr>{lines}</table></div>"
+        "<h2>Nearly the same</h2><p>These share much that hardly anybody else wrote. There can be good reasons: look "
+        "at both before you think of bad ones.</p><div class=wide><table><tr><th><th><th class=n>shared"
+        f"<th class=n>runs of {similar.RUN} words</tr>{lines}</table></div>"
     )
 
 
