@@ -36,10 +36,11 @@ class Line:
 
     Attributes:
         broken: why the line has ended, or "".
+        slow: whether it has because a call never came back.
     """
 
     def __init__(self, line: socket.socket) -> None:
-        self.line, self.broken = line, ""
+        self.line, self.broken, self.slow = line, "", False
         self._given: list[Callable] = []
 
     def end(self) -> None:
@@ -83,7 +84,7 @@ class Line:
                 "use too much memory?"
             ) from None
         except TimeoutError:
-            self.broken = "a call never came back"
+            self.broken, self.slow = "a call never came back", True
             raise TooSlow from None
         except WireError as error:
             self.broken = str(error)

@@ -26,6 +26,7 @@ PASSED, PART, FAILED, UNWRITTEN, NOT_RUN, BY_HAND = (
     "not run",
     "by hand",
 )
+NOTHING = "There is no answer yet."
 ELSEWHERE = (
     "It passes the check in the notebook, but not with other values: is something fixed in your answer that should "
     "follow from its inputs?"
@@ -130,7 +131,7 @@ def _failed(task: Task, error: Exception, hidden: bool) -> Mark:
     """No points, and why: for the student what tells nothing of the hidden tests, for the instructor all."""
     status, message = FAILED, " ".join(str(error).split()) or f"The test stopped with {type(error).__name__}."
     if isinstance(error, NotImplementedError | Unwritten):
-        status, message = UNWRITTEN, "There is no answer yet."
+        status, message = UNWRITTEN, NOTHING
     elif isinstance(error, TimeoutError | TooSlow):
         message = "It took too long and was stopped: is there a loop that never ends?"
     elif isinstance(error, Crash):

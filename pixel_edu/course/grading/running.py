@@ -57,6 +57,7 @@ class Watch:
         total: bytes that all have shown.
         cut: numbers of cells whose output was cut.
         why: why the kernel was ended, or "".
+        endless: whether that was because a cell took too long.
         failure: what went wrong that is no fault of the student's.
         finished: whether papermill has, however.
     """
@@ -67,6 +68,7 @@ class Watch:
     total: int = 0
     cut: set[int] = field(default_factory=set)
     why: str = ""
+    endless: bool = False
     failure: Exception | None = None
     finished: threading.Event = field(default_factory=threading.Event)
 
@@ -149,6 +151,7 @@ class Run:
         self.tests, self.zygote, self.rung, self.limits = tests, zygote, rung, limits
         self.until = time.monotonic() + limits.notebook
         self.skipped: dict[int, str] = {}
+        self.suspects: set[str] = set()
         self.marks: dict[str, Mark] = {}
         self.rooms = 0
 
@@ -159,10 +162,10 @@ class Run:
             SandboxError: no kernel can be started, which is no fault of the student's.
         """
         todo = [task for task in tasks if not task.by_hand]
-        while self._left(todo) and self.rooms < PATIENCE and not self._late():
-            self._visit(range(len(self.cells)), self._left(todo))
-        for task in self._left(todo):
-            if not self._late():
+        while self._open(todo) and self.rooms < PATIENCE and not self._late():
+            self._visit(range(len(self.cells)), self._open(todo))
+        for task in todo:
+            if task.id not in self.marks and not self._late():
                 self._visit(self._needed(task), [task], alone=True)
         for task in tasks:
             if task.id not in self.marks:
@@ -173,8 +176,10 @@ class Run:
         """Execute all cells in one room, and mark nothing."""
         self._visit(range(len(self.cells)), [])
 
-    def _left(self, tasks: list[Task]) -> list[Task]:
-        return [task for task in tasks if task.id not in self.marks]
+    def _open(self, tasks: list[Task]) -> list[Task]:
+        """Exercises that have no mark and are not put off until they can be alone."""
+        off = self.suspects | {self.cells[i].metadata.part for i in self.skipped}
+        return [task for task in tasks if task.id not in self.marks and task.id not in off]
 
     def _late(self) -> bool:
         return time.monotonic() > self.until
@@ -183,36 +188,42 @@ class Run:
         """Numbers of the given cells, the task's own, and those that define a name that one of these reads."""
         reads = [_reads(cell.source) for cell in self.cells]
         makes = [set(defined(cell.source)) for cell in self.cells]
-        needed = {i for i, cell in enumerate(self.cells) if cell.metadata.part in ("given", task.id)}
-        names = set().union(*(reads[i] for i in needed if self.cells[i].metadata.part == task.id))
+        own = {i for i, cell in enumerate(self.cells) if cell.metadata.part == task.id}
+        needed = own | {i for i, cell in enumerate(self.cells) if cell.metadata.part == "given"}
+        names = set().union(*(reads[i] for i in own))
         while more := {i for i in range(len(self.cells)) if i not in needed and makes[i] & names}:
             needed |= more
             names |= set().union(*(reads[i] for i in more))
-        return sorted(needed)
+        return sorted(needed - (self.skipped.keys() - own))
 
     def _visit(self, numbers: Iterable[int], tasks: list[Task], alone: bool = False) -> None:
-        """Run some cells and mark some exercises in one room, as far as it goes."""
+        """Run some cells and mark some exercises in one room, as far as it goes.
+
+        What ends the room early is put off, since something else may have ended it; a cell that took too long is not.
+        """
         self.rooms += 1
-        numbers = [i for i in numbers if i not in self.skipped]
+        numbers = [i for i in numbers if alone or i not in self.skipped]
         with Room(self.rung, self.limits) as room:
             watch = Watch(room)
-            reached = self._in_room(watch, numbers, tasks)
+            reached = self._in_room(watch, numbers, tasks, alone)
         if watch.failure:
             raise watch.failure
         if reached or watch.why == TIME:
             return
-        last = numbers[min(max(watch.cell, 0), len(numbers) - 1)]
         why = watch.why or "it ended the whole notebook"
-        self.notes.append(f"{self._name(last)} was left out: {why}")
-        ids = [tasks[0].id] if alone else [self.cells[last].metadata.part]
-        for task in tasks:
-            if task.id in ids:
-                self.marks[task.id] = Mark(
-                    task.id, 0, task.points, marking.FAILED, f"Its cell was stopped: {why}."
-                )
-        self.skipped[last] = why
+        if alone:
+            message = f"Its cell was stopped: {why}."
+            self.marks[tasks[0].id] = Mark(tasks[0].id, 0, tasks[0].points, marking.FAILED, message)
+        elif 0 <= watch.cell < len(numbers):
+            last = numbers[watch.cell]
+            self.skipped[last] = why
+            self.notes.append(f"{self._name(last)} was left out: {why}")
+            for task in tasks:
+                if watch.endless and task.id == self.cells[last].metadata.part:
+                    message = f"Its cell was stopped: {why}."
+                    self.marks[task.id] = Mark(task.id, 0, task.points, marking.FAILED, message)
 
-    def _in_room(self, watch: Watch, numbers: list[int], tasks: list[Task]) -> bool:
+    def _in_room(self, watch: Watch, numbers: list[int], tasks: list[Task], alone: bool) -> bool:
         """The same; whether the tests were reached."""
         path = str(watch.room.folder / "line")
         serve = f"from pixel_edu.course.grading.inside import serve\nserve({path!r})"
@@ -232,7 +243,7 @@ class Run:
             try:
                 line = _answered(listening, watch)
                 if line:
-                    self._mark(tasks, line, watch)
+                    self._mark(tasks, line, watch, alone)
                     line.end()
                     watch.finished.wait(2)
             finally:
@@ -246,13 +257,16 @@ class Run:
             self.executed = notebook
         return line is not None
 
-    def _mark(self, tasks: list[Task], line: Line, watch: Watch) -> None:
+    def _mark(self, tasks: list[Task], line: Line, watch: Watch, alone: bool) -> None:
         for task in tasks:
             try:
                 mark = self.tests.mark(task, line)
             except Broken:
                 return
             if line.broken and watch.why == TIME:
+                return
+            if line.broken and not alone and not line.slow:
+                self.suspects.add(task.id)
                 return
             if line.broken and watch.why:
                 mark.message = f"It was stopped: {watch.why}."
@@ -277,12 +291,12 @@ class Run:
                 km=manager,
                 watch=watch,
                 allow_errors=True,
-                allow_stdin=False,
                 raise_on_iopub_timeout=False,
                 timeout_func=lambda cell: None if cell.metadata.get("part") == "tests" else self.limits.cell,
                 startup_timeout=60,
             )
         except CellTimeoutError:
+            watch.endless = True
             watch.stop(f"it did not end within {self.limits.cell:g} s")
         except DeadKernelError:
             pass

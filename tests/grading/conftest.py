@@ -1,0 +1,38 @@
+"""One zygote for all tests of the grader."""
+
+import contextlib
+import shutil
+
+import pytest
+
+from pixel_edu.course.grading import escape
+from pixel_edu.course.grading.batch import Grader
+from pixel_edu.course.grading.marking import Tests
+from pixel_edu.course.grading.sandbox import SandboxError
+from pixel_edu.course.grading.walls import Limits
+from pixel_edu.course.grading.zygote import Zygote
+from tests.grading import classroom
+
+LIMITS = Limits(cell=3, notebook=40, memory=1024, processes=32, file=64, output=64)
+
+
+@pytest.fixture(scope="session")
+def zygote():
+    with contextlib.closing(Zygote()) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def rung(zygote):
+    """The best sandbox of this machine."""
+    try:
+        return escape.choose("auto", zygote)
+    except SandboxError as error:
+        if shutil.which("bwrap"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def grader(zygote, rung):
+    return Grader(classroom.ASSIGNMENT, Tests(classroom.ASSIGNMENT), zygote, rung, LIMITS)
