@@ -60,7 +60,7 @@ def grade(
     column: Annotated[
         str, typer.Option(help="Title of the column to fill in that file.", show_default="found by its name")
     ] = "",
-    cell_seconds: Annotated[float, typer.Option(min=0.1, help="A cell may run as long.")] = 60,
+    cell_seconds: Annotated[float, typer.Option(min=0.1, help="A cell may run as long.")] = 30,
     notebook_seconds: Annotated[
         float, typer.Option(min=1, help="A whole submission may take as long.")
     ] = 300,

@@ -1,8 +1,8 @@
 """A small assignment with every kind of exercise, and what hands it in."""
 
 import copy
+import json
 
-import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from pixel_edu.course.exercises import grade_id
@@ -112,7 +112,7 @@ def find(notebook, id):
 
 
 def job(content, student="ada", file="ada.ipynb", ids=IDS, before=None):
-    content = content if isinstance(content, bytes) else nbformat.writes(content).encode()
+    content = content if isinstance(content, bytes) else json.dumps(content).encode()
     return Job(Submission(file, student, "", "2026-01-01T00:00:00+00:00", content), ids, before)
 
 

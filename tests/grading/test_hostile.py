@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell
 
 from pixel_edu.course.exercises import grade_id
 from pixel_edu.course.grading import gradebook, pages
+from pixel_edu.course.grading.batch import Grader
 from pixel_edu.course.grading.late import Policy
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, TOKEN, find, job, points, solved
 
@@ -81,7 +82,7 @@ def split_answer(notebook):
 
 
 def import_in_setup(notebook):
-    notebook.cells[1].source += "\nimport math"
+    next(each for each in notebook.cells if each.id == "setup").source += "\nimport math"
     find(notebook, "double").source = "def double(x):\n    return math.log2(4) * x"
 
 
@@ -130,7 +131,8 @@ HONEST = {
     "nothing special": solved(),
     "prints in the answer": handed_in("def double(x):\n    print('in', x)\n    return 2 * x"),
     "warns in the answer": handed_in(
-        "import sys, warnings\ndef double(x):\n    warnings.warn('careful')\n    print('!', file=sys.stderr)\n    return 2 * x"
+        "import sys, warnings\ndef double(x):\n    warnings.warn('careful')\n    print('!', file=sys.stderr)\n"
+        "    return 2 * x"
     ),
     "a scratch cell that fails": handed_in(scratch=["1 / 0", "print(undefined)"]),
     "a scratch cell that asks": handed_in(scratch=["name = input('who? ')"]),
@@ -151,6 +153,9 @@ HONEST = {
     "shell and magics": handed_in(scratch=["%timeit -n1 -r1 1", "!true", "%matplotlib inline"]),
     "a plot": handed_in(scratch=["import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()"]),
     "a trailing loop in a scratch cell": handed_in(scratch=["while True: pass"]),
+    "a cell that is refused its memory": handed_in(
+        scratch=["hog = [bytearray(1 << 26) for _ in range(1000)]"]
+    ),
     "threads and subprocesses": handed_in(
         before="import subprocess, threading\nsubprocess.run(['true']); threading.Thread(target=print).start()"
     ),
@@ -169,7 +174,9 @@ COSTS = {
     "forged answers": handed_in(
         "import numpy as np\nclass Yes(float):\n    def __eq__(self, o): return True\ndef double(x):\n    return Yes(7)"
     ),
-    "nothing is an error": handed_in(WRONG, "import builtins\nbuiltins.AssertionError = type('Fine', (Exception,), {})"),
+    "nothing is an error": handed_in(
+        WRONG, "import builtins\nbuiltins.AssertionError = type('Fine', (Exception,), {})"
+    ),
     "os._exit in its cell": handed_in(after="import os; os._exit(0)"),
     "os._exit in the answer": handed_in("def double(x):\n    import os\n    os._exit(0)"),
     "exit in the answer": handed_in("def double(x):\n    raise SystemExit(0)"),
@@ -184,11 +191,16 @@ COSTS = {
     ),
     "an answer without end": handed_in("def double(x):\n    while True:\n        pass"),
     "an answer that cannot be interrupted": handed_in(
-        "def double(x):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass"
+        "def double(x):\n    while True:\n        try:\n            while True: pass\n"
+        "        except BaseException: pass"
     ),
     "recursion without end": handed_in("def double(x):\n    return double(x)"),
     "a crash in C": handed_in("def double(x):\n    import ctypes\n    ctypes.string_at(0)"),
-    "memory in its cell": handed_in(after="hog = [bytearray(1 << 26) for _ in range(1000)]"),
+    "memory of many processes": handed_in(
+        after="import os, time\nfor _ in range(6):\n    if not os.fork():\n        hog = b'x' * (300 << 20)\n"
+        "        time.sleep(60)\n"
+        "time.sleep(60)"
+    ),
     "memory in the answer": handed_in("def double(x):\n    return [bytearray(1 << 26) for _ in range(1000)]"),
     "a fork bomb": handed_in(after="import os\nwhile True:\n    os.fork()"),
     "output without end": handed_in(after="while True:\n    print('y' * 10000)"),
@@ -202,7 +214,8 @@ COSTS = {
     "a script in its error": handed_in("def double(x):\n    raise ValueError('<script>alert(1)</script>')"),
     "a huge error": handed_in("def double(x):\n    raise ValueError('e' * 10_000_000)"),
     "files everywhere": handed_in(
-        WRONG, after="import pathlib\nfor each in ('/usr/x', '/etc/x', '/x'):\n    pathlib.Path(each).write_text('x')"
+        WRONG,
+        after="import pathlib\nfor each in ('/usr/x', '/etc/x', '/x'):\n    pathlib.Path(each).write_text('x')",
     ),
 }
 """One exercise is lost, the others keep full marks."""
@@ -223,7 +236,9 @@ OWN_DOING = {
     "somebody else on the line": handed_in(after=IMPERSONATE),
     "a forged line": handed_in(WRONG, after=FORGE),
     "no builtins": handed_in(WRONG, after="import builtins\nbuiltins.len = None\nbuiltins.isinstance = None"),
-    "no numpy": handed_in(WRONG, after="import numpy, sys\nnumpy.asarray = numpy.ndarray = None\nsys.modules['torch'] = None"),
+    "no numpy": handed_in(
+        WRONG, after="import numpy, sys\nnumpy.asarray = numpy.ndarray = None\nsys.modules['torch'] = None"
+    ),
 }
 """Whatever that breaks is its own: it gets a row and marks, and never more than it is worth."""
 
@@ -237,14 +252,18 @@ def test_honest_work_gets_full_marks(what, grader):
 @pytest.mark.parametrize("what", COSTS)
 def test_an_exercise_costs_itself_and_no_other(what, grader):
     result, _ = grader.grade(job(COSTS[what]))
-    assert (result.status, points(result)) == ("graded", NO_DOUBLE), (result.reason, result.marks, result.notes)
+    assert (result.status, points(result)) == ("graded", NO_DOUBLE), (
+        result.reason,
+        result.marks,
+        result.notes,
+    )
 
 
 @pytest.mark.parametrize("what", INNOCENT_LATER)
 def test_what_shows_late_costs_no_innocent_exercise(what, grader):
     result, _ = grader.grade(job(INNOCENT_LATER[what]))
     assert result.status == "graded", result.reason
-    assert FULL | {"double": None} == points(result) | {"double": None}, (result.marks, result.notes)
+    assert points(result) | {"double": None} == FULL | {"double": None}, (result.marks, result.notes)
 
 
 @pytest.mark.parametrize("what", OWN_DOING)
@@ -284,15 +303,15 @@ def test_what_cannot_be_read_says_why_and_is_no_zero(what, grader):
 
 CURIOUS = """\
 import gc, os, pathlib, sys
-found = []
+found, word = [], "stands-in-" + "hidden"
 for each in gc.get_objects():
     try:
-        found += [str(each)] if isinstance(each, (str, dict, list)) and "stands-in-hidden" in str(each)[:10000] else []
+        found += [str(each)] if isinstance(each, (str, dict, list)) and word in str(each)[:10000] else []
     except Exception: pass
 for root in ("/tmp", "/home", "/root", os.path.dirname(sys.argv[0]) or "."):
     for folder, _, files in os.walk(root):
         for file in files[:200]:
-            try: found += [file] if "stands-in-hidden" in pathlib.Path(folder, file).read_text()[:100000] else []
+            try: found += [file] if word in pathlib.Path(folder, file).read_text()[:100000] else []
             except Exception: pass
 print("found", found, dict(os.environ))
 import socket
@@ -308,8 +327,9 @@ print("checks", os.listdir(checks.__path__[0]))
 
 def test_nothing_hidden_is_found_and_nothing_is_left_behind(grader, monkeypatch):
     monkeypatch.setenv("PIXEL_EDU_SECRET", "the-grader's-own")
-    result, executed = grader.grade(job(handed_in(scratch=[CURIOUS])))
-    assert points(result) == FULL
+    patient = Grader(ASSIGNMENT, grader.tests, grader.zygote, grader.rung, grader.limits._replace(cell=30))
+    result, executed = patient.grade(job(handed_in(scratch=[CURIOUS])))
+    assert points(result) == FULL, result.notes
     said = "".join(
         out.get("text", "") + out.get("evalue", "")
         for each in nbformat.reads(executed, 4).cells
@@ -341,9 +361,15 @@ def test_a_student_reads_no_hidden_test_and_no_script_runs(grader, tmp_path):
 
 
 def test_the_message_says_what_the_student_can_do(grader):
-    said = {what: grader.grade(job(COSTS[what]))[0].marks[IDS.index("double")].message for what in (
-        "an answer without end", "os._exit in the answer", "no cell for it", "only the visible test",
-    )}
+    said = {
+        what: grader.grade(job(COSTS[what]))[0].marks[IDS.index("double")].message
+        for what in (
+            "an answer without end",
+            "os._exit in the answer",
+            "no cell for it",
+            "only the visible test",
+        )
+    }
     assert "loop that never ends" in said["an answer without end"]
     assert "ended the whole notebook" in said["os._exit in the answer"]
     assert "no `double` in your notebook" in said["no cell for it"]
@@ -351,6 +377,6 @@ def test_the_message_says_what_the_student_can_do(grader):
 
 
 def test_long_output_is_cut_while_it_is_read(grader):
-    result, executed = grader.grade(job(HONEST["long outputs"]))
+    _, executed = grader.grade(job(HONEST["long outputs"]))
     assert "the rest was cut off" in executed
     assert len(executed) < 200_000

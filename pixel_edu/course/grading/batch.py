@@ -124,7 +124,10 @@ class Grader:
             result.answers = merged.answers
             stubs = {grade_id(cell): cell.source for cell in self.assignment.hand_out.cells}
             for mark in result.marks:
-                if mark.status == FAILED and merged.answers.get(mark.id, "").strip() == stubs[mark.id].strip():
+                if (
+                    mark.status == FAILED
+                    and merged.answers.get(mark.id, "").strip() == stubs[mark.id].strip()
+                ):
                     mark.status, mark.message, mark.remark = UNWRITTEN, NOTHING, ""
             executed = nbformat.writes(outcome.notebook)
         except Unreadable as error:

@@ -76,7 +76,9 @@ class Line:
                 if message.get("say") != "ask":
                     break
                 raised = self._asked(message, arrays) or raised
-            said = self._said(message, arrays, arguments, name)
+            if raised:
+                raise raised
+            return self._said(message, arrays, arguments, name)
         except Closed:
             self.broken = "the kernel has ended"
             raise Wrong(
@@ -89,9 +91,6 @@ class Line:
         except WireError as error:
             self.broken = str(error)
             raise Wrong(f"`{name}` gave back what no test can read: {error}.") from None
-        if raised:
-            raise raised
-        return said
 
     def _keep(self, value: Any) -> dict:
         if isinstance(value, Remote):

@@ -99,7 +99,7 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
     cells = list(own.get("", []))
     for id, cell in known.items():
         facts = cell.metadata.get("nbgrader", {})
-        if id in answers:
+        if id in answers and cell.cell_type == "code":
             cells.append(_cell(answers[id], id))
         elif id in answers_wanted:
             if cell.cell_type == "code":

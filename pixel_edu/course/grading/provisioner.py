@@ -29,6 +29,12 @@ class ForkClient(AsyncKernelClient):
     Whatever comes late names the request that it belongs to, so nobody takes it for something else.
     """
 
+    def start_channels(
+        self, shell: bool = True, iopub: bool = True, stdin: bool = True, **options: bool
+    ) -> None:
+        """Connect; without the heartbeat, whose thread would outlive the kernel: the manager sees when that ends."""
+        super().start_channels(shell, iopub, stdin, hb=False, control=False)
+
     async def wait_for_ready(self, timeout: float = 60) -> None:
         """Wait for the kernel.
 
@@ -64,7 +70,20 @@ class ForkManager(AsyncKernelManager):
             client_factory=ForkClient,
             **options,
         )
-        self.zygote, self.room = zygote, room
+        self.zygote, self.room, self.made = zygote, room, None
+
+    def client(self, **options: Any) -> ForkClient:
+        """A client that shares this manager's context, and its limit on the length of messages."""
+        self.made = super().client(**{"context": self.context} | options)
+        return self.made
+
+    def forget(self) -> None:
+        """Let go of the kernel; its room goes with its owner."""
+        if self.provisioner:
+            self.provisioner.forget()
+        if self.made:
+            self.made.stop_channels()
+        self.context.destroy(linger=0)
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -104,15 +123,15 @@ class ForkProvisioner(KernelProvisionerBase):
         """None while it runs."""
         if self.fd is None:
             return 0
-        return 0 if select.select([self.fd], [], [], 0)[0] else None
+        watched = select.poll()
+        watched.register(self.fd, select.POLLIN)
+        return 0 if watched.poll(0) else None
 
     async def wait(self) -> int | None:
         """Wait until it has ended."""
         while await self.poll() is None:
             await asyncio.sleep(0.01)
-        if self.fd is not None:
-            os.close(self.fd)
-            self.fd = None
+        self.forget()
         return 0
 
     async def send_signal(self, signum: int) -> None:
@@ -130,4 +149,11 @@ class ForkProvisioner(KernelProvisionerBase):
         self.parent.room.kill()
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Nothing is left to do: the room goes with its owner."""
+        """Let go of it; its room goes with its owner."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Close what it is watched by."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None

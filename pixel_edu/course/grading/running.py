@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import logging
+import math
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import zmq.asyncio
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
@@ -36,10 +38,12 @@ from pixel_edu.course.grading.zygote import Zygote
 
 PATIENCE = 3
 """Rooms that may end before every exercise gets its own."""
-FLOOD = 32
+FLOOD = 400
 """A notebook may show this many times what one cell may; then its kernel is ended."""
 MESSAGE = 32 << 20
 """Bytes of the longest message that is taken from a kernel."""
+ANSWERS = 5
+"""Seconds after which a kernel that has run all cells must have called."""
 TIME = "the time for the whole notebook was up"
 
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
@@ -57,7 +61,6 @@ class Watch:
         total: bytes that all have shown.
         cut: numbers of cells whose output was cut.
         why: why the kernel was ended, or "".
-        endless: whether that was because a cell took too long.
         failure: what went wrong that is no fault of the student's.
         finished: whether papermill has, however.
     """
@@ -68,7 +71,6 @@ class Watch:
     total: int = 0
     cut: set[int] = field(default_factory=set)
     why: str = ""
-    endless: bool = False
     failure: Exception | None = None
     finished: threading.Event = field(default_factory=threading.Event)
 
@@ -199,7 +201,7 @@ class Run:
     def _visit(self, numbers: Iterable[int], tasks: list[Task], alone: bool = False) -> None:
         """Run some cells and mark some exercises in one room, as far as it goes.
 
-        What ends the room early is put off, since something else may have ended it; a cell that took too long is not.
+        What ends the room early is put off until it can be alone, since something else may have ended it.
         """
         self.rooms += 1
         numbers = [i for i in numbers if alone or i not in self.skipped]
@@ -218,10 +220,6 @@ class Run:
             last = numbers[watch.cell]
             self.skipped[last] = why
             self.notes.append(f"{self._name(last)} was left out: {why}")
-            for task in tasks:
-                if watch.endless and task.id == self.cells[last].metadata.part:
-                    message = f"Its cell was stopped: {why}."
-                    self.marks[task.id] = Mark(task.id, 0, task.points, marking.FAILED, message)
 
     def _in_room(self, watch: Watch, numbers: list[int], tasks: list[Task], alone: bool) -> bool:
         """The same; whether the tests were reached."""
@@ -241,7 +239,7 @@ class Run:
             for thread in threads:
                 thread.start()
             try:
-                line = _answered(listening, watch)
+                line = _answered(listening, watch, len(numbers))
                 if line:
                     self._mark(tasks, line, watch, alone)
                     line.end()
@@ -296,7 +294,6 @@ class Run:
                 startup_timeout=60,
             )
         except CellTimeoutError:
-            watch.endless = True
             watch.stop(f"it did not end within {self.limits.cell:g} s")
         except DeadKernelError:
             pass
@@ -305,7 +302,8 @@ class Run:
                 watch.failure = SandboxError(f"no kernel could be started: {type(error).__name__}: {error}")
         finally:
             watch.finished.set()
-            context.destroy(linger=0)
+            manager.forget()
+            ensure_event_loop().close()
 
     def _guard(self, watch: Watch) -> None:
         """Look after the limits of the room as a whole."""
@@ -332,14 +330,18 @@ class Run:
         return Mark(task.id, None, task.points, status, message)
 
 
-def _answered(listening: socket.socket, watch: Watch) -> Line | None:
-    """The line, once the kernel has reached the tests; None if it never does."""
+def _answered(listening: socket.socket, watch: Watch, last: int) -> Line | None:
+    """The line, once the kernel has reached the tests, which come after the last cell; None if it never does."""
     listening.settimeout(0.02)
+    until = math.inf
     while True:
         try:
             return Line(listening.accept()[0])
         except TimeoutError:
-            if watch.finished.is_set():
+            if watch.cell == last:
+                until = min(until, time.monotonic() + ANSWERS)
+            if watch.finished.is_set() or time.monotonic() > until:
+                watch.why = watch.why or "it no longer runs what it is given" * (until < math.inf)
                 return None
 
 

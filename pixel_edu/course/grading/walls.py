@@ -90,7 +90,7 @@ class Limits(NamedTuple):
         output: KiB that a cell may show; the rest is cut off while it is read.
     """
 
-    cell: float = 60
+    cell: float = 30
     notebook: float = 300
     memory: int = 2048
     processes: int = 64
