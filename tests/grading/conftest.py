@@ -7,7 +7,7 @@ import pytest
 
 from pixel_edu.course.grading import escape, line
 from pixel_edu.course.grading.batch import Grader
-from pixel_edu.course.grading.marking import Tests
+from pixel_edu.course.grading.marking import Examiner
 from pixel_edu.course.grading.sandbox import SandboxError
 from pixel_edu.course.grading.walls import Limits
 from pixel_edu.course.grading.zygote import Zygote
@@ -36,4 +36,4 @@ def rung(zygote):
 
 @pytest.fixture(scope="session")
 def grader(zygote, rung):
-    return Grader(classroom.ASSIGNMENT, Tests(classroom.ASSIGNMENT), zygote, rung, LIMITS)
+    return Grader(classroom.ASSIGNMENT, Examiner(classroom.ASSIGNMENT), zygote, rung, LIMITS)

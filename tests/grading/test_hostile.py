@@ -303,15 +303,15 @@ def test_what_cannot_be_read_says_why_and_is_no_zero(what, grader):
 
 CURIOUS = """\
 import gc, os, pathlib, sys
-found, word = [], "stands-in-" + "hidden"
+found, has = [], lambda text: "-".join(["stands", "in", "hidden"]) in text
 for each in gc.get_objects():
     try:
-        found += [str(each)] if isinstance(each, (str, dict, list)) and word in str(each)[:10000] else []
+        found += [str(each)] if isinstance(each, (str, dict, list)) and has(str(each)[:10000]) else []
     except Exception: pass
 for root in ("/tmp", "/home", "/root", os.path.dirname(sys.argv[0]) or "."):
     for folder, _, files in os.walk(root):
         for file in files[:200]:
-            try: found += [file] if word in pathlib.Path(folder, file).read_text()[:100000] else []
+            try: found += [file] if has(pathlib.Path(folder, file).read_text()[:100000]) else []
             except Exception: pass
 print("found", found, dict(os.environ))
 import socket

@@ -46,7 +46,7 @@ def across(names, tmp_path):
     try:
         yield made
     finally:
-        made.end()
+        made.close()
         os.waitpid(pid, 0)
         os.unlink(path)
 

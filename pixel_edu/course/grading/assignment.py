@@ -83,8 +83,9 @@ class Assignment:
 
     @cached_property
     def key(self) -> str:
-        """A digest of what every answer runs in: the hand-out's code."""
-        return _digest(*(cell.source for cell in self.hand_out.cells if cell.cell_type == "code"))
+        """A digest of what every answer runs in: the hand-out's code, without the tests."""
+        cells = [cell for cell in self.hand_out.cells if cell.cell_type == "code"]
+        return _digest(*(cell.source for cell in cells if not cell.metadata.get("nbgrader", {}).get("grade")))
 
 
 def load(source: Path, name: str) -> Assignment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import time
@@ -16,7 +17,7 @@ import nbformat
 from pixel_edu.course.exercises import ExerciseError, grade_id
 from pixel_edu.course.grading import escape, walls
 from pixel_edu.course.grading.assignment import Assignment
-from pixel_edu.course.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Mark, Tests
+from pixel_edu.course.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Examiner, Mark
 from pixel_edu.course.grading.merge import Unreadable, merge
 from pixel_edu.course.grading.running import Run
 from pixel_edu.course.grading.store import ERROR, GRADED, PARTLY, UNREADABLE, Result, Store
@@ -94,7 +95,7 @@ class Grader:
     """
 
     def __init__(
-        self, assignment: Assignment, tests: Tests, zygote: Zygote, rung: str, limits: Limits
+        self, assignment: Assignment, tests: Examiner, zygote: Zygote, rung: str, limits: Limits
     ) -> None:
         self.assignment, self.tests, self.zygote, self.rung, self.limits = (
             assignment,
@@ -194,7 +195,7 @@ class Pool:
 
     def __init__(self, assignment: Assignment, zygote: Zygote, limits: Limits, jobs: int) -> None:
         self.assignment, self.zygote, self.limits = assignment, zygote, limits
-        self.tests = Tests(assignment)
+        self.tests = Examiner(assignment)
         self.context = multiprocessing.get_context("fork")
         self.workers = [self._worker() for _ in range(jobs)]
 
@@ -212,24 +213,25 @@ class Pool:
         walls.die_with_parent()
         other_end.close()
         zygote = Zygote(line=line)
-        while True:
-            try:
+        try:
+            while True:
                 rung, job = pipe.recv()
-            except EOFError:
-                os._exit(0)
-            pipe.send(Grader(self.assignment, self.tests, zygote, rung, self.limits).grade(job))
+                pipe.send(Grader(self.assignment, self.tests, zygote, rung, self.limits).grade(job))
+        except (EOFError, OSError):  # whoever asked has gone
+            os._exit(0)
 
     def grade(self, jobs: list[Job], rung: str) -> Iterator[tuple[Result, str]]:
         """Grade them all, in the order in which they get done."""
         todo, tries = list(reversed(jobs)), dict.fromkeys((job.submission.key for job in jobs), 0)
         busy: dict[Connection, tuple[Job, float]] = {}
         while todo or busy:
-            for pipe, _ in self.workers:
+            for pipe, _ in list(self.workers):
                 if todo and pipe not in busy:
                     job = todo.pop()
                     tries[job.submission.key] += 1
-                    pipe.send((rung, job))
                     busy[pipe] = (job, time.monotonic() + self.limits.notebook + SLACK)
+                    with contextlib.suppress(OSError):  # a worker that has died is seen below
+                        pipe.send((rung, job))
             ready = wait(list(busy), timeout=1)
             late = [pipe for pipe, (_, until) in busy.items() if time.monotonic() > until]
             for pipe in {*ready, *late}:

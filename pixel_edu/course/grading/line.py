@@ -43,7 +43,7 @@ class Line:
         self.line, self.broken, self.slow = line, "", False
         self._given: list[Callable] = []
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Let the kernel go on."""
         if not self.broken:
             try:

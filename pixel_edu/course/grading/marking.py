@@ -60,7 +60,7 @@ class Mark:
     tests_key: str = ""
 
 
-class Tests:
+class Examiner:
     """An assignment's tests, with the names that its first cells define.
 
     Raises:

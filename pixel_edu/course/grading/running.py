@@ -8,6 +8,7 @@ that it needs.
 from __future__ import annotations
 
 import ast
+import contextlib
 import logging
 import math
 import socket
@@ -29,7 +30,7 @@ from papermill.iorw import load_notebook_node
 from pixel_edu.course.grading import marking
 from pixel_edu.course.grading.assignment import Task
 from pixel_edu.course.grading.line import Broken, Line
-from pixel_edu.course.grading.marking import Mark, Tests
+from pixel_edu.course.grading.marking import Examiner, Mark
 from pixel_edu.course.grading.merge import Merged, defined
 from pixel_edu.course.grading.provisioner import ForkManager
 from pixel_edu.course.grading.sandbox import Room, SandboxError
@@ -147,7 +148,7 @@ class Run:
         limits: for all of it.
     """
 
-    def __init__(self, merged: Merged, tests: Tests, zygote: Zygote, rung: str, limits: Limits) -> None:
+    def __init__(self, merged: Merged, tests: Examiner, zygote: Zygote, rung: str, limits: Limits) -> None:
         self.cells, self.notes = merged.notebook.cells, list(merged.notes)
         self.metadata, self.executed = merged.notebook.metadata, merged.notebook
         self.tests, self.zygote, self.rung, self.limits = tests, zygote, rung, limits
@@ -241,8 +242,8 @@ class Run:
             try:
                 line = _answered(listening, watch, len(numbers))
                 if line:
-                    self._mark(tasks, line, watch, alone)
-                    line.end()
+                    with contextlib.closing(line):
+                        self._mark(tasks, line, watch, alone)
                     watch.finished.wait(2)
             finally:
                 watch.room.kill()
