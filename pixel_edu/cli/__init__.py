@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pixel_edu import __version__
-from pixel_edu.cli import course, data, evaluate, exercises, export, grade, sample, train
+from pixel_edu.cli import course, data, evaluate, exercises, export, grade, sample, submit, train
 from pixel_edu.config import UserError
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
@@ -32,6 +32,7 @@ app.command("export")(export.export)
 app.add_typer(course.app, name="course")
 app.add_typer(exercises.app, name="exercises")
 app.command("grade")(grade.grade)
+app.command("submit")(submit.submit)
 
 
 def _version(wanted: bool) -> None:

@@ -105,8 +105,13 @@ def load(source: Path, name: str) -> Assignment:
     return of(notebooks.read(found[0]), found[0].stem)
 
 
-def of(notebook: NotebookNode, name: str) -> Assignment:
+def of(notebook: NotebookNode, name: str, hand_out: NotebookNode | None = None) -> Assignment:
     """The assignment that a solution notebook makes.
+
+    Args:
+        notebook: the solution notebook.
+        name: such as "05_training".
+        hand_out: the students' copy; None makes it.
 
     Raises:
         ExerciseError: it is not as it must be.
@@ -120,9 +125,9 @@ def of(notebook: NotebookNode, name: str) -> Assignment:
     for cell in notebook.cells:
         if grade_id(cell):
             break
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and cell.get("id") != "install":
             setup += [line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!"))]
-    return Assignment(name, notebook, exercises.hand_out(notebook, name), tasks, "\n".join(setup))
+    return Assignment(name, notebook, hand_out or exercises.hand_out(notebook, name), tasks, "\n".join(setup))
 
 
 def _tasks(notebook: NotebookNode, name: str) -> Iterator[Task]:

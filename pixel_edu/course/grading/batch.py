@@ -18,7 +18,7 @@ from pixel_edu.course.exercises import ExerciseError, grade_id
 from pixel_edu.course.grading import escape, walls
 from pixel_edu.course.grading.assignment import Assignment
 from pixel_edu.course.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Examiner, Mark
-from pixel_edu.course.grading.merge import Unreadable, merge
+from pixel_edu.course.grading.merge import Unreadable, merge, untouched
 from pixel_edu.course.grading.running import Run
 from pixel_edu.course.grading.store import ERROR, GRADED, PARTLY, UNREADABLE, Result, Store
 from pixel_edu.course.grading.submissions import Submission
@@ -123,12 +123,10 @@ class Grader:
             outcome = Run(merged, self.tests, self.zygote, self.rung, self.limits).outcome(tasks)
             result.marks, result.notes, result.rooms = outcome.marks, outcome.notes, outcome.rooms
             result.answers = merged.answers
-            stubs = {grade_id(cell): cell.source for cell in self.assignment.hand_out.cells}
+            given = {grade_id(cell): cell for cell in self.assignment.hand_out.cells}
+            blank = {id for id, answer in merged.answers.items() if untouched(given[id], answer)}
             for mark in result.marks:
-                if (
-                    mark.status == FAILED
-                    and merged.answers.get(mark.id, "").strip() == stubs[mark.id].strip()
-                ):
+                if mark.status == FAILED and mark.id in blank:
                     mark.status, mark.message, mark.remark = UNWRITTEN, NOTHING, ""
             executed = nbformat.writes(outcome.notebook)
         except Unreadable as error:

@@ -168,6 +168,8 @@ def defined(source: str) -> Iterable[str]:
     ]
 
 
-def untouched(cell: NotebookNode) -> bool:
-    """Whether an answer's cell is as it was handed out."""
-    return cell.metadata.nbgrader.get("checksum") == checksum(cell)
+def untouched(given: NotebookNode, answer: str) -> bool:
+    """Whether an answer is what stood in its cell when it was handed out."""
+    return answer.strip() == given.source.strip() and given.metadata.nbgrader.get("checksum") == checksum(
+        given
+    )

@@ -1,0 +1,153 @@
+"""The commands, as an instructor and a student type them."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "book" / "instructors.md"
+
+
+def run(*arguments, cwd=ROOT):
+    command = [sys.executable, "-m", "pixel_edu.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def demo(rung, tmp_path_factory):
+    """The made-up class, graded."""
+    out = tmp_path_factory.mktemp("demo")
+    return out, run("grade", "--demo", "--out", out, "--cell-seconds", 5)
+
+
+def lines(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_made_up_class_is_graded(demo):
+    out, done = demo
+    assert done.returncode == 1, done.stdout + done.stderr  # one file cannot be read
+    assert "30 of 30 files graded now" in done.stdout
+    assert "quinn.ipynb: unreadable: it is no notebook" in done.stdout
+    rows = {row["student"]: row for row in lines(out / "grades.csv")}
+    assert len(rows) == 30
+    assert {row["status"] for row in rows.values()} == {"graded", "unreadable"}
+    assert rows["quinn"]["score"] == ""
+    assert rows["emil"]["ex-02-1"] == rows["gita"]["ex-02-1"] == "0"
+    assert rows["bela"]["notes"] == "3 cells of their own kept"
+    assert float(rows["amir"]["penalty"]) == pytest.approx(0.1 * float(rows["amir"]["points"]))
+    assert rows["hugo"]["days late"] == "0"
+    report = (out / "report.html").read_text()
+    assert re.search("<td>tara</td><td>ugo</td>", report)
+    assert len(list((out / "feedback").glob("*.html"))) == 30
+
+
+def test_the_same_command_again_grades_nothing(demo):
+    out, _ = demo
+    before = {path: path.stat().st_mtime_ns for path in (out / "marks").iterdir()}
+    again = run("grade", out / "submissions", "-a", "02_noise", "--out", out)
+    assert "0 of 30 files graded now" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in (out / "marks").iterdir()} == before
+
+
+def test_one_student_again(demo):
+    out, _ = demo
+    again = run(
+        "grade", out / "submissions", "-a", "02", "--out", out, "--student", "ada", "--exercise", "ex-02-3"
+    )
+    assert "1 of 30 files graded now" in again.stdout
+    assert "graded again: 1; marks that changed: 0" in again.stdout
+
+
+def test_the_guides_worked_example_is_what_the_command_says(demo):
+    """What the instructor's guide shows is what was printed, but for times and the machine's sandbox."""
+    out, done = demo
+    shown = re.search(r"```text\n(02_noise: 30 of 30.+?)```", DEMO.read_text(), re.DOTALL)[1]
+
+    def plain(text):
+        text = re.sub(r"sandbox: \w+; workers: \d+", "sandbox", text).replace(str(out), "results")
+        return [
+            " ".join(line.split()) for line in re.sub(r" in \d+ s", "", text).splitlines() if line.strip()
+        ]
+
+    assert plain(shown) == plain(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "code"),
+    [
+        ([], "give the folder of what was handed in, and --assignment", 2),
+        (["none", "-a", "02_noise"], "none: there is no such folder", 1),
+        (["exercises", "-a", "99_none"], "there is no assignment '99_none'; there are 01_pixels", 1),
+        (["exercises", "-a", "02", "--student", "zoe"], "--student zoe: there is none of that name", 2),
+        (
+            ["exercises", "-a", "02", "--exercise", "ex-05-1"],
+            "--exercise ex-05-1: there is none of that name",
+            2,
+        ),
+        (["exercises", "-a", "02", "--sandbox", "sand"], "--sandbox sand: use auto, bubblewrap", 2),
+        (["exercises", "-a", "02", "--late", "none.yaml"], "none.yaml: No such file", 1),
+        (
+            ["exercises", "-a", "02", "--cell-seconds", "400"],
+            "--cell-seconds is more than --notebook-seconds",
+            1,
+        ),
+    ],
+)
+def test_misuse_is_one_sentence(arguments, says, code, tmp_path):
+    done = run("grade", *arguments, "--out", tmp_path)
+    assert says in done.stderr, done.stdout + done.stderr
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1)
+
+
+def test_a_student_looks_before_handing_in(demo, tmp_path):
+    out, _ = demo
+    blank = run("submit", "--dry-run", ROOT / "exercises" / "02_noise.ipynb")
+    assert blank.returncode == 1
+    assert "0 of 7 pass" in blank.stdout
+    tidy = run("submit", "--dry-run", out / "submissions" / "nora.ipynb")
+    assert tidy.returncode == 0, tidy.stdout + tidy.stderr
+    assert "7 of 7 pass" in tidy.stdout
+    assert "ex-02-1-marks" in tidy.stdout
+    loops = run("submit", "--dry-run", out / "submissions" / "gita.ipynb")
+    assert "loop that never ends" in " ".join(loops.stdout.split())
+    assert "hands nothing in" in run("submit", "x.ipynb").stderr
+    for name, says in (
+        ("none.ipynb", "No such file"),
+        ("empty.ipynb", "it is empty"),
+        ("x.ipynb", "it has no exercises"),
+    ):
+        if name != "none.ipynb":
+            (tmp_path / name).write_text(
+                "" if "empty" in name else '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
+            )
+        done = run("submit", "--dry-run", tmp_path / name)
+        assert says in done.stderr
+        assert done.returncode == 1
+
+
+def test_a_private_folder_is_a_source(rung, tmp_path):
+    """Hand out from it, grade with it; hidden tests stay in it."""
+    private = tmp_path / "private"
+    private.mkdir()
+    notebook = json.loads((ROOT / "solutions" / "02_noise.ipynb").read_text())
+    text = json.dumps(notebook).replace("range(1, 4)", "range(5, 7)")
+    (private / "02_noise.ipynb").write_text(text)
+    done = run("exercises", "build", "--source", private, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "range(5, 7)" not in (tmp_path / "out" / "02_noise.ipynb").read_text()
+    class_ = tmp_path / "class"
+    class_.mkdir()
+    shutil.copy(private / "02_noise.ipynb", class_ / "ada.ipynb")
+    os.utime(class_ / "ada.ipynb")
+    done = run("grade", class_, "-a", "02_noise", "--source", private, "--out", tmp_path / "results")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines(tmp_path / "results" / "grades.csv")[0]["points"] == "11"

@@ -1,0 +1,210 @@
+"""Marks in the forms of others: Canvas, Moodle, Gradescope, nbgrader; deadlines; pages."""
+
+import csv
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from pixel_edu.config import UserError
+from pixel_edu.course.grading import gradebook, late, pages, similar
+from pixel_edu.course.grading.late import Policy
+from pixel_edu.course.grading.marking import Mark
+from pixel_edu.course.grading.store import Result
+from tests.grading.classroom import ASSIGNMENT
+
+TIME = "2026-03-02T22:00:00+00:00"
+
+
+def result(student, points=2, number="", time=TIME, **more):
+    marks = [
+        Mark("why", None, 5, "by hand", "A person marks this."),
+        Mark("double", points, 2, "passed" if points == 2 else "failed", "It is <b>not</b> `so`."),
+        Mark("scale", 3, 3, "passed", "Passed."),
+        Mark("steps", 0, 3, "not written", "There is no answer yet."),
+    ]
+    made = Result(f"k{student}", f"{student}.ipynb", student, number, time, marks=marks)
+    return Result(**vars(made) | more)
+
+
+def table(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.reader(stream))
+
+
+ROWS = gradebook.rows([result("ada", 2, "11"), result("bo", 0.5, "12"), result("cy", 1)], {}, Policy())
+CANVAS = """\
+Student,ID,SIS User ID,SIS Login ID,Section,Homework 1 (77),A test 90 (78)
+    Points Possible,,,,,10,13
+"Lovelace, Ada",11,u1,al,A,9,
+Bo,12,u2,bo2,A,8,EX
+Dora,14,u4,dd,A,7,
+"""
+MOODLE = """\
+Kennung,Vollständiger Name,Bewertung,Zuletzt geändert (Bewertung)
+Teilnehmer/in11,Ada Lovelace,,-
+Teilnehmer/in12,Bo,,-
+"""
+
+
+def test_canvas_gets_its_own_file_back_with_one_column_filled(tmp_path):
+    (tmp_path / "in.csv").write_text("\ufeff" + CANVAS, encoding="utf-8")
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
+    lines = table(tmp_path / "out.csv")
+    assert lines[0] == table(tmp_path / "in.csv")[0] or lines[0][0] == "Student"
+    assert [line[6] for line in lines] == ["A test 90 (78)", "13", "5", "EX", ""]
+    assert [line[5] for line in lines] == ["Homework 1 (77)", "10", "9", "8", "7"]
+    assert (filled.students, filled.without) == (1, ["cy"])
+
+
+def test_canvas_without_the_column_says_which_there_are(tmp_path):
+    (tmp_path / "in.csv").write_text(CANVAS.replace("A test 90", "Essay"))
+    with pytest.raises(UserError, match=r"Name it with --column; there are: Homework 1 \(77\), Essay \(78\)"):
+        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
+    gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "Essay (78)")
+    assert table(tmp_path / "out.csv")[2][6] == "5"
+    (tmp_path / "in.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="cannot be read as a table"):
+        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
+
+
+def test_moodle_in_any_language(tmp_path):
+    (tmp_path / "in.csv").write_text(MOODLE, encoding="utf-8")
+    with pytest.raises(UserError, match="there are: Kennung"):
+        gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
+    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "Bewertung")
+    assert [line[2] for line in table(tmp_path / "out.csv")] == ["Bewertung", "5", "3.5"]
+    assert filled.without == ["cy"]
+
+
+def test_gradescope_and_nbgrader(tmp_path):
+    gradebook.gradescope(tmp_path, ROWS)
+    (path,) = tmp_path.glob("ada-*/results.json")
+    content = json.loads(path.read_text())
+    assert content["score"] == 5
+    assert content["tests"][1] == {
+        "name": "double",
+        "score": 2,
+        "max_score": 2,
+        "output": "It is <b>not</b> `so`.",
+        "visibility": "visible",
+        "status": "passed",
+    }
+    assert "status" not in content["tests"][0]
+    gradebook.nbgrader(tmp_path / "n.csv", ROWS, ASSIGNMENT, Policy())
+    lines = table(tmp_path / "n.csv")
+    assert lines[0] == list(gradebook.NBGRADER)
+    assert lines[1][:4] == ["90_test", "", TIME, "ada"]
+    assert lines[2][-4:] == ["3.5", "0", "3.5", "13"]
+
+
+def test_the_last_file_that_could_be_graded_counts():
+    rows = gradebook.rows(
+        [
+            result("ada", 1, time="2026-03-01T00:00:00+00:00"),
+            result("ada", 2, time="2026-03-02T00:00:00+00:00"),
+            result("ada", 2, time="2026-03-03T00:00:00+00:00", status="unreadable", marks=[]),
+        ],
+        {},
+        Policy(),
+    )
+    assert len(rows) == 3
+    assert gradebook.one_each(rows)["ada"].raw == 5
+
+
+@pytest.mark.parametrize(
+    ("hours", "days"), [(-1, 0), (0, 0), (0.2, 0), (0.3, 1), (24, 1), (24.3, 2), (1000, 42)]
+)
+def test_days_late_are_days_begun(hours, days):
+    deadline = datetime(2026, 3, 2, 22, tzinfo=UTC)
+    policy = Policy(deadline, grace_minutes=15)
+    time = datetime.fromtimestamp(deadline.timestamp() + 3600 * hours, UTC)
+    assert policy.days("ada", time.isoformat()) == days
+
+
+def test_what_lateness_costs(tmp_path):
+    path = tmp_path / "late.yaml"
+    path.write_text(
+        "deadline: 2026-03-01T22:00:00+00:00\npercent_per_day: 20\npercent_at_most: 50\ndays_at_most: 5\n"
+        "extensions: {bo: 2026-03-02}\nhanded_in: {cy: 2026-03-20T00:00:00+00:00}\n"
+    )
+    rows = gradebook.rows([result("ada"), result("bo"), result("cy")], {}, late.load(path))
+    assert [(row.days, row.penalty, row.score) for row in rows] == [(1, 1, 4), (0, 0, 5), (19, 5, 0)]
+    assert Policy(percent_per_day=20, percent_at_most=50).penalty(10, 4) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("dedline: 2026-03-01", "'dedline' is no key of it: use days_at_most"),
+        ("deadline: tomorrow", "deadline is 'tomorrow': write a time"),
+        ("percent_per_day: -3", "percent_per_day is -3: use a number"),
+        ("extensions: 3", "extensions is no list"),
+        ("extensions: {bo: soon}", "extensions, bo is 'soon'"),
+        ("[", "it is not YAML"),
+        ("", "it has no keys"),
+    ],
+)
+def test_a_bad_file_of_deadlines_says_where(text, says, tmp_path):
+    path = tmp_path / "late.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=says):
+        late.load(path)
+    with pytest.raises(UserError, match="No such file"):
+        late.load(tmp_path / "none.yaml")
+
+
+def test_no_table_starts_a_formula(tmp_path):
+    rows = gradebook.rows([result("=cmd|x"), result("+1"), result("@a")], {}, Policy())
+    gradebook.grades(tmp_path / "g.csv", rows, ASSIGNMENT)
+    assert not [word for line in table(tmp_path / "g.csv") for word in line if word[:1] in "=+@" and word]
+
+
+def test_a_students_page_says_what_they_got_and_escapes_all(tmp_path):
+    row = gradebook.rows(
+        [result("ada <x>", 0)], {("ada <x>.ipynb", "double"): {"comment": "see <me>"}}, Policy()
+    )
+    assert pages.feedback(tmp_path, row, ASSIGNMENT) == 1
+    (page,) = tmp_path.glob("ada-x-*.html")
+    text = page.read_text()
+    assert "It is &lt;b&gt;not&lt;/b&gt; <code>so</code>." in text
+    assert "see &lt;me&gt;" in text
+    assert "ada &lt;x&gt;" in text
+    assert "default-src 'none'" in text
+
+
+def test_a_page_for_what_could_not_be_graded(tmp_path):
+    rows = gradebook.rows(
+        [
+            result("ada", status="unreadable", reason="it is empty", marks=[]),
+            result("bo", status="grader error", reason="OSError: secret path", marks=[]),
+        ],
+        {},
+        Policy(),
+    )
+    pages.feedback(tmp_path, rows, ASSIGNMENT)
+    assert "it is empty" in next(tmp_path.glob("ada*")).read_text()
+    text = next(tmp_path.glob("bo*")).read_text()
+    assert "This is no mark" in text
+    assert "secret path" not in text
+
+
+def test_the_report_groups_mistakes_whatever_their_numbers(tmp_path):
+    results = [result("ada"), result("bo"), result("cy", 2)]
+    results[0].marks[1] = Mark("double", 0, 2, "failed", "wrong at [1, 2], 3.5 instead of 4")
+    results[1].marks[1] = Mark("double", 0, 2, "failed", "hidden", remark="wrong at [7], -1e-5 instead of 2")
+    pages.report(tmp_path / "r.html", gradebook.rows(results, {}, Policy()), ASSIGNMENT)
+    text = (tmp_path / "r.html").read_text()
+    assert "<td class=n>2</td><td>double</td><td>wrong at …, … instead of …</td>" in text
+
+
+def test_near_copies_are_named_and_common_answers_are_not():
+    common = (
+        "def double(x):\n    return 2 * x  # twice as much as it was before, and not a bit more than that\n"
+    )
+    odd = "first, second = x[::2], x[1::2]\nfor wobble in (first, second):\n    wobble *= 3; wobble -= wobble / 3\n"
+    class_ = [result(f"s{i}", answers={"double": common}) for i in range(12)]
+    class_ += [result("t1", answers={"double": odd}), result("t2", answers={"double": "\n\n" + odd})]
+    (pair,) = similar.pairs(class_, {})
+    assert (pair.first, pair.second, pair.share) == ("t1", "t2", 1)
+    assert similar.pairs(class_, {"double": odd}) == []

@@ -1,0 +1,93 @@
+"""The sandbox holds on every rung, and says so when it does not."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from pixel_edu.course.grading import escape, sandbox, walls
+from pixel_edu.course.grading.batch import Grader
+from pixel_edu.course.grading.sandbox import Room, SandboxError
+from tests.grading.classroom import ASSIGNMENT, FULL, job, points, solved
+from tests.grading.conftest import LIMITS
+
+HERE = {
+    "bubblewrap": shutil.which("bwrap"),
+    "namespaces": shutil.which("unshare") and walls.landlock_version(),
+    "landlock": walls.landlock_version() >= 6,
+}
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_nothing_escapes(name, zygote):
+    if not HERE[name]:
+        pytest.skip(f"this machine has no {name}")
+    assert escape.escapes(name, zygote) == []
+
+
+def test_the_self_test_notices_when_there_are_no_walls(zygote):
+    through = escape.escapes("none", zygote)
+    assert {"read a file of the grader's", "reach the network", "end another process"} <= set(through)
+
+
+def test_a_sandbox_that_leaks_is_refused(zygote, rung, monkeypatch):
+    if rung != "bubblewrap":
+        pytest.skip("there is no bubblewrap")
+    checks = sandbox.Path(escape.pixel_edu.__file__).parent / "course" / "checks"
+    monkeypatch.setattr(sandbox, "hidden", lambda: Leaky([checks]))
+    with pytest.raises(SandboxError, match="a notebook could read the checks of the exercises"):
+        escape.choose("bubblewrap", zygote)
+
+
+class Leaky(list):
+    """Known to who asks for the first, hidden from who builds walls of all."""
+
+    def __iter__(self):
+        return iter(())
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_every_rung_gives_the_same_marks(name, zygote, grader):
+    if not HERE[name]:
+        pytest.skip(f"this machine has no {name}")
+    own = Grader(ASSIGNMENT, grader.tests, zygote, name, LIMITS)
+    result, _ = own.grade(job(solved()))
+    assert (points(result), result.rung) == (FULL, name), result
+
+
+def test_a_room_leaves_nothing_behind(rung):
+    with Room(rung, LIMITS) as room:
+        folder, holder = room.folder, room.holder
+        assert (folder / "home").is_dir()
+    assert not folder.exists()
+    assert holder is None or holder.poll() is not None
+
+
+def test_a_killed_grader_takes_its_rooms_along(rung):
+    if rung == "landlock":
+        pytest.skip("this rung has no processes of its own until a kernel starts")
+    code = (
+        "import time\nfrom pixel_edu.course.grading.sandbox import Room\n"
+        "from pixel_edu.course.grading.walls import Limits\n"
+        f"room = Room({rung!r}, Limits())\nprint(room.leader, flush=True)\ntime.sleep(60)"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    leader = int(run.stdout.readline())
+    run.kill()
+    run.communicate()
+    for _ in range(200):
+        if not os.path.exists(f"/proc/{leader}"):
+            return
+        sandbox.time.sleep(0.02)
+    pytest.fail("the room still runs")
+
+
+def test_an_unknown_sandbox_says_what_to_do(zygote, monkeypatch):
+    monkeypatch.setattr(escape, "RUNGS", ("bubblewrap", "none"))
+    monkeypatch.setattr(escape.shutil, "which", lambda _: None)
+    with pytest.raises(
+        SandboxError, match=r"bubblewrap is not installed.*--sandbox none if you trust everybody"
+    ):
+        escape.choose("auto", zygote)
