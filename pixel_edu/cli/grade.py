@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
     from rich.progress import Progress
 
     from pixel_edu.course.grading.assignment import Assignment
     from pixel_edu.course.grading.batch import Job
     from pixel_edu.course.grading.gradebook import Row
-    from pixel_edu.course.grading.store import Store
+    from pixel_edu.course.grading.store import Result, Store
     from pixel_edu.course.grading.walls import Limits
 
 
@@ -65,6 +68,19 @@ def grade(
         float, typer.Option(min=1, help="A whole submission may take as long.")
     ] = 300,
     memory: Annotated[int, typer.Option(min=64, help="MiB that a submission may use.")] = 2048,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            help="Grade on a dask.distributed cluster: the scheduler's address, such as tls://login1:8786.",
+            show_default="this machine",
+        ),
+    ] = "",
+    shard: Annotated[
+        str,
+        typer.Option(
+            metavar="I/N", help="Grade only the I-th of N parts, and write no tables.", show_default="all"
+        ),
+    ] = "1/1",
     demo: Annotated[
         bool, typer.Option("--demo", help="Make up a class of 30 in OUT/submissions, and grade it.")
     ] = False,
@@ -76,7 +92,7 @@ def grade(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from pixel_edu.config import UserError
     from pixel_edu.course.grading import assignment as assignments
-    from pixel_edu.course.grading import gradebook
+    from pixel_edu.course.grading import batch, gradebook
     from pixel_edu.course.grading import late as lateness
     from pixel_edu.course.grading import sandbox as sandboxes
     from pixel_edu.course.grading import submissions as files
@@ -100,6 +116,7 @@ def grade(
     found = files.find(submissions)
     _known(student, {each.student for each in found}, "student", "handed in")
     _known(exercise, {task.id for task in what.tasks}, "exercise", f"in {what.name}")
+    part = _part(shard)
     policy = lateness.load(late) if late else lateness.Policy()
     if cell_seconds > notebook_seconds:
         raise UserError(
@@ -110,7 +127,11 @@ def grade(
     manual = gradebook.read_manual(out / "manual.csv")
     console = _console()
     began = time.monotonic()
-    done = _run(console, what, found, store, limits, jobs, sandbox, student, exercise)
+    todo = batch.plan(found, what, store, student, exercise, part)
+    done = _run(console, what, todo, store, limits, jobs, sandbox, scheduler)
+    if part[1] > 1:
+        console.print(f"part {shard}: {done} files graded; run this once more without --shard for the tables")
+        return
     results = [store.load(each.key) for each in found]
     results = [each for each in results if each]
     waiting = gradebook.write_manual(out / "manual.csv", results)
@@ -134,6 +155,14 @@ def grade(
         raise typer.Exit(1)
 
 
+def _part(shard: str) -> tuple[int, int]:
+    """1/3 as numbers."""
+    match = re.fullmatch(r"(\d+)/(\d+)", shard)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise typer.BadParameter(f"--shard {shard}: use I/N with I from 1 to N, such as 3/10")
+    return int(match[1]), int(match[2])
+
+
 def _known(wanted: list[str] | None, known: set[str], what: str, where: str) -> None:
     for each in wanted or []:
         if each not in known:
@@ -152,42 +181,67 @@ def _console() -> Console:
 def _run(
     console: Console,
     what: Assignment,
-    found: list,
+    todo: list[Job],
     store: Store,
     limits: Limits,
     jobs: int | None,
     sandbox: str,
-    students: list[str] | None,
-    exercises: list[str] | None,
+    scheduler: str,
 ) -> int:
     """Grade what has to be; how many that was."""
-    from pixel_edu.course.grading import batch
-    from pixel_edu.course.grading.zygote import Zygote
-
-    todo: list[Job] = batch.plan(found, what, store, students, exercises)
     if not todo:
         return 0
-    batch.sweep()
-    jobs = min(jobs or batch.cores(), len(todo))
     with contextlib.ExitStack() as stack:
-        with console.status(
-            "getting ready: torch, workers, the sandbox's self-test, the solution's own marks"
-        ):
-            zygote = stack.enter_context(contextlib.closing(Zygote()))
-            pool = stack.enter_context(batch.Pool(what, zygote, limits, jobs))
-            rung = batch.ready(what, zygote, pool, sandbox, limits)
-        console.print(
-            f"{what.name}: {len(todo)} of {len(found)} files to grade; sandbox: {rung}; workers: {jobs}"
-        )
-        if rung == "none":
-            console.print("no sandbox: whatever is in these notebooks can read and change your files")
+        if scheduler:
+            results = _on_cluster(console, what, todo, limits, sandbox, scheduler)
+        else:
+            results = _here(console, stack, what, todo, limits, jobs, sandbox)
         bar = stack.enter_context(_bar(console))
         progress = bar.add_task("grading", total=len(todo), who="")
-        for result, notebook in pool.grade(todo, rung):
+        for result, notebook in results:
             store.save(result, notebook)
             bar.update(progress, advance=1, who=result.student[:24], refresh=True)
     _differences(console, [job for job in todo if job.before], store)
     return len(todo)
+
+
+def _here(
+    console: Console,
+    stack: contextlib.ExitStack,
+    what: Assignment,
+    todo: list[Job],
+    limits: Limits,
+    jobs: int | None,
+    sandbox: str,
+) -> Iterator[tuple[Result, str]]:
+    """Results from workers on this machine."""
+    from pixel_edu.course.grading import batch
+    from pixel_edu.course.grading.zygote import Zygote
+
+    batch.sweep()
+    jobs = min(jobs or batch.cores(), len(todo))
+    with console.status("getting ready: torch, workers, the sandbox's self-test, the solution's own marks"):
+        zygote = stack.enter_context(contextlib.closing(Zygote()))
+        pool = stack.enter_context(batch.Pool(what, zygote, limits, jobs))
+        rung = batch.ready(what, zygote, pool, sandbox, limits)
+    console.print(f"{what.name}: {len(todo)} files to grade; sandbox: {rung}; workers: {jobs}")
+    if rung == "none":
+        console.print("no sandbox: whatever is in these notebooks can read and change your files")
+    return pool.grade(todo, rung)
+
+
+def _on_cluster(
+    console: Console, what: Assignment, todo: list[Job], limits: Limits, sandbox: str, scheduler: str
+) -> Iterator[tuple[Result, str]]:
+    """Results from a cluster."""
+    from pixel_edu.course.grading import cluster
+
+    if not cluster.is_local(scheduler):
+        console.print(
+            f"{scheduler}: the way there is not encrypted: use tls:// where others share the network"
+        )
+    console.print(f"{what.name}: {len(todo)} files to grade on {scheduler}")
+    return cluster.grade(scheduler, todo, what, sandbox, limits)
 
 
 def _bar(console: Console) -> Progress:

@@ -70,7 +70,7 @@ def test_one_student_again(demo):
 def test_the_guides_worked_example_is_what_the_command_says(demo):
     """What the instructor's guide shows is what was printed, but for times and the machine's sandbox."""
     out, done = demo
-    shown = re.search(r"```text\n(02_noise: 30 of 30.+?)```", DEMO.read_text(), re.DOTALL)[1]
+    shown = re.search(r"```text\n(02_noise: 30 files.+?)```", DEMO.read_text(), re.DOTALL)[1]
 
     def plain(text):
         text = re.sub(r"sandbox: \w+; workers: \d+", "sandbox", text).replace(str(out), "results")

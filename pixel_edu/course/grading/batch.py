@@ -52,6 +52,7 @@ def plan(
     store: Store,
     students: list[str] | None = None,
     exercises: list[str] | None = None,
+    shard: tuple[int, int] = (1, 1),
 ) -> list[Job]:
     """What has to be graded: what is new, what failed for the grader's own fault, and what a changed test touches.
 
@@ -61,10 +62,13 @@ def plan(
         store: what is graded already.
         students: grade these again, and no others.
         exercises: mark these again, and no others.
+        shard: (i, n): only the i-th of n parts.
     """
     jobs = []
     for submission in submissions:
         if students and submission.student not in students:
+            continue
+        if int(submission.key, 16) % shard[1] != shard[0] - 1:
             continue
         before = store.load(submission.key)
         if before and (before.status == ERROR or before.run_key != assignment.key):
@@ -161,6 +165,14 @@ def joined(result: Result, job: Job, assignment: Assignment) -> Result:
     return result
 
 
+def given_up(job: Job, assignment: Assignment, why: str) -> Result:
+    """The result of a submission that could not be graded, for no fault of the student's."""
+    submission = job.submission
+    result = Result(submission.key, submission.file, submission.student, submission.number, submission.time)
+    result.status, result.reason = ERROR, why
+    return joined(result, job, assignment)
+
+
 def prove(grader: Grader) -> None:
     """Grade the instructor's own solution, which must get all points: else the tests are wrong.
 
@@ -243,18 +255,7 @@ class Pool:
                     if tries[job.submission.key] < TRIES:
                         todo.append(job)
                     else:
-                        yield self._given_up(job), ""
-
-    def _given_up(self, job: Job) -> Result:
-        submission = job.submission
-        result = Result(
-            submission.key, submission.file, submission.student, submission.number, submission.time
-        )
-        result.status, result.reason = (
-            ERROR,
-            "the process that graded it ended, twice: run again with --jobs 1",
-        )
-        return joined(result, job, self.assignment)
+                        yield given_up(job, self.assignment, "the process that graded it ended, twice"), ""
 
     def _replace(self, pipe: Connection) -> None:
         for i, (theirs, process) in enumerate(self.workers):
