@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -30,14 +32,38 @@ def build(
             "--force", help="Write over notebooks that hold answers; they are kept beside the new ones."
         ),
     ] = False,
+    students: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with a student a line: each gets a folder, with variants of their own.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of who gets which variant; grade needs the same.")] = 0,
 ) -> None:
     """Write a student's copy of every solution notebook: without solutions, hidden tests and outputs."""
     from pixel_edu.course import exercises, repository
 
+    copies = _copies(students, seed) if students else None
     stale = []
-    for path, state in exercises.build(source, out, repository(), check, force):
+    for path, state in exercises.build(source, out, repository(), check, force, copies):
         typer.echo(f"{path}: {state}")
         stale += [path] if state == "out of date" else []
     if stale:
         typer.echo(f"out of date: {', '.join(map(str, stale))}; run: pixel-edu exercises build", err=True)
         raise typer.Exit(1)
+
+
+def _copies(students: Path, seed: int) -> dict[str, Callable]:
+    """What makes each student's source."""
+    from pixel_edu.config import UserError
+    from pixel_edu.course.grading import variants
+
+    try:
+        names = [line.strip() for line in students.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise UserError(f"{students}: {error.strerror}: give a file with a student a line") from None
+    for name in names:
+        if "/" in name or name.startswith("."):
+            raise UserError(f"{students}: {name!r} cannot be a folder's name: leave out / and a first dot")
+    return {name: functools.partial(variants.of_student, student=name, seed=seed) for name in names}

@@ -63,6 +63,12 @@ def grade(
     column: Annotated[
         str, typer.Option(help="Title of the column to fill in that file.", show_default="found by its name")
     ] = "",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Who got which variant: the seed of exercises build --students.", show_default=False
+        ),
+    ] = None,
     cell_seconds: Annotated[float, typer.Option(min=0.1, help="A cell may run as long.")] = 30,
     notebook_seconds: Annotated[
         float, typer.Option(min=1, help="A whole submission may take as long.")
@@ -112,7 +118,7 @@ def grade(
         )
     if sandbox not in ("auto", *sandboxes.RUNGS):
         raise typer.BadParameter(f"--sandbox {sandbox}: use auto, {', '.join(sandboxes.RUNGS)}")
-    what = assignments.load(source, assignment)
+    what = assignments.load(source, assignment, seed)
     found = files.find(submissions)
     _known(student, {each.student for each in found}, "student", "handed in")
     _known(exercise, {task.id for task in what.tasks}, "exercise", f"in {what.name}")

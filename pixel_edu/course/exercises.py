@@ -17,7 +17,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +100,13 @@ def exercises_of(notebook: NotebookNode, name: str = "") -> list[Exercise]:
         ExerciseError: a cell is missing or not as it must be.
     """
     cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+    counts = Counter(grade_id(cell) for cell in notebook.cells if grade_id(cell))
+    twice = [id for id, count in counts.items() if count > 1]
+    if twice:
+        raise ExerciseError(
+            f"{name}: there are several cells {twice[0]}: give each its own name, or, if they are variants, say with "
+            "--students who gets one"
+        )
     found = []
     for id in [each for each in cells if ID.fullmatch(each)]:
         missing = [f"{id}-{part}" for part in ("task", "check", "marks") if f"{id}-{part}" not in cells]
@@ -203,7 +211,12 @@ def sources(folder: Path) -> list[Path]:
 
 
 def build(
-    source: Path, out: Path, repository: str, check: bool = False, force: bool = False
+    source: Path,
+    out: Path,
+    repository: str,
+    check: bool = False,
+    force: bool = False,
+    copies: Mapping[str, Callable[[NotebookNode], NotebookNode]] | None = None,
 ) -> Iterator[tuple]:
     """Write the hand-out of every solution notebook that needs it.
 
@@ -213,6 +226,7 @@ def build(
         repository: see `hand_out`.
         check: write nothing.
         force: write over answers; the notebook that holds them is kept beside it, as `02_noise.mine.ipynb`.
+        copies: folders below `out`, and what makes the source of each from a solution notebook; None is one copy.
 
     Yields:
         (path, state): "unchanged", "written" or, with `check`, "out of date".
@@ -221,10 +235,11 @@ def build(
         ExerciseError: a source is not as it must be, or a hand-out holds answers.
     """
     texts = {
-        out / path.name: notebooks.text(
-            hand_out(notebooks.read(path), f"{source.name}/{path.name}", repository)
+        out / folder / path.name: notebooks.text(
+            hand_out(chosen(notebooks.read(path)), f"{source.name}/{path.name}", repository)
         )
         for path in sources(source)
+        for folder, chosen in (copies or {"": lambda notebook: notebook}).items()
     }
     for path, text in texts.items():
         there = path.read_text(encoding="utf-8") if path.exists() else None
@@ -234,6 +249,7 @@ def build(
             yield path, "out of date"
         else:
             _keep_answers(path, force)
+            path.parent.mkdir(parents=True, exist_ok=True)
             notebooks.write(notebooks.nbformat.reads(text, as_version=4), path)
             yield path, "written"
 

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from pixel_edu import __version__
 from pixel_edu.course import checking, exercises, notebooks, values
 from pixel_edu.course.exercises import ExerciseError, grade_id
+from pixel_edu.course.grading import variants
 
 BESIDE = "beside-answers"
 """Tag of a test that cannot run apart from the answers; its result is shown as one that can be forged."""
@@ -68,6 +69,8 @@ class Assignment:
         hand_out: the students' copy.
         tasks: in order.
         setup: source of the code cells before the first exercise.
+        variants: the assignment in all its variants, where students get different ones; else this alone.
+        seed: of who gets which.
     """
 
     name: str
@@ -75,6 +78,15 @@ class Assignment:
     hand_out: NotebookNode
     tasks: list[Task]
     setup: str
+    variants: tuple[Assignment, ...] = ()
+    seed: int | None = None
+
+    def of_student(self, student: str) -> Assignment:
+        """The assignment as one student got it."""
+        if self.seed is None:
+            return self
+        mine = variants.of_student(self.notebook, student, self.seed)
+        return _of(mine, self.name)
 
     @property
     def points(self) -> float:
@@ -88,12 +100,13 @@ class Assignment:
         return _digest(*(cell.source for cell in cells if not cell.metadata.get("nbgrader", {}).get("grade")))
 
 
-def load(source: Path, name: str) -> Assignment:
+def load(source: Path, name: str, seed: int | None = None) -> Assignment:
     """Read an assignment.
 
     Args:
         source: folder of the solution notebooks.
         name: such as "05_training", or its number, "05".
+        seed: of who gets which variant, where there are some.
 
     Raises:
         ExerciseError: there is none of that name, or its notebook is not as it must be.
@@ -102,20 +115,39 @@ def load(source: Path, name: str) -> Assignment:
     if len(found) != 1:
         known = ", ".join(path.stem for path in exercises.sources(source))
         raise ExerciseError(f"{source}: there is no assignment {name!r}; there are {known}")
-    return of(notebooks.read(found[0]), found[0].stem)
+    return of(notebooks.read(found[0]), found[0].stem, seed=seed)
 
 
-def of(notebook: NotebookNode, name: str, hand_out: NotebookNode | None = None) -> Assignment:
+def of(
+    notebook: NotebookNode, name: str, hand_out: NotebookNode | None = None, seed: int | None = None
+) -> Assignment:
     """The assignment that a solution notebook makes.
 
     Args:
         notebook: the solution notebook.
         name: such as "05_training".
         hand_out: the students' copy; None makes it.
+        seed: of who gets which variant, where there are some.
 
     Raises:
         ExerciseError: it is not as it must be.
     """
+    if not variants.letters(notebook):
+        return _of(notebook, name, hand_out)
+    if seed is None:
+        raise ExerciseError(
+            f"{name} has variants: say with --seed who gets which, as when they were handed out"
+        )
+    every = tuple(_of(each, name) for each in variants.each(notebook))
+    worth = [[(task.id, task.points) for task in each.tasks] for each in every]
+    if any(each != worth[0] for each in worth):
+        raise ExerciseError(f"{name}: its variants differ in exercises or points: make them worth the same")
+    first = every[0]
+    return Assignment(name, notebook, first.hand_out, first.tasks, first.setup, every, seed)
+
+
+def _of(notebook: NotebookNode, name: str, hand_out: NotebookNode | None = None) -> Assignment:
+    """An assignment without variants."""
     tasks = list(_tasks(notebook, name))
     if not tasks:
         raise ExerciseError(

@@ -70,15 +70,15 @@ def plan(
             continue
         if int(submission.key, 16) % shard[1] != shard[0] - 1:
             continue
-        before = store.load(submission.key)
-        if before and (before.status == ERROR or before.run_key != assignment.key):
+        before, what = store.load(submission.key), assignment.of_student(submission.student)
+        if before and (before.status == ERROR or before.run_key != what.key):
             before = before if before.marks else None
-            ids = [task.id for task in assignment.tasks]
+            ids = [task.id for task in what.tasks]
         elif before and before.status == UNREADABLE:
             ids = []
         else:
             known = {mark.id: mark.tests_key for mark in before.marks} if before else {}
-            ids = [task.id for task in assignment.tasks if known.get(task.id) != task.tests_key]
+            ids = [task.id for task in what.tasks if known.get(task.id) != task.tests_key]
         if (students or exercises) and not (before and before.status == UNREADABLE):
             wanted = [task.id for task in assignment.tasks if not exercises or task.id in exercises]
             ids = wanted if before or not exercises else ids
@@ -116,18 +116,19 @@ class Grader:
             Its result, and the notebook that was executed, as text.
         """
         started, submission = time.monotonic(), job.submission
+        what = self.assignment.of_student(submission.student)
         result = Result(
             submission.key, submission.file, submission.student, submission.number, submission.time
         )
-        result.rung, result.run_key = self.rung, self.assignment.key
+        result.rung, result.run_key = self.rung, what.key
         executed = ""
         try:
-            merged = merge(submission.content, self.assignment)
-            tasks = [task for task in self.assignment.tasks if task.id in job.ids]
+            merged = merge(submission.content, what)
+            tasks = [task for task in what.tasks if task.id in job.ids]
             outcome = Run(merged, self.tests, self.zygote, self.rung, self.limits).outcome(tasks)
             result.marks, result.notes, result.rooms = outcome.marks, outcome.notes, outcome.rooms
             result.answers = merged.answers
-            given = {grade_id(cell): cell for cell in self.assignment.hand_out.cells}
+            given = {grade_id(cell): cell for cell in what.hand_out.cells}
             blank = {id for id, answer in merged.answers.items() if untouched(given[id], answer)}
             for mark in result.marks:
                 if mark.status == FAILED and mark.id in blank:
@@ -138,7 +139,7 @@ class Grader:
         except Exception as error:
             result.status, result.reason = ERROR, f"{type(error).__name__}: {error}"
         result.seconds = round(time.monotonic() - started, 2)
-        return joined(result, job, self.assignment), executed
+        return joined(result, job, what), executed
 
 
 def joined(result: Result, job: Job, assignment: Assignment) -> Result:
@@ -179,6 +180,10 @@ def prove(grader: Grader) -> None:
     Raises:
         ExerciseError: it does not.
     """
+    for variant in grader.assignment.variants:
+        prove(Grader(variant, grader.tests, grader.zygote, grader.rung, grader.limits))
+    if grader.assignment.variants:
+        return
     assignment = grader.assignment
     content = nbformat.writes(assignment.notebook).encode()
     submission = Submission("solution", "the solution", "", "", content)
