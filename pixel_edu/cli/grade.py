@@ -229,7 +229,9 @@ def _here(
     with console.status("getting ready: torch, workers, the sandbox's self-test, the solution's own marks"):
         zygote = stack.enter_context(contextlib.closing(Zygote()))
         pool = stack.enter_context(batch.Pool(what, zygote, limits, jobs))
-        rung = batch.ready(what, zygote, pool, sandbox, limits)
+        rung, passed_over = batch.ready(what, zygote, pool, sandbox, limits)
+    for why in passed_over:
+        console.print(f"passed over: {why}", markup=False)
     console.print(f"{what.name}: {len(todo)} files to grade; sandbox: {rung}; workers: {jobs}")
     if rung == "none":
         console.print("no sandbox: whatever is in these notebooks can read and change your files")

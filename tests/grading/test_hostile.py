@@ -181,8 +181,6 @@ COSTS = {
     "os._exit in the answer": handed_in("def double(x):\n    import os\n    os._exit(0)"),
     "exit in the answer": handed_in("def double(x):\n    raise SystemExit(0)"),
     "kills itself": handed_in(after="import os, signal; os.kill(os.getpid(), signal.SIGKILL)"),
-    "kills everything": handed_in(after=KILL_ALL),
-    "kills everything from a shell": handed_in(after="!kill -9 -1"),
     "stops itself": handed_in(after="import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"),
     "closes all files": handed_in(after="import os; os.closerange(0, 4096)"),
     "a cell without end": handed_in(after="while True:\n    pass"),
@@ -221,6 +219,8 @@ COSTS = {
 """One exercise is lost, the others keep full marks."""
 
 INNOCENT_LATER = {
+    "kills everything from a shell": handed_in(after="!kill -9 -1"),
+    "kills everything": handed_in(after=KILL_ALL),
     "a time bomb": handed_in(after="import os, threading; threading.Timer(0.05, os._exit, [1]).start()"),
     "a hook before every cell": handed_in(
         after="import os\nget_ipython().events.register('pre_run_cell', lambda *a: os._exit(1))"

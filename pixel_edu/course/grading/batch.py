@@ -289,19 +289,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ready(assignment: Assignment, zygote: Zygote, pool: Pool, sandbox: str, limits: Limits) -> str:
+def ready(assignment: Assignment, zygote: Zygote, pool: Pool, sandbox: str, limits: Limits) -> escape.Choice:
     """Choose a rung that holds, and see that the solution gets full marks on it.
 
     Returns:
-        The rung.
+        The rung, and why no higher one.
 
     Raises:
         SandboxError: none holds.
         ExerciseError: the solution does not get all points.
     """
-    rung = escape.choose(sandbox, zygote)
-    prove(Grader(assignment, pool.tests, zygote, rung, limits))
-    return rung
+    choice = escape.choose(sandbox, zygote)
+    prove(Grader(assignment, pool.tests, zygote, choice.rung, limits))
+    return choice
 
 
 def sweep(folder: Path = Path("/tmp")) -> None:

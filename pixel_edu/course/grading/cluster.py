@@ -35,7 +35,9 @@ def on_worker(job: Job, assignment: Assignment, sandbox: str, limits: Limits) ->
         key = (assignment.key, *(task.tests_key for task in assignment.tasks), sandbox, limits)
         if key not in _graders:
             zygote = Zygote()
-            grader = Grader(assignment, Examiner(assignment), zygote, escape.choose(sandbox, zygote), limits)
+            grader = Grader(
+                assignment, Examiner(assignment), zygote, escape.choose(sandbox, zygote).rung, limits
+            )
             batch.prove(grader)
             _graders[key] = grader
         return _graders[key].grade(job)

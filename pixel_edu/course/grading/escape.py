@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -88,7 +89,19 @@ def escapes(rung: str, zygote: Zygote) -> list[str]:
     return sorted({line.removeprefix("escaped: ") for line in said if line.startswith("escaped: ")})
 
 
-def choose(wanted: str, zygote: Zygote) -> str:
+class Choice(NamedTuple):
+    """A sandbox that holds.
+
+    Attributes:
+        rung: of the ladder.
+        passed_over: higher rungs, and why not these.
+    """
+
+    rung: str
+    passed_over: list[str]
+
+
+def choose(wanted: str, zygote: Zygote) -> Choice:
     """The highest rung that is there and holds; or the wanted one, if it does.
 
     Args:
@@ -99,7 +112,7 @@ def choose(wanted: str, zygote: Zygote) -> str:
         SandboxError: none holds, or the wanted one does not.
     """
     if wanted == "none":
-        return wanted
+        return Choice(wanted, [])
     said = []
     for rung in RUNGS[:-1] if wanted == "auto" else [wanted]:
         try:
@@ -108,7 +121,7 @@ def choose(wanted: str, zygote: Zygote) -> str:
             said.append(f"{rung}: {error}")
             continue
         if not through:
-            return rung
+            return Choice(rung, said)
         said.append(f"{rung}: a notebook could {', '.join(through)}")
     raise SandboxError(
         f"no sandbox holds on this machine ({'; '.join(said)}): install bubblewrap, or grade with --sandbox none if "

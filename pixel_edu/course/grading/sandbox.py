@@ -91,12 +91,12 @@ def bubblewrap(room: Path, limits: walls.Limits) -> list[str]:
             command += ["--symlink", os.readlink(path), str(path)]
         else:
             command += ["--ro-bind", str(path), str(path)]
-    for path in python():
+    size = str(limits.file << 20)
+    command += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/tmp"]
+    for path in python():  # after /tmp, where they may be
         command += ["--ro-bind", str(path), str(path)]
     for path in hidden():
         command += ["--tmpfs", str(path), "--remount-ro", str(path)]
-    size = str(limits.file << 20)
-    command += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/tmp"]
     command += ["--bind", str(room), str(room), "--size", size, "--tmpfs", str(room / "home")]
     return [*command, "--chdir", str(room / "home"), "--"]
 
