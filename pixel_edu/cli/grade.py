@@ -95,7 +95,7 @@ def grade(
 
     Exit code 0: every file is graded. 1: some file could not be read, or run, and its row says why.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["OMP_NUM_THREADS"] = "1"  # workers are forked, and threads do not come along
     from pixel_edu.config import UserError
     from pixel_edu.course.grading import assignment as assignments
     from pixel_edu.course.grading import batch, gradebook

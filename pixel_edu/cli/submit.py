@@ -22,7 +22,7 @@ def submit(
         raise typer.BadParameter(
             "this program hands nothing in: that is done on your course's page. Add --dry-run to look before you do"
         )
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["OMP_NUM_THREADS"] = "1"  # the kernel is forked, and threads do not come along
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

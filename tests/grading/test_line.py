@@ -38,6 +38,7 @@ def across(names, tmp_path):
         listening.listen(1)
         pid = os.fork()
         if not pid:
+            torch.set_num_threads(1)  # threads do not come along
             try:
                 inside.serve(path, names)
             finally:
