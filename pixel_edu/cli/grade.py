@@ -87,6 +87,12 @@ def grade(
             metavar="I/N", help="Grade only the I-th of N parts, and write no tables.", show_default="all"
         ),
     ] = "1/1",
+    mlflow: Annotated[
+        str,
+        typer.Option(
+            help="Log the run to MLflow: a tracking URI, such as sqlite:///grading.db.", show_default="no"
+        ),
+    ] = "",
     demo: Annotated[
         bool, typer.Option("--demo", help="Make up a class of 30 in OUT/submissions, and grade it.")
     ] = False,
@@ -143,6 +149,10 @@ def grade(
     waiting = gradebook.write_manual(out / "manual.csv", results)
     rows = gradebook.rows(results, manual or gradebook.read_manual(out / "manual.csv"), policy)
     _write(out, rows, what, policy, results)
+    if mlflow:
+        from pixel_edu.course.grading import tracked
+
+        tracked.log(mlflow, rows, what, out / "report.html")
     _table(console, rows, what)
     took = f" in {time.monotonic() - began:.0f} s" if done else ""
     console.print(

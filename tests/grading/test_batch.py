@@ -11,12 +11,13 @@ import time
 
 import pytest
 
-from pixel_edu.course.grading import assignment, batch, gradebook, marking
+from pixel_edu.course.grading import assignment, batch, gradebook, marking, tracked
 from pixel_edu.course.grading.batch import Grader, Pool, plan, prove
 from pixel_edu.course.grading.late import Policy
 from pixel_edu.course.grading.marking import Examiner
 from pixel_edu.course.grading.store import Result, Store
 from pixel_edu.course.grading.submissions import Submission, find
+from pixel_edu.course.grading.zygote import Zygote
 from tests.grading import classroom
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, job, points, solved
 from tests.grading.conftest import LIMITS
@@ -141,10 +142,30 @@ class _Empty:
 EMPTY = _Empty()
 
 
+def test_without_a_fork_a_kernel_starts_from_nothing(zygote, rung):
+    broken = Zygote(line=zygote.twin())
+    broken.socket.shutdown(2)
+    result, _ = Grader(ASSIGNMENT, Examiner(ASSIGNMENT), broken, rung, LIMITS).grade(job(solved()))
+    assert points(result) == FULL
+    assert result.notes == ["its kernel could not be forked, and was started from nothing"]
+    broken.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_grading_run_in_mlflow(grader, tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    rows = gradebook.rows([grader.grade(job(solved()))[0]], {}, Policy())
+    (tmp_path / "report.html").write_text("r")
+    uri = f"sqlite:///{tmp_path}/m.db"
+    tracked.log(uri, rows, ASSIGNMENT, tmp_path / "report.html")
+    (run,) = mlflow.search_runs(experiment_names=["grading 90_test"]).to_dict("records")
+    assert (run["metrics.median"], run["metrics.share double"], run["params.files"]) == (8, 1, "1")
+
+
 def test_an_error_of_the_grader_is_no_zero_and_is_tried_again(grader, tmp_path, monkeypatch):
     store, class_ = Store(tmp_path), submissions(1)
     (first,) = plan(class_, ASSIGNMENT, store)
-    monkeypatch.setattr(grader.zygote, "start", lambda *_: 1 / 0)
+    monkeypatch.setattr(Zygote, "start", lambda *_: 1 / 0)
     store.save(*grader.grade(first))
     result = store.load(class_[0].key)
     assert (result.status, result.points) == ("grader error", None)

@@ -16,15 +16,18 @@ import nbformat
 
 from pixel_edu.course.exercises import ExerciseError, grade_id
 from pixel_edu.course.grading import escape, walls
-from pixel_edu.course.grading.assignment import Assignment
+from pixel_edu.course.grading.assignment import Assignment, Task
 from pixel_edu.course.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Examiner, Mark
-from pixel_edu.course.grading.merge import Unreadable, merge, untouched
-from pixel_edu.course.grading.running import Run
+from pixel_edu.course.grading.merge import Merged, Unreadable, merge, untouched
+from pixel_edu.course.grading.running import Outcome, Run
+from pixel_edu.course.grading.sandbox import SandboxError
 from pixel_edu.course.grading.store import ERROR, GRADED, PARTLY, UNREADABLE, Result, Store
 from pixel_edu.course.grading.submissions import Submission
 from pixel_edu.course.grading.walls import Limits
 from pixel_edu.course.grading.zygote import Zygote
 
+COLD = ("pixel_edu.course.grading.inside",)
+"""All that a kernel needs to have imported."""
 TRIES = 2
 """How often a submission may take its worker down."""
 SLACK = 60
@@ -125,7 +128,7 @@ class Grader:
         try:
             merged = merge(submission.content, what)
             tasks = [task for task in what.tasks if task.id in job.ids]
-            outcome = Run(merged, self.tests, self.zygote, self.rung, self.limits).outcome(tasks)
+            outcome = self._run(merged, tasks)
             result.marks, result.notes, result.rooms = outcome.marks, outcome.notes, outcome.rooms
             result.answers = merged.answers
             given = {grade_id(cell): cell for cell in what.hand_out.cells}
@@ -140,6 +143,16 @@ class Grader:
             result.status, result.reason = ERROR, f"{type(error).__name__}: {error}"
         result.seconds = round(time.monotonic() - started, 2)
         return joined(result, job, what), executed
+
+    def _run(self, merged: Merged, tasks: list[Task]) -> Outcome:
+        """Run it; where no kernel can be forked, with one that starts from nothing."""
+        try:
+            return Run(merged, self.tests, self.zygote, self.rung, self.limits).outcome(tasks)
+        except (SandboxError, OSError):
+            with contextlib.closing(Zygote(COLD)) as cold:
+                outcome = Run(merged, self.tests, cold, self.rung, self.limits).outcome(tasks)
+            outcome.notes.append("its kernel could not be forked, and was started from nothing")
+            return outcome
 
 
 def joined(result: Result, job: Job, assignment: Assignment) -> Result:

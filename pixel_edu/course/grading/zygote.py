@@ -99,7 +99,8 @@ class Zygote:
 
     def close(self) -> None:
         """End it."""
-        self.line.close()
+        with contextlib.suppress(OSError):  # it may have ended by itself
+            self.line.close()
         self.socket.close()
         if self.process:
             self.process.kill()
