@@ -156,6 +156,10 @@ HONEST = {
     "a cell that is refused its memory": handed_in(
         scratch=["hog = [bytearray(1 << 26) for _ in range(1000)]"]
     ),
+    "a huge file": handed_in(scratch=["with open('big', 'wb') as f:\n    f.write(bytes(200 << 20))"]),
+    "a folder full of files": handed_in(
+        scratch=["for i in range(50):\n    with open(str(i), 'wb') as f:\n        f.write(bytes(2 << 20))"]
+    ),
     "threads and subprocesses": handed_in(
         before="import subprocess, threading\nsubprocess.run(['true']); threading.Thread(target=print).start()"
     ),
