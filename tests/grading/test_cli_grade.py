@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +14,12 @@ ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "book" / "instructors.md"
 
 
-def run(*arguments, cwd=ROOT):
+def run(*arguments, **environment):
     command = [sys.executable, "-m", "pixel_edu.cli", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    env = os.environ | environment
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300
+    )
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +148,15 @@ def test_a_private_folder_is_a_source(rung, tmp_path):
     assert "range(5, 7)" not in (tmp_path / "out" / "02_noise.ipynb").read_text()
     class_ = tmp_path / "class"
     class_.mkdir()
-    shutil.copy(private / "02_noise.ipynb", class_ / "ada.ipynb")
-    os.utime(class_ / "ada.ipynb")
-    done = run("grade", class_, "-a", "02_noise", "--source", private, "--out", tmp_path / "results")
+    curious = json.loads(text)
+    source = ["import os\n", "print(dict(os.environ))"]
+    cell = {"cell_type": "code", "id": "curious", "metadata": {}, "outputs": [], "execution_count": None}
+    curious["cells"].insert(1, cell | {"source": source})
+    (class_ / "ada.ipynb").write_text(json.dumps(curious))
+    command = ("grade", class_, "-a", "02_noise", "--source", private, "--out", tmp_path / "results")
+    done = run(*command, COURSE_PASSWORD="the-instructors-own")
     assert done.returncode == 0, done.stdout + done.stderr
+    (executed,) = (tmp_path / "results" / "executed").glob("*.ipynb")
+    assert "PIXEL_EDU_GRADING" in executed.read_text()
+    assert "the-instructors-own" not in executed.read_text()
     assert lines(tmp_path / "results" / "grades.csv")[0]["points"] == "11"

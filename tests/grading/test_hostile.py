@@ -329,8 +329,7 @@ print("checks", os.listdir(checks.__path__[0]))
 """
 
 
-def test_nothing_hidden_is_found_and_nothing_is_left_behind(grader, monkeypatch):
-    monkeypatch.setenv("PIXEL_EDU_SECRET", "the-grader's-own")
+def test_nothing_hidden_is_found_and_nothing_is_left_behind(grader):
     patient = Grader(ASSIGNMENT, grader.tests, grader.zygote, grader.rung, grader.limits._replace(cell=30))
     result, executed = patient.grade(job(handed_in(scratch=[CURIOUS])))
     assert points(result) == FULL, result.notes
@@ -341,7 +340,6 @@ def test_nothing_hidden_is_found_and_nothing_is_left_behind(grader, monkeypatch)
         for out in each.outputs
     )
     assert "found []" in said
-    assert "the-grader's-own" not in said
     assert "connected" not in said
     assert grader.rung != "bubblewrap" or "checks []" in said
     assert TOKEN not in executed
