@@ -1,0 +1,27 @@
+"""The course's own notebooks, graded: all points for the solutions, none for what was handed out."""
+
+from pathlib import Path
+
+import pytest
+
+from pixel_edu.course.grading import assignment
+from pixel_edu.course.grading.batch import Grader, Job
+from pixel_edu.course.grading.marking import Examiner
+from pixel_edu.course.grading.submissions import Submission
+from pixel_edu.course.grading.walls import Limits
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("0?_*.ipynb"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_solutions_get_everything_and_hand_outs_nothing(name, zygote, rung):
+    what = assignment.load(ROOT / "solutions", name)
+    grader = Grader(what, Examiner(what), zygote, rung, Limits())
+    got = []
+    for folder in ("solutions", "exercises"):
+        content = (ROOT / folder / f"{name}.ipynb").read_bytes()
+        submission = Submission(f"{folder}.ipynb", folder, "", "2026-01-01T00:00:00+00:00", content)
+        result, _ = grader.grade(Job(submission, tuple(task.id for task in what.tasks)))
+        got.append((result.status, result.points, {mark.status for mark in result.marks}))
+    assert got == [("graded", what.points, {"passed"}), ("graded", 0, {"not written"})]
