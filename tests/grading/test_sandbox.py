@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
-from pixel_edu.course.grading import escape, sandbox, walls
+from pixel_edu.course import notebooks
+from pixel_edu.course.grading import escape, running, sandbox, walls
 from pixel_edu.course.grading.batch import Grader
+from pixel_edu.course.grading.merge import Merged
 from pixel_edu.course.grading.sandbox import Room, SandboxError
 from tests.grading.classroom import ASSIGNMENT, FULL, job, points, solved
 from tests.grading.conftest import LIMITS
@@ -55,6 +58,22 @@ def test_every_rung_gives_the_same_marks(name, zygote, grader):
     own = Grader(ASSIGNMENT, grader.tests, zygote, name, LIMITS)
     result, _ = own.grade(job(solved()))
     assert (points(result), result.rung) == (FULL, name), result
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_a_kernel_has_no_privileges_and_cannot_get_any(name, zygote):
+    if not HERE[name]:
+        pytest.skip(f"this machine has no {name}")
+    cell = new_code_cell("print(open('/proc/self/status').read())", metadata={"part": "given"})
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": notebooks.KERNEL})
+    run = running.Run(Merged(notebook, [], {}), None, zygote, name, LIMITS)
+    run.visit()
+    said = dict(
+        line.split(":\t", 1) for line in run.executed.cells[0].outputs[0].text.splitlines() if ":\t" in line
+    )
+    assert int(said["CapEff"], 16) == int(said["CapPrm"], 16) == 0
+    assert said["NoNewPrivs"] == "1"
+    assert walls.program() is None or said["Seccomp"] == "2"
 
 
 def test_a_room_leaves_nothing_behind(rung):
