@@ -175,6 +175,17 @@ def test_an_error_of_the_grader_is_no_zero_and_is_tried_again(grader, tmp_path, 
     assert points(store.load(class_[0].key)) == FULL
 
 
+def test_an_error_while_grading_again_leaves_the_marks_as_they_were(grader, tmp_path, monkeypatch):
+    store, class_ = Store(tmp_path), submissions(1)
+    store.save(*grader.grade(plan(class_, ASSIGNMENT, store)[0]))
+    monkeypatch.setattr(Zygote, "start", lambda *_: 1 / 0)
+    (again,) = plan(class_, ASSIGNMENT, store, students=["s0"])
+    store.save(*grader.grade(again))
+    result = store.load(class_[0].key)
+    assert (result.status, points(result)) == ("graded", FULL)
+    assert "grading it again failed, and its marks stay" in result.reason
+
+
 def test_a_damaged_result_is_graded_again(pool, rung, tmp_path):
     store, class_ = Store(tmp_path), submissions(1)
     graded(pool, store, plan(class_, ASSIGNMENT, store), rung)

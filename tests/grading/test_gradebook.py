@@ -200,7 +200,8 @@ def test_the_report_groups_mistakes_whatever_their_numbers(tmp_path):
 
 def test_near_copies_are_named_and_common_answers_are_not():
     common = (
-        "def double(x):\n    return 2 * x  # twice as much as it was before, and not a bit more than that\n"
+        "def double(x):\n    total = x + x\n    first, second = total.min(), total.max()\n"
+        "    return total if first <= second else None\n"
     )
     odd = "first, second = x[::2], x[1::2]\nfor wobble in (first, second):\n    wobble *= 3; wobble -= wobble / 3\n"
     class_ = [result(f"s{i}", answers={"double": common}) for i in range(12)]

@@ -110,6 +110,14 @@ def impersonate():
             time.sleep(0.01)
 threading.Thread(target=impersonate, daemon=True).start()
 """
+SABOTAGE = """\
+import os
+import pixel_edu.course.grading.inside as inside
+answer = inside.Served.answer
+inside.Served.answer = lambda self, message, arrays: (
+    os._exit(1) if message["of"] == "Scale" else answer(self, message, arrays)
+)
+"""
 FORGE = """\
 import pixel_edu.course.grading.inside as inside
 def answer(self, message, arrays):
@@ -226,6 +234,7 @@ INNOCENT_LATER = {
     "kills everything from a shell": handed_in(after="!kill -9 -1"),
     "kills everything": handed_in(after=KILL_ALL),
     "a time bomb": handed_in(after="import os, threading; threading.Timer(0.05, os._exit, [1]).start()"),
+    "an end when another is called": handed_in(after=SABOTAGE),
     "a hook before every cell": handed_in(
         after="import os\nget_ipython().events.register('pre_run_cell', lambda *a: os._exit(1))"
     ),

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -74,7 +74,7 @@ def plan(
         if int(submission.key, 16) % shard[1] != shard[0] - 1:
             continue
         before, what = store.load(submission.key), assignment.of_student(submission.student)
-        if before and (before.status == ERROR or before.run_key != what.key):
+        if before and before.run_key != what.key:
             before = before if before.marks else None
             ids = [task.id for task in what.tasks]
         elif before and before.status == UNREADABLE:
@@ -156,7 +156,12 @@ class Grader:
 
 
 def joined(result: Result, job: Job, assignment: Assignment) -> Result:
-    """A result with the marks that were not asked for as they were, and a note of those that changed."""
+    """A result with the marks that were not asked for as they were, and a note of those that changed.
+
+    Where grading again failed for the grader's own fault, the marks from before stay.
+    """
+    if result.status == ERROR and job.before and job.before.marks:
+        return replace(job.before, reason=f"grading it again failed, and its marks stay: {result.reason}")
     new, old = {mark.id: mark for mark in result.marks}, {}
     for task in assignment.tasks:
         if task.id in new:
