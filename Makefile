@@ -10,10 +10,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test notebooks lint format pins clean
+.PHONY: help book html lab test tracking-server notebooks lint format pins clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 book: port-is-free html ## build the book and serve it on http://localhost:8000 (another port: PORT=8001)
 	@$(BIN)/python tools/serve.py $(PORT) _build/html
@@ -36,6 +36,9 @@ test: lint ## check the code's style, then run all tests, the notebooks included
 	@# One thread for each of the jobs: threads of two jobs that wait for each other cost ten times what they gain.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests pixel_edu chapters \
 		--nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+tracking-server: $(READY) ## run an MLflow server on PostgreSQL; another port: PORT=5001
+	@$(BIN)/pixel-edu track server --port $(if $(filter command line environment,$(origin PORT)),$(PORT),5000)
 
 notebooks: $(READY) ## execute the chapters again, in place
 	$(BIN)/pixel-edu course notebooks

@@ -17,7 +17,7 @@ PACKAGE = "pixel_edu"
 
 LAYERS = {
     6: {"cli"},
-    5: {"course", "fetch", "report", "serving"},
+    5: {"course", "fetch", "report", "serving", "tracking"},
     4: {"checkpoints", "evaluation"},
     3: {"training", "generate", "palette"},
     2: {"audit", "classifier", "denoiser", "guidance", "oracle", "samplers"},

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pixel_edu import __version__
-from pixel_edu.cli import course, data, evaluate, exercises, export, grade, sample, submit, train
+from pixel_edu.cli import course, data, evaluate, exercises, export, grade, sample, submit, track, train
 from pixel_edu.config import UserError
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
@@ -29,6 +29,7 @@ app.command("train")(train.train)
 app.command("sample")(sample.sample)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.add_typer(track.app, name="track")
 app.add_typer(course.app, name="course")
 app.add_typer(exercises.app, name="exercises")
 app.command("grade")(grade.grade)

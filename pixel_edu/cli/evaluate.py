@@ -59,6 +59,13 @@ def evaluate(
     validation: Annotated[
         float, typer.Option(min=0.01, max=0.9, help="Share of the folder held out, as in training.")
     ] = 0.1,
+    mlflow: Annotated[
+        str,
+        typer.Option(
+            help="Log the scores in the run that trained the checkpoint: an address as for pixel-edu train.",
+            show_default=False,
+        ),
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Measure a model: right class, likeness, variety, colours, and whether it copies what it was trained on.
@@ -71,6 +78,11 @@ def evaluate(
     from pixel_edu import config, evaluation, generate, report
 
     began = time.perf_counter()
+    if mlflow:  # before the minutes that the rest takes
+        from pixel_edu import tracking
+        from pixel_edu.tracking.champion import log_scores
+
+        run_id, client = tracking.run_of(Path(checkpoint).parent), tracking.connect(mlflow)
     chosen = config.pick_device("cpu" if Path(checkpoint).suffix == ".onnx" else device)
     denoiser = open_model(checkpoint, chosen)
     if data is None:
@@ -101,6 +113,8 @@ def evaluate(
         "first seed": seed,
     }
     _write(out, report.as_html(drawn, labels, made, floor, yardstick, how), report.as_dict(made, floor, how))
+    if mlflow:
+        log_scores(client, run_id, made.scores, n, (out / "report.html", out / "report.json"))
     _print(made, floor, how)
     minutes = (time.perf_counter() - began) / 60
     typer.echo(f"{out / 'report.html'} and report.json, in {minutes:.1f} minutes")

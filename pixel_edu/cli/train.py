@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,9 @@ import typer
 from pixel_edu.cli.data import _busy
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from pixel_edu.tracking import Run
     from pixel_edu.training import TrainState, TrainStep
 
 RUN, MODEL, LOG, GRID = "run.safetensors", "model.safetensors", "log.csv", "samples.png"
@@ -94,6 +97,13 @@ def train(
     ] = 0.1,
     sample_every: Annotated[int, typer.Option(min=1, help="Steps between pictures of samples.")] = 500,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 250,
+    mlflow: Annotated[
+        str,
+        typer.Option(
+            help="Track the run in MLflow: a server's address, or a database such as sqlite:///mlflow.db.",
+            show_default=False,
+        ),
+    ] = "",
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
     restart: Annotated[
         bool, typer.Option("--restart", help="Start over, and give up what is in the folder.")
@@ -134,6 +144,7 @@ def train(
     _same_data(out, record, source)
     record |= {"data": source, "command": "pixel-edu " + " ".join(sys.argv[1:]), "hardware": hardware()}
     if state.step == config.steps:
+        _send_the_rest(out, mlflow)
         typer.echo(f"{out} is finished after {config.steps:,} steps: for more, --restart with more --steps")
         return
     images, labels = _load(data, validation, sprites, config.unet.classes)
@@ -143,7 +154,30 @@ def train(
         images = palette.as_bits(images, colors) if bits else images
     elif bits:
         raise UserError(f"{source} have more than {palette.MOST} colours, too many for --bits: leave it out")
-    _loop(out, state, record, images, labels, sample_every, save_every, device)
+    with _tracked(out, config, images, labels, mlflow, source, restart) as run:
+        _loop(out, state, record, images, labels, sample_every, save_every, device, run)
+
+
+def _tracked(out: Path, config, images, labels, uri: str, source: str, restart: bool):
+    """The run in MLflow, if one is wanted and this is the process that writes; else nothing."""
+    from pixel_edu.training import is_main_process
+
+    if not uri or not is_main_process():
+        return nullcontext()
+    from pixel_edu import tracking
+
+    with _busy(f"opening {uri}"):
+        if restart:
+            tracking.forget(out)
+        return tracking.Run(out, config, images, labels, uri, source)
+
+
+def _send_the_rest(out: Path, uri: str) -> None:
+    """What MLflow had not taken when the run ended."""
+    if uri:
+        from pixel_edu import tracking
+
+        tracking.send_the_rest(out, uri)
 
 
 def _open(out: Path, config, restart: bool) -> tuple[TrainState, dict[str, str]]:
@@ -194,6 +228,7 @@ def _loop(
     sample_every: int,
     save_every: int,
     device: str,
+    run: Run | None = None,
 ) -> None:
     """Train to the end, or to Ctrl-C; then everything up to the last step is on the disk."""
     from pixel_edu import checkpoints
@@ -202,7 +237,8 @@ def _loop(
     total, before = state.config.steps, float(record.get("seconds", 0))
     log, began = Log(out / LOG, state.step), time.perf_counter()
     with _stoppable() as stopped, _progress(total, state.step) as show:
-        for step in train(images, labels, state=state, device=device):
+        steps = train(images, labels, state=state, device=device)
+        for step in run.follow(steps) if run else steps:
             last = step.step == total or stopped()
             seconds = before + time.perf_counter() - began
             if is_main_process():
@@ -213,7 +249,9 @@ def _loop(
                     log.write()
                     checkpoints.save_run(out / RUN, state, record)
                 if step.step % sample_every == 0 or last:
-                    draw_samples(out / GRID, state, record.get("palette"))
+                    drawn = draw_samples(out / GRID, state, record.get("palette"))
+                    if run:
+                        run.show(drawn, step.step)
             if last:
                 break
     if not is_main_process():
@@ -228,8 +266,8 @@ def _loop(
     )
 
 
-def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> None:
-    """A picture of sprites by the averaged network: a row for each class, always with the same noise.
+def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> np.ndarray:
+    """A picture of sprites by the averaged network: a row for each class, always with the same noise; gives it back.
 
     Colours are shown as they come; only bits are read.
     """
@@ -241,7 +279,9 @@ def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> No
     made = generate.generate(state.denoiser(), labels, list(range(len(labels))), device=device)
     if colors and state.config.unet.image_channels == palette.BITS:
         made = palette.from_bits(made, palette.from_words(colors))
-    images.write_png(path, images.upscale(images.grid(made, SHOWN), 4))
+    picture = images.upscale(images.grid(made, SHOWN), 4)
+    images.write_png(path, picture)
+    return picture
 
 
 class Log:

@@ -1,0 +1,128 @@
+"""pixel-edu track: a tracking server of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pixel_edu.cli.data import _busy
+
+Address = Annotated[
+    str,
+    typer.Option(
+        "--mlflow",
+        help="A server's address or a database.",
+        show_default="MLFLOW_TRACKING_URI, or sqlite:///mlflow.db",
+    ),
+]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a tracked training, such as runs/tiny.")]
+
+SCALES, STEPS = [1.0, 2.0, 3.0, 5.0], [5, 10, 20]
+
+app = typer.Typer(help="Track runs in MLflow.", no_args_is_help=True)
+
+
+@app.command()
+def server(
+    folder: Annotated[
+        Path, typer.Option(help="Where the database and the files are kept, between starts too.")
+    ] = Path("runs/tracking"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine.")] = 5000,
+) -> None:
+    """Run an MLflow server on PostgreSQL, on this machine only, until Ctrl-C.
+
+    In another window: pixel-edu train --mlflow http://127.0.0.1:5000
+    """
+    from pixel_edu.tracking import server as servers
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with servers.database(folder / "postgresql") as store:
+        with _busy("starting MLflow"):
+            process = servers.start(store, folder / "files", port)
+        typer.echo(f"http://{servers.HOST}:{port} runs; its log is {folder / 'server.log'}; Ctrl-C ends it")
+        try:
+            process.wait()
+        finally:
+            servers.stop(process)
+
+
+@app.command()
+def promote(
+    folder: RunFolder,
+    name: Annotated[str, typer.Option(help="Of the model in the registry.")] = "sprites",
+    mlflow: Address = "",
+) -> None:
+    """Register the run's model, and make it the champion if it beats the one that is.
+
+    It must have been evaluated: pixel-edu evaluate RUN/model.safetensors --mlflow ... To load the champion:
+    mlflow models serve -m models:/sprites@champion
+    """
+    from pixel_edu import tracking
+    from pixel_edu.cli.train import MODEL
+    from pixel_edu.tracking import champion, model
+
+    client, run_id = tracking.connect(mlflow), tracking.run_of(folder)
+    champion.read_scores(client, run_id)  # before anything is registered
+    with _busy("logging the model"):
+        version = model.register(client, model.keep(client, run_id, folder / MODEL), name)
+    verdict = champion.promote(client, name, version)
+    is_now = "is the champion now" if verdict.promoted else "is not the champion"
+    typer.echo(f"version {version} of {name} {is_now}: {verdict.why}")
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of tracked trainings, two or more.")],
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("compare.png"),
+    mlflow: Address = "",
+) -> None:
+    """Draw runs side by side: losses, scores with intervals, and what each drew last."""
+    from pixel_edu import tracking
+    from pixel_edu.images import replacing
+    from pixel_edu.tracking import comparing
+
+    client = tracking.connect(mlflow)
+    figure = comparing.compare(client, [tracking.run_of(each) for each in folders])
+    with replacing(out) as temporary:
+        figure.savefig(temporary, format=out.suffix.lstrip(".") or "png", dpi=150)
+    typer.echo(f"{len(folders)} runs in {out}")
+
+
+@app.command()
+def sweep(
+    folder: RunFolder,
+    guidance: Annotated[list[float], typer.Option(help="A guidance scale; may be given again.")] = SCALES,
+    steps: Annotated[
+        list[int], typer.Option(min=1, max=1000, help="Model calls; may be given again.")
+    ] = STEPS,
+    n: Annotated[int, typer.Option("-n", "--n", min=50, max=100_000, help="Sprites for each pair.")] = 500,
+    sprites: Annotated[
+        int, typer.Option(min=100, help="Procedural sprites that it was trained on.")
+    ] = 20_000,
+    mlflow: Address = "",
+) -> None:
+    """Measure the run's model at every pair of guidance and steps, each as a run nested in its own.
+
+    The same command again goes on where it was.
+    """
+    from pixel_edu import checkpoints, evaluation, tracking
+    from pixel_edu.cli.train import MODEL
+    from pixel_edu.report import in_words
+    from pixel_edu.tracking import champion
+    from pixel_edu.tracking import sweep as sweeps
+
+    client, run_id = tracking.connect(mlflow), tracking.run_of(folder)
+    denoiser = checkpoints.load_model(folder / MODEL)
+    with _busy("drawing real sprites"):
+        yardstick = evaluation.procedural_yardstick(n, sprites)
+    measures = [each for each in evaluation.MEASURES if each.key in champion.DECIDING]
+    typer.echo("guidance  steps  " + "  ".join(f"{each.name:>28}" for each in measures) + "  ms a sprite")
+    for point in sweeps.sweep(client, run_id, denoiser, yardstick, guidance, steps):
+        cells = ("{} ({})".format(*in_words(each, point.scores[each.key])) for each in measures)
+        typer.echo(
+            f"{point.config.guidance_scale:8g}  {point.config.num_steps:5}  "
+            + "  ".join(f"{cell:>28}" for cell in cells)
+            + f"  {1000 * point.seconds:11.1f}"
+        )

@@ -1,0 +1,185 @@
+"""A trained network as a model of MLflow's, which `mlflow models serve` runs: classes and seeds in, PNG files out.
+
+MLflow stores the checkpoint and this package's code beside it, so whoever serves the model needs nothing of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import pixel_edu
+from pixel_edu import palette
+from pixel_edu.checkpoints import load_model
+from pixel_edu.config import CLASSES
+from pixel_edu.generate import DEFAULT, SampleConfig, generate
+from pixel_edu.images import indexed_png_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+
+NAME = "sprites"
+SAMPLERS = ("ddpm", "ddim", "dpmpp_2m")
+MOST_SPRITES, MOST_STEPS = 256, 1000
+"""Of one request."""
+NOT_NEEDED = ("weights", "course", "cli", "classifier.safetensors")
+"""Parts of this package that serving does without."""
+
+
+class Sprites:
+    """What MLflow calls.
+
+    Args:
+        path: of a checkpoint.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.denoiser = load_model(path)
+
+    def predict(self, asked: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Draw a sprite for each row.
+
+        Args:
+            asked: a row for each sprite, with its `class` and its `seed`.
+            params: `guidance_scale`, `num_steps` and `sampler`, for all of them.
+
+        Returns:
+            A row for each, with `png`: the file, in base64.
+
+        Raises:
+            MlflowException: something in it is wrong; the server answers 400.
+        """
+        import pandas as pd
+
+        labels, seeds, config = _understood(asked, params or {})
+        drawn = palette.as_sprites(generate(self.denoiser, labels, seeds, config), self.denoiser.palette)
+        return pd.DataFrame({"png": [base64.b64encode(indexed_png_bytes(each)).decode() for each in drawn]})
+
+
+def _understood(asked: pd.DataFrame, params: dict[str, Any]) -> tuple[list[int], list[int], SampleConfig]:
+    """Labels, seeds and settings, if all of them are allowed."""
+    from mlflow.exceptions import MlflowException
+
+    scale = params.get("guidance_scale", DEFAULT.guidance_scale)
+    steps = params.get("num_steps", DEFAULT.num_steps)
+    sampler = params.get("sampler", DEFAULT.sampler)
+    unknown = sorted(set(asked["class"]) - set(CLASSES))
+    wrong = [
+        f"{len(asked)} sprites: ask for 1 to {MOST_SPRITES}" * (not 1 <= len(asked) <= MOST_SPRITES),
+        f"class {(unknown or [''])[0]!r}: use {', '.join(CLASSES)}" * bool(unknown),
+        f"seed {asked['seed'].min()}: use 0 or more" * bool((asked["seed"] < 0).any()),
+        f"num_steps {steps}: use 1 to {MOST_STEPS}" * (not 1 <= steps <= MOST_STEPS),
+        f"guidance_scale {scale}: use a number from -20 to 20" * (not -20 <= scale <= 20),
+        f"sampler {sampler!r}: use {', '.join(SAMPLERS)}" * (sampler not in SAMPLERS),
+    ]
+    if any(wrong):
+        raise MlflowException.invalid_parameter_value(next(filter(None, wrong)))
+    config = SampleConfig(sampler, int(steps), float(scale), DEFAULT.interval)
+    return [CLASSES.index(each) for each in asked["class"]], asked["seed"].tolist(), config
+
+
+def _load_pyfunc(path: str) -> Sprites:
+    """MLflow's door to this module."""
+    return Sprites(path)
+
+
+def keep(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike) -> str:
+    """Log a checkpoint as a run's model.
+
+    Args:
+        client: see `connect`.
+        run_id: the run that made it.
+        checkpoint: of either kind; read once, so that a broken one is not kept.
+
+    Returns:
+        The model's address, to load it by or to register it.
+
+    Raises:
+        CheckpointError: it is no checkpoint.
+    """
+    import mlflow
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+    load_model(checkpoint)
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "class"), ColSpec(DataType.long, "seed")]),
+        outputs=Schema([ColSpec(DataType.string, "png")]),
+        params=ParamSchema(
+            [
+                ParamSpec("guidance_scale", DataType.double, DEFAULT.guidance_scale),
+                ParamSpec("num_steps", DataType.long, DEFAULT.num_steps),
+                ParamSpec("sampler", DataType.string, DEFAULT.sampler),
+            ]
+        ),
+    )
+    example = pd.DataFrame({"class": ["food", "creatures"], "seed": np.array([0, 1], np.int64)})
+    with _code() as code, _meant(client), mlflow.start_run(run_id=run_id, log_system_metrics=False):
+        info = mlflow.pyfunc.log_model(
+            name=NAME,
+            loader_module=__name__,
+            data_path=str(checkpoint),
+            code_paths=[str(code)],
+            signature=signature,
+            input_example=example,
+            pip_requirements=_requirements(),
+        )
+    return info.model_uri
+
+
+def register(client: MlflowClient, model_uri: str, name: str = NAME) -> str:
+    """Give a model that was kept the next version number under a name."""
+    import mlflow
+
+    with _meant(client):
+        return str(mlflow.register_model(model_uri, name).version)
+
+
+@contextmanager
+def _meant(client: MlflowClient) -> Iterator[None]:
+    """While this lasts, MLflow's functions that take no client mean this one."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(client.tracking_uri)
+    mlflow.set_registry_uri(client.tracking_uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before[0])
+        mlflow.set_registry_uri(before[1])
+
+
+@contextmanager
+def _code() -> Iterator[Path]:
+    """A copy of this package without what serving does not need."""
+    source = Path(pixel_edu.__file__).parent
+
+    def without(folder: str, names: list[str]) -> list[str]:
+        here = Path(folder).relative_to(source)
+        return [name for name in names if str(here / name) in NOT_NEEDED or name == "__pycache__"]
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(shutil.copytree(source, Path(folder) / source.name, ignore=without))
+
+
+def _requirements() -> list[str]:
+    """This package's own requirements, at the versions that are here, and MLflow."""
+    needed = [
+        re.match(r"[\w.-]+", each)[0]
+        for each in metadata.requires("pixel-edu") or []
+        if "extra ==" not in each
+    ]
+    return [f"{name}=={metadata.version(name)}" for name in [*needed, "mlflow"]]
