@@ -1,7 +1,7 @@
 """How fast a class is graded: ours, nbgrader's `autograde` and otter in one process, on the same notebooks.
 
     python benchmarks/grading.py --peers PYTHON     # an environment with nbgrader==0.9.6, otter-grader==7.0.0, torch
-    python benchmarks/grading.py --count 1000 --no-peers
+    python benchmarks/grading.py --count 100 300 1000 --no-peers     # how the cost grows with the class
 
 Two assignments of four exercises each, one that needs numpy alone and one that needs torch; every submission is honest,
 four of five are right. Prints seconds a submission, what start-up costs, memory of a worker, and the ratios.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import os
 import shutil
@@ -106,7 +107,7 @@ def class_of(kind: str, count: int) -> dict[str, str]:
 
 
 def ours(kind: str, class_: dict[str, str], folder: Path) -> tuple[float, float]:
-    """Seconds in all, and MiB of the largest worker with its zygote and kernel, counted in proportion."""
+    """Seconds in all, and MiB of the command and all below it, counted in proportion (PSS)."""
     (folder / "in").mkdir(parents=True)
     (folder / "source").mkdir()
     (folder / "source" / "01_speed.ipynb").write_text(nbformat.writes(source(kind)))
@@ -216,7 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--count", type=int, default=100, help="submissions (100)")
+    parser.add_argument("--count", type=int, nargs="+", default=[100], help="submissions (100)")
     parser.add_argument("--peers", type=Path, help="Python of an environment with nbgrader and otter")
     parser.add_argument("--no-peers", action="store_true", help="ours alone")
     parser.add_argument("--kinds", nargs="+", default=["numpy", "torch"], choices=["numpy", "torch"])
@@ -227,25 +228,19 @@ def main() -> None:
         parser.error(
             f"{chosen.peers}: there is no nbgrader beside it: pip install nbgrader==0.9.6 otter-grader==7.0.0"
         )
-    print(f"{len(os.sched_getaffinity(0))} cores, {chosen.count} submissions")
-    for kind in chosen.kinds:
-        class_ = class_of(kind, chosen.count)
+    cores = len(os.sched_getaffinity(0))
+    print(f"{cores} cores, so {cores} workers of ours; nbgrader and otter work one by one")
+    for kind, count in itertools.product(chosen.kinds, chosen.count):
+        class_ = class_of(kind, count)
         with tempfile.TemporaryDirectory() as folder:
             seconds, memory = ours(kind, class_, Path(folder) / "ours")
-            each = seconds / chosen.count
-            print(
-                f"{kind:6} ours      {each:6.3f} s a submission, {memory:5.0f} MiB in all (PSS)", flush=True
-            )
-            if chosen.no_peers:
-                continue
-            for peer in (nbgrader, otter):
-                took = (
-                    peer(kind, class_, Path(folder) / peer.__name__, chosen.peers.absolute()) / chosen.count
-                )
-                print(
-                    f"{kind:6} {peer.__name__:9} {took:6.3f} s a submission, ratio {took / each:.1f}",
-                    flush=True,
-                )
+            each = seconds / count
+            memory = f"{memory:.0f} MiB in all, {memory / cores:.0f} a worker"
+            print(f"{kind:6} {count:5} ours      {each:6.3f} s a submission, {memory}", flush=True)
+            for peer in () if chosen.no_peers else (nbgrader, otter):
+                took = peer(kind, class_, Path(folder) / peer.__name__, chosen.peers.absolute()) / count
+                ratio = f"ratio {took / each:.1f}"
+                print(f"{kind:6} {count:5} {peer.__name__:9} {took:6.3f} s a submission, {ratio}", flush=True)
 
 
 if __name__ == "__main__":
