@@ -1,0 +1,286 @@
+"""The HTTP API: sprites by POST, or as a stream of events that shows how they emerge from noise.
+
+An error is always JSON with one sentence, `{"error": "..."}`, and a status: 422 what was asked for is wrong, 413 it is
+too long, 429 too much is waiting (the header Retry-After says for how long), 503 the server is ending, 504 it took too
+long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+import torch
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.sse import EventSourceResponse, format_sse_event
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pixel_edu import __version__
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.serving import pictures
+from pixel_edu.serving.metrics import CONTENT_TYPE, Measured, Metrics
+from pixel_edu.serving.orders import DrawOrder, Order, Preview, Problem, Sprites, StreamOrder
+from pixel_edu.serving.studio import Busy, CannotDraw, Closed, Glimpse, Job, Limits, Studio, TooLate
+
+T = TypeVar("T")
+
+GONE = 499
+"""What nginx notes for a client that did not wait; nobody reads it but the metrics."""
+LONGEST_BODY = 16_384
+"""Bytes; a request with every field set has about two hundred."""
+
+
+def create_app(
+    denoiser: Denoiser, limits: Limits | None = None, device: str | torch.device = "cpu"
+) -> FastAPI:
+    """The application that serves one model, for uvicorn or FastAPI's TestClient.
+
+    Args:
+        denoiser: the model, its network on `device`.
+        limits: what the server takes on; left out: `Limits()`.
+        device: where the network computes.
+
+    Raises:
+        UserError: the model's answers are no numbers.
+    """
+    metrics = Metrics()
+    studio = Studio(denoiser, limits or Limits(), device, metrics.observe_call)
+    metrics.pending.set_function(lambda: studio.pending)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(studio.close)
+
+    app = FastAPI(
+        title="pixel-edu",
+        summary="Sprites of 16x16 pixels, drawn by a diffusion model.",
+        description=__doc__.partition("\n\n")[2],
+        version=__version__,
+        lifespan=lifespan,
+        exception_handlers=dict.fromkeys(
+            (RequestValidationError, HTTPException, CannotDraw, Busy, Closed, TooLate, Exception), explain
+        ),
+    )
+    app.state.studio, app.state.metrics = studio, metrics
+    app.add_middleware(Bounded)
+    app.add_middleware(Measured, metrics=metrics)
+    app.include_router(router)
+    return app
+
+
+PROBLEMS = {
+    413: "The request is too long.",
+    422: "What was asked for is wrong.",
+    429: "Too much is waiting: try again after the seconds in the header Retry-After.",
+    500: "A bug of ours.",
+    503: "The server is ending.",
+    504: "It took too long.",
+}
+PNG = {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}}
+
+router = APIRouter(
+    responses={status: {"model": Problem, "description": meaning} for status, meaning in PROBLEMS.items()}
+)
+
+
+@router.post(
+    "/v1/sprites",
+    response_model=Sprites,
+    responses={200: {"content": PNG, "description": "A picture, or JSON with each sprite by itself."}},
+)
+async def draw(order: DrawOrder, request: Request) -> Response:
+    """Draw sprites.
+
+    The header Seed tells the first sprite's seed: the same seed and settings draw the same sprite again, whatever else
+    the server is doing and however many are asked for.
+    """
+    job = request.app.state.studio.accept(order)
+    sprites = await _unless_gone(request, job.sprites())
+    if sprites is None:
+        return Response(status_code=GONE)
+    request.app.state.metrics.sprites.inc(order.n)
+    return await asyncio.to_thread(_in_its_form, order, job.labels, sprites)
+
+
+@router.get(
+    "/v1/sprites/stream",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The events."},
+        204: {"description": "You have been here before, so you need not come back."},
+    },
+)
+async def stream(order: Annotated[StreamOrder, Query()], request: Request) -> Response:
+    """Draw sprites and show every step on the way, as server-sent events.
+
+    Events `preview` hold the guess for the clean sprites: `{"step", "num_steps", "images"}`. The last event is
+    `sprites`, with what POST gives as JSON, or `problem`, with `{"error"}`. Close your EventSource then; if it connects
+    again by itself, it gets status 204, at which it stops.
+    """
+    if "last-event-id" in request.headers:
+        return Response(status_code=204)
+    job = request.app.state.studio.accept(order, order.every)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Seed": str(order.seed)}
+    return EventSourceResponse(_events(job, request.app.state.metrics), headers=headers)
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Whether the process is alive."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> dict[str, str]:
+    """Whether sprites can be ordered: the model answers, and the server is not ending."""
+    if not request.app.state.studio.ready:
+        raise Closed
+    return {"status": "ready"}
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Counters and times for Prometheus."""
+    return Response(request.app.state.metrics.text(), media_type=CONTENT_TYPE)
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> RedirectResponse:
+    """To the documentation."""
+    return RedirectResponse("docs")
+
+
+class Bounded:
+    """An application that reads no body longer than `LONGEST_BODY`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, unless too much comes in."""
+        length = 0
+
+        async def counting() -> Message:
+            nonlocal length
+            message = await receive()
+            length += len(message.get("body", b""))
+            if length > LONGEST_BODY:
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, counting if scope["type"] == "http" else receive, send)
+
+
+async def explain(request: Request, error: Exception) -> JSONResponse:
+    """An error as an answer: a status and one sentence."""
+    status, says, headers = reason(request, error)
+    return JSONResponse(Problem(error=says).model_dump(), status, headers)
+
+
+def reason(request: Request | None, error: Exception) -> tuple[int, str, dict[str, str] | None]:
+    """The status, the sentence and the headers for an error."""
+    match error:
+        case RequestValidationError():
+            return 422, sentence(error), None
+        case CannotDraw():
+            return 422, str(error), None
+        case Busy():
+            return 429, str(error), {"Retry-After": str(error.seconds)}
+        case Closed():
+            return 503, "the server is ending: ask again in a moment, or ask another one", None
+        case TooLate():
+            return 504, f"{error}: ask for fewer sprites or steps, or later", None
+        case HTTPException():
+            return error.status_code, _http(request, error), error.headers
+    return 500, "something broke in the server: its log tells what", None
+
+
+def sentence(error: RequestValidationError) -> str:
+    """The first thing that is wrong with a request, in words.
+
+    >>> wrong = {"type": "less_than_equal", "loc": ("body", "n"), "msg": "Input should be less than 65", "input": 99}
+    >>> sentence(RequestValidationError([wrong]))
+    'n is 99: input should be less than 65'
+    """
+    first = error.errors()[0]
+    says, field = first["msg"], ".".join(str(part) for part in first["loc"][1:])
+    if first["type"] == "json_invalid":
+        return f"the body is not JSON: {first['ctx']['error']}, at character {first['loc'][-1]}"
+    if first["type"] == "value_error":
+        return says.removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return f"{field!r} is no field of an order: see /docs"
+    if not field:
+        return 'the body must be a JSON object, such as {"class": "food"}'
+    given = repr(first["input"])
+    return f"{field} is {given if len(given) <= 40 else given[:40] + '...'}: {says[0].lower()}{says[1:]}"
+
+
+def _http(request: Request, error: HTTPException) -> str:
+    path = request.url.path
+    says = {
+        404: f"there is nothing at {path}: see /docs",
+        405: f"{path} does not know {request.method}: see /docs",
+        413: f"the body is longer than {LONGEST_BODY} bytes: no order needs that",
+    }
+    return says.get(error.status_code, error.detail)
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work gives; None if the client goes away, for then it is ended and makes room for others."""
+    tasks = working, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _in_its_form(order: DrawOrder, labels: list[int], sprites: np.ndarray) -> Response:
+    seed = {"Seed": str(order.seed)}
+    if order.format == "json":
+        return JSONResponse(_one_by_one(order, labels, sprites).model_dump(), headers=seed)
+    indexed = order.format == "indexed"
+    picture = pictures.indexed_sheet(sprites) if indexed else pictures.sheet(sprites, order.scale)
+    name = f'inline; filename="{order.class_ or "sprites"}-{order.seed}.png"'
+    return Response(picture, 200, {"Content-Disposition": name} | seed, "image/png")
+
+
+def _one_by_one(order: Order, labels: list[int], sprites: np.ndarray) -> Sprites:
+    return Sprites(sprites=pictures.each(sprites, labels, order.seeds))
+
+
+async def _events(job: Job, metrics: Metrics) -> AsyncIterator[bytes]:
+    order = job.order
+    try:
+        async for news in job:
+            if isinstance(news, Glimpse):
+                shown = await asyncio.to_thread(pictures.data_addresses, news.images)
+                yield _event("preview", Preview(step=news.step, num_steps=order.num_steps, images=shown))
+            else:
+                metrics.sprites.inc(order.n)
+                yield _event("sprites", await asyncio.to_thread(_one_by_one, order, job.labels, news))
+    except Exception as error:
+        status, says, _ = reason(None, error)
+        yield _event("problem", Problem(error=says))
+        if status == 500:
+            raise
+
+
+def _event(kind: str, data: BaseModel) -> bytes:
+    """With an id, so that a browser that connects again says that it was here before."""
+    return format_sse_event(event=kind, data_str=data.model_dump_json(), id=kind)

@@ -1,0 +1,141 @@
+"""What a client may ask for and what it gets: the API's contract, as types.
+
+How much one request may ask for stands here, since it is part of the contract. How much the server takes on at a time
+is its own affair, and stands in `studio.Limits`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pixel_edu.config import CLASSES
+from pixel_edu.generate import DEFAULT, SampleConfig
+
+MOST_SPRITES, MOST_STEPS, MOST_CALLS = 64, 1000, 3200
+MOST_SEED = 2**63 - 1
+
+ClassName = Literal[CLASSES]
+Pixels = list[list[int]]
+
+
+class Order(BaseModel):
+    """Sprites to draw. All fields may be left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    class_: ClassName | None = Field(None, alias="class", description="What to draw; left out: all, in turn.")
+    n: int = Field(1, ge=1, le=MOST_SPRITES, description="How many sprites.")
+    guidance_scale: float = Field(
+        DEFAULT.guidance_scale,
+        ge=-20,
+        le=20,
+        allow_inf_nan=False,
+        description="1 takes the class as it is, above 1 exaggerates it, 0 ignores it.",
+    )
+    num_steps: int = Field(
+        DEFAULT.num_steps,
+        ge=1,
+        le=MOST_STEPS,
+        description=f"Model calls for each sprite; n times num_steps is at most {MOST_CALLS}.",
+    )
+    sampler: Literal["dpmpp_2m", "ddim", "ddpm"] = Field(
+        DEFAULT.sampler, description="How to walk from noise to sprite; ddpm wants hundreds of steps."
+    )
+    seed: int = Field(
+        default_factory=lambda: secrets.randbelow(2**31),
+        ge=0,
+        le=MOST_SEED,
+        description="Of the first sprite; the next has seed + 1. The same seed draws the same sprite. "
+        "Left out: a random one, which the answer tells.",
+    )
+
+    @model_validator(mode="after")
+    def _not_too_much(self) -> Self:
+        if self.calls > MOST_CALLS:
+            raise ValueError(
+                f"{self.n} sprites of {self.num_steps} steps are {self.calls} model calls: "
+                f"ask for at most {MOST_CALLS} at a time"
+            )
+        return self
+
+    @property
+    def calls(self) -> int:
+        """The work: model calls for all sprites together, guidance not counted."""
+        return self.n * self.num_steps
+
+    @property
+    def config(self) -> SampleConfig:
+        """How to sample."""
+        return SampleConfig(self.sampler, self.num_steps, self.guidance_scale, DEFAULT.interval)
+
+    @property
+    def seeds(self) -> list[int]:
+        """One for each sprite."""
+        return list(range(self.seed, self.seed + self.n))
+
+    def labels(self, classes: int) -> list[int]:
+        """One for each sprite, for a model that knows so many classes."""
+        return [i % classes if self.class_ is None else CLASSES.index(self.class_) for i in range(self.n)]
+
+
+class DrawOrder(Order):
+    """Sprites to draw, and the form to get them in."""
+
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {"class": "food", "seed": 7},
+                {"class": "characters", "n": 10, "format": "indexed", "seed": 1},
+                {"n": 5, "guidance_scale": 2, "num_steps": 10, "sampler": "ddim", "format": "json"},
+            ]
+        },
+    )
+
+    format: Literal["png", "json", "indexed"] = Field(
+        "png",
+        description="png: one picture to look at, enlarged, ten sprites a row. indexed: one PNG at true size that "
+        "lists its colours, without gaps, for a game or an editor. json: each sprite by itself, with its palette.",
+    )
+    scale: int = Field(8, ge=1, le=32, description="Of a png: screen pixels for each pixel of a sprite.")
+
+
+class StreamOrder(Order):
+    """Sprites to draw, and how often to show them on their way."""
+
+    every: int = Field(1, ge=1, le=MOST_STEPS, description="Show the guess at every so many steps.")
+
+
+class Sprite(BaseModel):
+    """One finished sprite."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    class_: str = Field(alias="class")
+    seed: int
+    png: str = Field(description="An indexed PNG at true size, as a data address for an img element.")
+    palette: list[str] = Field(description="Its colours, such as #ffffff.", min_length=1)
+    pixels: Pixels = Field(description="For each pixel, row by row from the top, the number of its colour.")
+
+
+class Sprites(BaseModel):
+    """Finished sprites, in the order of their seeds."""
+
+    sprites: list[Sprite]
+
+
+class Preview(BaseModel):
+    """The guess for the clean sprites, after so many steps."""
+
+    step: int
+    num_steps: int
+    images: list[str] = Field(description="A PNG at true size for each sprite, as a data address.")
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    error: str = Field(description="One sentence: what is wrong, and what to do.")

@@ -1,0 +1,55 @@
+"""Finished sprites in the forms that people and programs want."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import numpy as np
+
+from pixel_edu import images
+from pixel_edu.config import CLASSES
+from pixel_edu.serving.orders import Sprite
+
+COLUMNS = 10
+
+
+def sheet(sprites: np.ndarray, scale: int) -> bytes:
+    """One picture to look at: (N, 16, 16, 3) uint8 to a PNG, ten sprites a row with gaps, enlarged by NEAREST."""
+    together = images.grid(sprites, min(len(sprites), COLUMNS))
+    return images.png_bytes(images.upscale(together, scale))
+
+
+def indexed_sheet(sprites: np.ndarray) -> bytes:
+    """One picture for a game: (N, 16, 16, 3) uint8 to an indexed PNG at true size, ten sprites a row without gaps.
+
+    Raises:
+        ValueError: more than 256 colours together.
+    """
+    columns = min(len(sprites), COLUMNS)
+    return images.indexed_png_bytes(images.grid(sprites, columns, gap=0, background=images.WHITE))
+
+
+def each(sprites: np.ndarray, labels: Sequence[int], seeds: Sequence[int]) -> list[Sprite]:
+    """Every sprite by itself: its picture, and its pixels as numbers of its own colours."""
+    return [_one(*sprite) for sprite in zip(sprites, labels, seeds, strict=True)]
+
+
+def _one(sprite: np.ndarray, label: int, seed: int) -> Sprite:
+    colors, index = np.unique(sprite.reshape(-1, 3), axis=0, return_inverse=True)
+    return Sprite(
+        class_=CLASSES[label],
+        seed=seed,
+        png=_data_address(images.indexed_png_bytes(sprite)),
+        palette=[f"#{color.tobytes().hex()}" for color in colors],
+        pixels=index.reshape(sprite.shape[:2]).tolist(),
+    )
+
+
+def data_addresses(drawn: np.ndarray) -> list[str]:
+    """A PNG at true size for each picture, as an address that holds it: (N, 16, 16, 3) uint8 to N strings."""
+    return [_data_address(images.png_bytes(each)) for each in drawn]
+
+
+def _data_address(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -1,0 +1,79 @@
+"""Run the API with uvicorn: an address, what it says when it listens, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from pixel_edu.config import UserError
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address before anything slow happens; port 0 takes a free one.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise UserError(f"host {host} is not known ({error.strerror}): use 127.0.0.1 or 0.0.0.0") from error
+    taken = socket.socket(family, kind)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(address)
+    except OSError as error:
+        taken.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(f"port {port} is taken: end what uses it, or choose another --port") from error
+        raise UserError(
+            f"{host}:{port} cannot be served on ({error.strerror}): choose another address"
+        ) from error
+    return taken
+
+
+def address(taken: socket.socket) -> str:
+    """Where a browser on this machine finds it."""
+    host, port = taken.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listening()
+
+
+def run(
+    app: FastAPI, taken: socket.socket, patience: float, listening: Callable[[], None], log: bool
+) -> None:
+    """Serve until SIGINT or SIGTERM; then take nothing new, finish what was accepted, and return.
+
+    Args:
+        app: what to serve.
+        taken: from `bind`.
+        patience: seconds that accepted requests may still take at the end.
+        listening: called once clients are answered.
+        log: print a line for every request.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="info" if log else "warning",
+        access_log=log,
+        timeout_graceful_shutdown=int(patience) + 1,
+    )
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(
+            ending, lambda *_: None
+        )  # uvicorn puts its own in place, and at the end raises it once more
+    _Server(config, listening).run(sockets=[taken])

@@ -1,0 +1,253 @@
+"""Where orders are drawn: how many are taken on at a time, for how long each may take, and what it says on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, UserError
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.generate import DEFAULT, stream
+from pixel_edu.images import to_uint8
+from pixel_edu.palette import as_sprites
+from pixel_edu.serving.batching import Batcher
+from pixel_edu.serving.orders import Order
+
+
+class Busy(Exception):
+    """Too much is waiting already; try again in so many `seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many sprites are waiting: try again in {seconds} s")
+        self.seconds = seconds
+
+
+class TooLate(Exception):
+    """An order took longer than it may."""
+
+
+class Closed(Exception):
+    """The studio takes no more orders."""
+
+
+class CannotDraw(ValueError):
+    """This model cannot draw what was ordered."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes on.
+
+    Attributes:
+        batch_size: images in a call of the network.
+        workers: threads that call it; as many as there are cores to compute on.
+        running: orders that are drawn at the same time; the others wait for their turn.
+        queue: sprites of 20 steps that may be accepted and not finished; more is refused.
+        seconds: from an order to its sprites, at most.
+    """
+
+    batch_size: int = 8
+    workers: int = 1
+    running: int = 32
+    queue: int = 320
+    seconds: float = 30.0
+
+    @property
+    def calls(self) -> int:
+        """Model calls that may be accepted and not finished."""
+        return self.queue * DEFAULT.num_steps
+
+
+def limits_for(
+    device: torch.device, batch_size: int | None = None, workers: int | None = None, **limits
+) -> Limits:
+    """The limits for a server that has a device to itself; what is None is chosen for it.
+
+    A CPU computes small batches, one on each of its cores: two threads on one batch would wait for each other. A GPU
+    computes one large batch at a time.
+    """
+    on_cpu = device.type == "cpu"
+    return Limits(batch_size or (8 if on_cpu else 128), workers or (_cores() if on_cpu else 1), **limits)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """What an order looks like on its way.
+
+    Attributes:
+        step: model calls so far.
+        images: (N, 16, 16, 3) uint8, the guess for the clean sprites.
+    """
+
+    step: int
+    images: np.ndarray
+
+
+class Job:
+    """An order that has been accepted: wait for its sprites, or follow it with `async for`.
+
+    It gives a `Glimpse` at every so many steps, and at last the finished sprites, (N, 16, 16, 3) uint8.
+    """
+
+    def __init__(self, order: Order, labels: list[int], seconds: float) -> None:
+        self.order, self.labels = order, labels
+        self.cancelled = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._seconds, self._until = seconds, self._loop.time() + seconds
+        self._inbox: asyncio.Queue = asyncio.Queue()
+
+    def tell(self, news: Glimpse | np.ndarray | Exception) -> None:
+        """Called by the thread that draws."""
+        self._loop.call_soon_threadsafe(self._inbox.put_nowait, news)
+
+    async def __aiter__(self) -> AsyncIterator[Glimpse | np.ndarray]:
+        """What happens, until the sprites are finished; whoever stops listening ends the work.
+
+        Raises:
+            TooLate: the time is over.
+        """
+        try:
+            news = None
+            while not isinstance(news, np.ndarray):
+                try:
+                    async with asyncio.timeout_at(self._until):
+                        news = await self._inbox.get()
+                except TimeoutError:
+                    raise TooLate(f"the sprites took longer than {self._seconds:g} s") from None
+                if isinstance(news, Exception):
+                    raise news
+                yield news
+        finally:
+            self.cancelled.set()
+
+    async def sprites(self) -> np.ndarray:
+        """The finished sprites.
+
+        Raises:
+            TooLate: the time is over.
+        """
+        async for news in self:
+            last = news
+        return last
+
+
+class Studio:
+    """Draws orders with one model, many at a time.
+
+    Args:
+        denoiser: the model, its network on `device`.
+        limits: what to take on.
+        device: where the network computes; all else is done on the CPU.
+        observe: is told of every call of the network, see `Batcher`.
+
+    Raises:
+        UserError: the model answers with something else than numbers.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        limits: Limits,
+        device: str | torch.device = "cpu",
+        observe: Callable[[int, float], None] = lambda images, seconds: None,
+    ) -> None:
+        self.limits = limits
+        self._batcher = Batcher(
+            denoiser.network, denoiser.channels, limits.batch_size, limits.workers, device, observe
+        )
+        self._denoiser = dataclasses.replace(denoiser, network=self._batcher)
+        self._threads = ThreadPoolExecutor(limits.running, "sprites")
+        self._lock = threading.Lock()
+        self._closed = False
+        self._pace = 0.0  # seconds for each model call that was pending, as orders lately found it
+        self.pending = 0
+        """Model calls that were accepted and are not finished."""
+        self._warm_up()
+
+    def accept(self, order: Order, every: int = 0) -> Job:
+        """Begin an order, or put it in the queue; call it from the event loop.
+
+        Args:
+            order: what to draw.
+            every: tell of every so many steps; 0 tells only of the end.
+
+        Raises:
+            Busy: the queue is full.
+            Closed: the studio is.
+            CannotDraw: the model has fewer steps, or does not know the class.
+        """
+        job = Job(order, self._labels(order), self.limits.seconds)
+        with self._lock:
+            if self._closed:
+                raise Closed
+            if self.pending and self.pending + order.calls > self.limits.calls:
+                raise Busy(min(max(math.ceil(self._pace * self.pending), 1), 60))
+            self.pending += order.calls
+            ahead, began = self.pending, time.perf_counter()
+
+        def finished(_: Future) -> None:
+            with self._lock:
+                self.pending -= order.calls
+                self._pace += 0.1 * ((time.perf_counter() - began) / ahead - self._pace)
+
+        self._threads.submit(self._draw, job, every).add_done_callback(finished)
+        return job
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes orders."""
+        return not self._closed and self._batcher.alive
+
+    def close(self) -> None:
+        """Take no more orders, finish those that were accepted, and end all threads."""
+        self._closed = True
+        self._threads.shutdown()
+        self._batcher.close()
+
+    def _labels(self, order: Order) -> list[int]:
+        known, steps = self._denoiser.null_label, len(self._denoiser.schedule)
+        labels = order.labels(known)
+        if max(labels) >= known:
+            raise CannotDraw(
+                f"class is {order.class_!r}, but this model knows only {', '.join(CLASSES[:known])}"
+            )
+        if order.num_steps > steps:
+            raise CannotDraw(f"num_steps is {order.num_steps}, but this model has {steps}: use 1 to {steps}")
+        return labels
+
+    def _draw(self, job: Job, every: int) -> None:
+        order = job.order
+        try:
+            for step in stream(self._denoiser, job.labels, order.seeds, order.config):
+                if job.cancelled.is_set():
+                    return
+                if every and step.call % every == 0 and step.call < order.num_steps:
+                    job.tell(Glimpse(step.call, self._visible(step.x0)))
+            job.tell(as_sprites(to_uint8(step.x), self._denoiser.palette))
+        except Exception as error:
+            job.tell(error)
+
+    def _visible(self, x0: torch.Tensor) -> np.ndarray:
+        """The guess as it is; a guess in bits has to be read first."""
+        guess = to_uint8(x0)
+        return guess if self._denoiser.channels == CHANNELS else as_sprites(guess, self._denoiser.palette)
+
+    def _warm_up(self) -> None:
+        x = torch.randn(1, self._denoiser.channels, IMAGE_SIZE, IMAGE_SIZE)
+        answer = self._denoiser(x, torch.tensor([0]), torch.tensor([0]))
+        if not bool(answer.isfinite().all()):
+            raise UserError("the model's answers are not finite: take another copy of its checkpoint")
