@@ -1,10 +1,10 @@
 """ContextUNet: the network that is told the timestep and the class, and asked what is noise and what is sprite.
 
-The image is first folded, 2x2 pixels into channels: (12, 8, 8), a quarter of the places for every convolution to visit.
-It goes down through the levels, each half the size of the one above, and up again, where every block also sees what
-the block opposite made on the way down (Ronneberger et al. 2015, arXiv:1505.04597). Timestep and class together are
-the context. Every block receives it as a scale and a shift of its features; attention also looks at the class, as if
-that were one more place in the image.
+The image goes down through the levels, each half the size of the one above, and up again, where every block also sees
+what the block opposite made on the way down (Ronneberger et al. 2015, arXiv:1505.04597). Timestep and class together
+are the context. Every block receives it as a scale and a shift of its features; attention also looks at the class, as
+if that were one more place in the image. With `fold` 2 the image is first folded, 2x2 pixels into channels: a quarter
+of the places for every convolution to visit.
 """
 
 from __future__ import annotations
