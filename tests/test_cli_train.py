@@ -237,6 +237,18 @@ def test_a_drawn_sprite_has_the_colours_of_the_data_in_an_indexed_file(whole, tm
         assert picture.mode == "RGB"
 
 
+def test_sampled_arrays_are_a_dataset_that_can_be_trained_on(tmp_path):
+    given = ["--checkpoint", "tiny", "-n", 7, "--steps", 2, "--device", "cpu"]
+    done = pixel_edu("sample", *given, "--out", tmp_path / "sprites.npy")
+    assert (done.returncode, done.stdout) == (0, f"7 sprites in {tmp_path / 'sprites.npy'}\n"), done.stderr
+    drawn = data.load(tmp_path)
+    assert (drawn.images.shape, drawn.images.dtype) == ((7, 16, 16, 3), np.uint8)
+    assert drawn.labels.tolist() == [0, 1, 2, 3, 4, 0, 1]
+    pixel_edu("sample", *given, "--scale", 1, "--columns", 7, "--out", tmp_path / "same.png")
+    sheet = np.asarray(Image.open(tmp_path / "same.png").convert("RGB"))
+    assert (sheet == images.grid(drawn.images, 7)).all()
+
+
 def test_a_model_of_bits_draws_in_its_palette_only(tmp_path):
     done = pixel_edu("train", "--bits", "--steps", 3, "--out", tmp_path / "run", *SMALL)
     assert done.returncode == 0, done.stderr

@@ -34,7 +34,8 @@ def sample(
     ] = None,
     n: Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="How many sprites.")] = 10,
     out: Annotated[
-        Path, typer.Option(help="The PNG file to write, or a folder: then a file a sprite.")
+        Path,
+        typer.Option(help="The PNG or .npy file to write, or a folder: then a PNG file a sprite."),
     ] = Path("sprites.png"),
     checkpoint: Annotated[
         str,
@@ -69,6 +70,8 @@ def sample(
     """Draw sprites and write them as PNG. The same seed draws the same sprite, however many there are.
 
     Unless the palette is off, the files are indexed: they list their colours, as pixel artists expect.
+
+    As sprites.npy, with their classes in sprites_labels.npy beside it, they are a dataset that pixel-edu data reads.
     """
     from pixel_edu import config, generate, images
 
@@ -85,6 +88,8 @@ def sample(
         for sprite, c, number in zip(drawn, labels, seeds, strict=True):
             path = out / f"{CLASSES[c]}-{number}.png"
             images.write_png(path, images.upscale(sprite, scale), indexed=palette is not Palette.off)
+    elif out.suffix == ".npy":
+        write_arrays(out, drawn, labels)
     else:
         sheet = images.upscale(images.grid(drawn, min(n, columns)), scale)
         images.write_png(out, sheet, indexed=images.count_colors(sheet[None])[0] <= 256)
@@ -123,6 +128,18 @@ def colored(drawn, denoiser: Denoiser, which: Palette):
     if denoiser.channels != CHANNELS or which is Palette.auto:
         return palette.as_sprites(drawn, denoiser.palette)
     return palette.snap(drawn) if which is Palette.own else drawn
+
+
+def write_arrays(path: Path, drawn, labels: list[int]) -> None:
+    """Write sprites (N, 16, 16, 3) uint8, and their classes (N,) int64 beside them, each whole or not at all."""
+    import numpy as np
+
+    from pixel_edu.images import replacing
+
+    beside = path.with_name(f"{path.stem}_labels.npy")
+    for name, array in ((path, drawn), (beside, np.array(labels, np.int64))):
+        with replacing(name) as temporary, open(temporary, "wb") as file:
+            np.save(file, array)
 
 
 SHOWN = 4
