@@ -28,9 +28,11 @@ from pixel_edu.course.grading.zygote import Zygote
 
 COLD = ("pixel_edu.course.grading.inside",)
 """All that a kernel needs to have imported."""
+IMPORTS = 60
+"""Seconds more for a kernel that has no more than that imported: torch is then read by a student's own cell."""
 TRIES = 2
 """How often a submission may take its worker down."""
-SLACK = 60
+SLACK = 60 + IMPORTS
 """Seconds beyond a notebook's time after which a worker is given up."""
 
 
@@ -149,8 +151,11 @@ class Grader:
         try:
             return Run(merged, self.tests, self.zygote, self.rung, self.limits).outcome(tasks)
         except (SandboxError, OSError):
+            slow = self.limits._replace(
+                cell=self.limits.cell + IMPORTS, notebook=self.limits.notebook + IMPORTS
+            )
             with contextlib.closing(Zygote(COLD)) as cold:
-                outcome = Run(merged, self.tests, cold, self.rung, self.limits).outcome(tasks)
+                outcome = Run(merged, self.tests, cold, self.rung, slow).outcome(tasks)
             outcome.notes.append("its kernel could not be forked, and was started from nothing")
             return outcome
 
