@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test tracking-server notebooks lint format pins clean
+.PHONY: help book html lab test tracking-server images notebooks lint format pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ test: lint ## check the code's style, then run all tests, the notebooks included
 
 tracking-server: $(READY) ## run an MLflow server on PostgreSQL; another port: PORT=5001
 	@$(BIN)/pixel-edu track server --port $(if $(filter command line environment,$(origin PORT)),$(PORT),5000)
+
+images: $(READY) ## build the container images and try them, with docker or podman
+	$(BIN)/python docker/try.py
 
 notebooks: $(READY) ## execute the chapters again, in place
 	$(BIN)/pixel-edu course notebooks

@@ -1,0 +1,531 @@
+"""Checks of chapter 12: images, by the text of real Dockerfiles and of made-up ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pixel_edu.course import in_clone
+from pixel_edu.course.checking import Ask, exercise
+
+Step = tuple[str, str]
+DOCKERFILES = ("api", "train", "mlflow")
+TRICKY = """\
+# syntax of its own: a comment, then a line in small letters
+
+from debian:{tag} as build
+run echo "part #{number}" \\
+    # a comment may stand between two lines of one instruction
+    && apt-get install -y \\
+
+      {word}
+  COPY --chown=1:1 {word} {other} /{word}/
+ENV A=1 \\
+    B={number}
+
+CMD ["{word}", "#{number}"]
+"""
+
+
+def real(*names: str) -> list[str]:
+    """The texts of files of the repository, such as "docker/api.Dockerfile"; none where the package came alone."""
+    return [path.read_text(encoding="utf-8") for path in map(in_clone, names) if path.exists()]
+
+
+def words(ask: Ask, count: int) -> list[str]:
+    """Different names for files and stages."""
+    names = ["model", "data", "tools", "server", "web", "docs", "tests", "notes", "app", "config"]
+    return [str(name) for name in ask.rng.permutation(names)[:count]]
+
+
+def tidy(got: list) -> list:
+    """Pairs as pairs, and each run of spaces as one."""
+    return [
+        tuple(" ".join(part.split()) if isinstance(part, str) else part for part in each)
+        if isinstance(each, list | tuple)
+        else each
+        for each in got
+    ]
+
+
+def compare(ask: Ask, got: list, right: list, slips: dict[str, Any], where: str) -> None:
+    """Refuse a list with the message of the slip that gives it, or say where it differs."""
+    for message, value in slips.items():
+        ask.that(got == right or value == right or got != value, message)
+    for i, (given, expected) in enumerate(zip(got, right, strict=False)):
+        ask.that(
+            given == expected, f"{where}, entry {i} of your list is {given!r}, and should be {expected!r}."
+        )
+    if len(got) != len(right):
+        rest = f"{right[len(got)]!r} is missing" if len(got) < len(right) else f"{got[-1]!r} is too much"
+        ask.that(False, f"{where}, your list has {len(got)} entries, and should have {len(right)}: {rest}.")
+
+
+def steps_of(text: str, **slip: bool) -> list[Step]:
+    """The instructions of a Dockerfile. The other arguments plant slips."""
+    found, open_line = [], ""
+    for raw in text.splitlines():
+        line = raw.strip()
+        if slip.get("anywhere"):
+            line = line.partition("#")[0].strip()
+        comment = line.startswith("#") and not slip.get("comments")
+        if (not line and not slip.get("blank_ends")) or (comment and not (slip.get("inside") and open_line)):
+            continue
+        open_line = f"{open_line} {line}"
+        if line.endswith("\\"):
+            open_line = open_line if slip.get("backslash") else open_line.rstrip("\\ ")
+            continue
+        word, _, rest = open_line.strip().partition(" ")
+        if word:
+            found.append((word if slip.get("case") else word.upper(), " ".join(rest.split())))
+        open_line = ""
+    return found
+
+
+@exercise("ex-12-1", "instructions(text)", "Whatever you want to know of a Dockerfile, you can ask now.")
+def instructions(ask: Ask) -> None:
+    """Comments, blank lines, and lines that go on."""
+    word, other = words(ask, 2)
+    tricky = TRICKY.format(tag=f"12.{ask.seed + 5}", number=ask.seed + 7, word=word, other=other)
+    for text in [tricky, *real(*(f"docker/{name}.Dockerfile" for name in DOCKERFILES))]:
+        got = tidy(ask(text, like=list))
+        compare(
+            ask,
+            got,
+            steps_of(text),
+            {
+                "Comments are among your instructions: leave out every line that begins with #.": steps_of(
+                    text, comments=True
+                ),
+                "A comment inside a long instruction has become part of it: leave it out there, too.": steps_of(
+                    text, inside=True
+                ),
+                "A # further to the right is no comment: it belongs to the line.": steps_of(
+                    text, anywhere=True
+                ),
+                "The backslashes are still there: they only say that the line goes on.": steps_of(
+                    text, backslash=True
+                ),
+                "`from` and `FROM` are the same word: give the first word in capitals.": steps_of(
+                    text, case=True
+                ),
+                "A blank line inside a long instruction does not end it: leave it out.": steps_of(
+                    text, blank_ends=True
+                ),
+                "These are the first words alone: give pairs, of the word and the rest.": [
+                    name for name, _ in steps_of(text)
+                ],
+                "Every line counts for itself in your list: one that ends in a backslash goes on in the next.": (
+                    got if any(each[:1] == ("&&",) for each in got) else None
+                ),
+            },
+            f"In a file that begins with `{text.splitlines()[0][:30]}`",
+        )
+
+
+@exercise("ex-12-2", "leaks(layers, history, secrets)", "What is once in a layer stays in the image.")
+def leaks(ask: Ask) -> None:
+    """Deleted files, overwritten files, and the record of the build."""
+    a, b, c, d, e, f, g = (f"{name}-{ask.rng.integers(1000, 9999)}" for name in "abcdefg")
+    layers = [
+        {"etc/debian_version": "12", "root/.base": f"left by the base: {f}"},
+        {"source/pip.conf": f"index = https://{a}@packages.example", "app/model.bin": "weights"},
+        {"source/pip.conf": None, "app/settings": f"token = {b}"},
+        {"app/settings": "token = from the environment"},
+        {f"app/{d}.txt": "only its name looks like one", "app/key": f"-- {g} --"},
+    ]
+    history = [f"ARG TOKEN={c}", "RUN --mount=type=secret,id=token pip install .", "USER 10001"]
+    secrets = [e, f, b, g, a, c, d]
+
+    def held(layers: list[dict], lines: list[str]) -> list[str]:
+        texts = [text for layer in layers for text in layer.values() if text is not None] + lines
+        return [secret for secret in secrets if any(secret in text for text in texts)]
+
+    final: dict = {}
+    for layer in layers:
+        final |= layer
+    got = ask(layers, history, secrets, like=list)
+    compare(
+        ask,
+        got,
+        held(layers, history),
+        {
+            "You look at what a container shows: a file that is deleted or replaced later is still in its layer.": held(
+                [final], history
+            ),
+            "You look at the files alone: the history of the build is part of the image.": held(layers, []),
+            "You look at the history alone: the files of every layer are part of the image.": held(
+                [], history
+            ),
+            "The first layer is left out: what the base image holds, yours holds too.": held(
+                layers[1:], history
+            ),
+            "The last layer alone is looked at, or the history and it: every layer is part of the image.": held(
+                layers[-1:], history
+            ),
+            "A file that is named like a secret does not hold it: look at contents.": [
+                s for s in secrets if s in held(layers, history) or s == d
+            ],
+            "These are the secrets that do not leak.": [s for s in secrets if s not in held(layers, history)],
+            "The leaks are right, but not in the order in which the secrets were given.": sorted(
+                held(layers, history)
+            ),
+        },
+        "With seven secrets",
+    )
+    compare(ask, ask([], [], secrets, like=list, what="for an empty image"), [], {}, "For an empty image")
+
+
+def matches(path: str, rule: str) -> bool:
+    """Whether a rule of a .dockerignore means a path, itself or a folder that it lies in."""
+    parts = path.split("/")
+    if rule == "*":
+        return True
+    if rule.startswith("**/"):
+        return rule.removeprefix("**/") in parts
+    wanted = rule.split("/")
+    return parts[: len(wanted)] == wanted
+
+
+def entering(paths: list[str], text: str, match: Any = matches, **slip: bool) -> list[str]:
+    """The paths that a .dockerignore lets in. The other arguments plant slips."""
+    rules = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    found = []
+    for path in paths:
+        kept = True
+        for rule in rules:
+            if match(path, rule.removeprefix("!")):
+                kept = rule.startswith("!") and not slip.get("no_again")
+                if slip.get("first"):
+                    break
+        found += [path] if kept else []
+    return found
+
+
+TREE = (
+    ".env",
+    ".git/config",
+    "README.md",
+    "constraints.txt",
+    "data/sprites.npy",
+    "docker/api.Dockerfile",
+    "docker/postgres-password.txt",
+    "pixel_edu/README.md",
+    "pixel_edu/__init__.py",
+    "pixel_edu/__pycache__/config.cpython-311.pyc",
+    "pixel_edu/cli/__pycache__/main.cpython-311.pyc",
+    "pixel_edu/cli/__init__.py",
+    "pixel_edu/weights/reference.safetensors",
+    "pixel_edu_old/secret.txt",
+    "pyproject.toml",
+)
+
+
+@exercise("ex-12-3", "entering(paths, rules)", "You know what goes into your images, and what stays at home.")
+def entering_(ask: Ask) -> None:
+    """The last rule that fits decides."""
+    a, b, c = words(ask, 3)
+    made = f"# made up\n!{b}\n{a}\n{b}/old\n\n!{a}/keep\n**/{c}\n!{a}/keep/{c}/mine.txt\n"
+    tree = [f"{x}/{y}" for x in (a, b, f"{a}s", "deep/er") for y in ("x.py", "old/y.py", f"{c}/z.py")]
+    tree += [f"deep/{a}/x.py", f"{a}/keep/x.py", f"{a}/keep/{c}/mine.txt", f"{a}/keep/{c}/yours.txt", a, c]
+    cases = [(tree, made), *(([*TREE], text) for text in real(".dockerignore"))]
+    for paths, text in cases:
+        paths = [paths[i] for i in ask.rng.permutation(len(paths))]
+        got = ask(paths, text, like=list)
+
+        def slip(match: Any = matches, paths: list[str] = paths, text: str = text, **how: bool) -> list[str]:
+            return entering(paths, text, match, **how)
+
+        compare(
+            ask,
+            got,
+            slip(),
+            {
+                "The first rule that fits decides in your answer: it is the last.": slip(first=True),
+                "A rule with ! has no effect: it lets in again what an earlier one kept out.": slip(
+                    no_again=True
+                ),
+                "A rule means the path of its name alone in your answer: it means all that lies below, too.": slip(
+                    lambda path, rule: matches(path, rule) if rule.startswith("*") else path == rule
+                ),
+                "`pixel_edu` does not mean `pixel_edu_old`: a folder's name ends at a slash.": slip(
+                    lambda path, rule: matches(path, rule) if rule.startswith("*") else path.startswith(rule)
+                ),
+                "`**/name` means that name in any folder, not at the top alone.": slip(
+                    lambda path, rule: matches(path, rule.removeprefix("**/"))
+                ),
+                "A name without `**/` means what lies at the top, not in any folder.": slip(
+                    lambda path, rule: matches(path, rule) or rule in path.split("/")
+                ),
+                "These are the paths that stay out.": [path for path in paths if path not in slip()],
+                "All paths come in: `*` means every path.": list(paths),
+                "The paths are right, but not in the order in which they were given.": sorted(slip()),
+            },
+            f"With rules that begin `{text.splitlines()[1][:20]}`",
+        )
+
+
+def sources(rest: str) -> list[str]:
+    """What a COPY takes."""
+    return [word for word in rest.split() if not word.startswith("--")][:-1]
+
+
+def taken_from(rest: str) -> str:
+    """The stage that a COPY takes from, or ""."""
+    flags = [word for word in rest.split() if word.startswith("--from=")]
+    return flags[0].removeprefix("--from=") if flags else ""
+
+
+def below(path: str, source: str) -> bool:
+    """Whether a path is a source, or lies in it."""
+    source = source.removeprefix("./").rstrip("/")
+    return source in (".", "", path) or path.startswith(f"{source}/")
+
+
+def run_again(steps: list[Step], changed: list[str], **slip: bool) -> list[int]:
+    """Which steps of a build run again. The other arguments plant slips."""
+
+    def touched(source: str) -> bool:
+        if slip.get("prefix"):
+            return any(source == "." or path.startswith(source) for path in changed)
+        if slip.get("exact"):
+            return any(source in (".", path) for path in changed)
+        return any(below(path, source) for path in changed)
+
+    again, dirty, stages, name = [], False, set(), ""
+    for number, (word, rest) in enumerate(steps):
+        dirty = dirty and not slip.get("alone")
+        if word == "FROM":
+            parts = rest.split()
+            name = parts[-1] if len(parts) > 2 else str(number)
+            dirty = parts[0] in stages and not slip.get("stages")
+            dirty = dirty or bool(slip.get("whole_file") and again)
+        elif word == "COPY" and taken_from(rest):
+            dirty = dirty or (taken_from(rest) in stages and not slip.get("no_from"))
+            dirty = dirty or bool(slip.get("from_as_files") and any(map(touched, sources(rest))))
+        elif word == "COPY":
+            named = sources(rest) + (rest.split()[-1:] if slip.get("target") else [])
+            dirty = dirty or any(map(touched, named))
+        if dirty:
+            again.append(number)
+            stages.add(name)
+    return again
+
+
+def made_up(ask: Ask) -> list[Step]:
+    """A build of several stages."""
+    a, b, c, d = words(ask, 4)
+    text = f"""
+        FROM debian:12.15-slim AS base
+        RUN apt-get update
+        FROM base AS {a}
+        COPY {b}.txt /source/
+        RUN pip install -r {b}.txt
+        COPY {c} {d}
+        RUN make {c}
+        FROM base AS {d}
+        COPY {d}/one {d}/two /opt/
+        RUN compile
+        FROM {a} AS checked
+        RUN pytest
+        FROM base
+        COPY --from={a} {d}/one /opt/{c}
+        COPY --chown=1:1 {b}.txt /{c}
+        COPY --from={d} /opt /opt
+        COPY . /everything
+        USER 10001
+    """
+    return steps_of(text)
+
+
+@exercise("ex-12-4", "again(steps, changed)", "Now the order of lines is a decision.")
+def again(ask: Ask) -> None:
+    """What a change costs."""
+    steps = made_up(ask)
+    (b,) = sources(steps[3][1])
+    (c,), (two, _) = sources(steps[5][1]), sources(steps[8][1])
+    cases = [
+        (steps, [f"{c}/inside.py"]),
+        (steps, [f"{two}/x"]),
+        (steps, [b]),
+        (steps, [f"{c}s/not.py"]),
+        (steps[:-2], [f"{c}s/not.py"]),
+        (steps, []),
+    ]
+    for text in real("docker/api.Dockerfile", "docker/train.Dockerfile"):
+        cases += [
+            (steps_of(text), [path]) for path in ("pixel_edu/generate.py", "constraints.txt", "LICENSE")
+        ]
+    for steps, changed in cases:
+        what = f"when `{changed[0]}` has changed" if changed else "when nothing has changed"
+        got = ask([tuple(step) for step in steps], list(changed), like=list, what=what)
+
+        def slip(steps: list[Step] = steps, changed: list[str] = changed, **how: bool) -> list[int]:
+            return run_again(steps, changed, **how)
+
+        compare(
+            ask,
+            got,
+            slip(),
+            {
+                "Only the steps that copy the changed files run again in your answer: all that follow do, too.": slip(
+                    alone=True
+                ),
+                "Another stage does not begin where the last one ended: after a FROM, start anew.": slip(
+                    whole_file=True
+                ),
+                "A stage that begins FROM another one runs again when that one does.": slip(stages=True),
+                "A COPY --from runs again when the stage that it takes from does.": slip(no_from=True),
+                "COPY --from takes files of another stage: your changed files are not among them.": slip(
+                    from_as_files=True
+                ),
+                "A changed file inside a folder that is copied counts: the folder is not the same any more.": slip(
+                    exact=True
+                ),
+                "The last word of a COPY is where it puts things: it takes the words before.": slip(
+                    target=True
+                ),
+                "A folder's name ends at a slash: files of another folder, whose name goes on, do not count.": slip(
+                    prefix=True
+                ),
+                "These are the steps that come from the cache.": [
+                    n for n in range(len(steps)) if n not in slip()
+                ],
+                "You count from 1: the first step has the number 0.": [n + 1 for n in slip()],
+            },
+            what.capitalize(),
+        )
+
+
+def seconds_to_sick(
+    interval: float, timeout: float, retries: int, start_period: float, hangs: float, **slip: bool
+) -> float:
+    """When a server that hangs is called unhealthy. The other arguments plant slips."""
+    now = 0.0 if slip.get("at_once") else interval
+    failed, passed = 0, False
+    while True:
+        if now < hangs:
+            passed, cost = True, 0.0
+        else:
+            counts = passed or now >= start_period
+            if slip.get("no_start"):
+                counts = True
+            if slip.get("always_start"):
+                counts = now >= start_period
+            failed, cost = failed + counts, timeout
+            if failed >= retries + bool(slip.get("one_more")):
+                return now if slip.get("no_last") else now + cost
+        now += interval + (0.0 if slip.get("from_start") else cost)
+
+
+@exercise(
+    "ex-12-5",
+    "sick_at(interval, timeout, retries, start_period, hangs)",
+    "You can say how long nobody will notice.",
+)
+def sick_at(ask: Ask) -> None:
+    """Checks one after the other."""
+    some = [30, 3, 3, 30, 100], [10, 5, 2, 25, 0], [10, 4, 3, 60, 20], [5, 2, 1, 0, 0], [15, 3, 3, 40, 15]
+    more = [int(value) for value in ask.rng.integers([7, 2, 2, 5, 0], [20, 6, 5, 60, 200])]
+    for given in (*some, more):
+        what = "with interval {}, timeout {}, retries {}, start period {}, hanging from second {} on".format(
+            *given
+        )
+        got = ask(*given, like=1.0, what=what)
+
+        def slip(given: list[int] = given, **how: bool) -> float:
+            return seconds_to_sick(*given, **how)
+
+        ask.same(
+            got,
+            slip(),
+            {
+                "The first check is one interval after the start, not at second 0.": slip(at_once=True),
+                "A check that hangs takes its whole timeout, and the next one begins an interval after that.": slip(
+                    from_start=True
+                ),
+                "The last check takes its timeout, too: only then it has failed.": slip(no_last=True),
+                "You wait for one failure more than `retries`.": slip(one_more=True),
+                "Failures in the start period do not count, as long as no check has passed.": slip(
+                    no_start=True
+                ),
+                "Once a check has passed, the start period is over: failures count.": slip(always_start=True),
+                "This is how long it takes from the moment it hangs: give the second since the start.": slip()
+                - given[-1],
+            },
+            what=f"{what.capitalize()}, the seconds",
+        )
+
+
+SHELL = ["/bin/sh", "-c"]
+
+
+def first(entrypoint: str, cmd: str, **slip: bool) -> list[str]:
+    """The first process of a container. The other arguments plant slips."""
+
+    def form(text: str) -> list[str]:
+        if text.startswith("["):
+            return json.loads(text)
+        if not text:
+            return []
+        if slip.get("split"):
+            return text.split()
+        return [*SHELL, *(text.split() if slip.get("apart") else [text])]
+
+    if entrypoint and not entrypoint.startswith("[") and not slip.get("both"):
+        return form(entrypoint)
+    if slip.get("either"):
+        return form(entrypoint) or form(cmd)
+    if slip.get("cmd_first"):
+        return form(cmd) + form(entrypoint)
+    if slip.get("bare_cmd") and entrypoint and cmd and not cmd.startswith("["):
+        return [*form(entrypoint), cmd]
+    return form(entrypoint) + form(cmd)
+
+
+@exercise("ex-12-6", "first_process(entrypoint, cmd)", "You know who hears the signal to stop.")
+def first_process(ask: Ask) -> None:
+    """A planted bug: the shell that nobody sees."""
+    port = 8000 + int(ask.rng.integers(900))
+    serve, listed = (
+        f"pixel-edu serve --port {port}",
+        json.dumps(["serve", "--port", str(port), "--name", "a b"]),
+    )
+    cases = [
+        (serve, ""),
+        ("", serve),
+        ('["pixel-edu"]', listed),
+        ('["pixel-edu"]', "serve now"),
+        ("", listed),
+        (serve, listed),
+        ('["tini", "--"]', ""),
+    ]
+    for text in real(*(f"docker/{name}.Dockerfile" for name in DOCKERFILES)):
+        last = dict(steps_of(text))
+        cases.append((last.get("ENTRYPOINT", ""), last.get("CMD", "")))
+    for entrypoint, cmd in cases:
+        what = f"for ENTRYPOINT `{entrypoint}` and CMD `{cmd}`"
+
+        def slip(entrypoint: str = entrypoint, cmd: str = cmd, **how: bool) -> list[str]:
+            return first(entrypoint, cmd, **how)
+
+        compare(
+            ask,
+            ask(entrypoint, cmd, like=list, what=what),
+            slip(),
+            {
+                "The planted bug is still there: a line without brackets means a shell, as the first process.": slip(
+                    split=True, both=True
+                ),
+                "An ENTRYPOINT that is a line takes no CMD: the shell runs the line, and that is all.": slip(
+                    both=True
+                ),
+                "The shell gets the line as one word after -c, not cut into its words.": slip(apart=True),
+                "CMD is missing: a list in ENTRYPOINT is followed by CMD.": slip(either=True),
+                "ENTRYPOINT comes first, and CMD after it.": slip(cmd_first=True),
+                "A CMD that is a line means a shell after an ENTRYPOINT, too.": slip(bare_cmd=True),
+                "This is CMD alone: ENTRYPOINT comes before it.": slip(entrypoint=""),
+                "This is the text: give a list of words, without brackets and quotes.": [entrypoint, cmd],
+            },
+            what.capitalize().replace("entrypoint", "ENTRYPOINT").replace("cmd", "CMD"),
+        )
