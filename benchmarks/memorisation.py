@@ -18,7 +18,7 @@ import numpy as np
 from rich.progress import track
 
 from pixel_edu import evaluation, palette, sprites
-from pixel_edu.cli.train import hardware
+from pixel_edu.config import hardware
 from pixel_edu.evaluation import bootstrap, nearest_sprites
 from pixel_edu.generate import SampleConfig, generate
 from pixel_edu.images import replacing

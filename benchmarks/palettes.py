@@ -15,7 +15,7 @@ import torch
 from rich.progress import track
 
 from pixel_edu import checkpoints, evaluation, palette, report
-from pixel_edu.cli.train import hardware
+from pixel_edu.config import hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.generate import SampleConfig, generate
 from pixel_edu.guidance import guided

@@ -23,7 +23,7 @@ from speed import FAST
 from torch import Tensor
 
 from pixel_edu import checkpoints, evaluation, palette, report, samplers, sprites
-from pixel_edu.cli.train import hardware
+from pixel_edu.config import hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.generate import DEFAULT, SampleConfig, stream
 from pixel_edu.guidance import guide

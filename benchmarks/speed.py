@@ -20,7 +20,7 @@ from diffusers import DDIMScheduler, UNet2DModel
 from torch import Tensor
 
 from pixel_edu import checkpoints, samplers, schedules, sprites
-from pixel_edu.cli.train import hardware
+from pixel_edu.config import hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.generate import SampleConfig, stream
 from pixel_edu.guidance import guide

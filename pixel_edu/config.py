@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,3 +46,15 @@ def pick_device(name: str = "auto") -> torch.device:
         devices = ", ".join(here)
         raise UserError(f"no device {name!r} on this machine: use auto or one of: {devices}") from error
     return device
+
+
+def hardware() -> str:
+    """The processor or GPU that this runs on, in words."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{(names or [platform.processor()])[0]}, {cores} cores"

@@ -1,6 +1,7 @@
 import csv
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,6 +60,15 @@ def test_a_run_leaves_a_checkpoint_a_model_a_log_and_a_picture(whole):
     assert record["data"] == "60 procedural sprites, seed 0"
     assert record["command"].startswith("pixel-edu train --steps 60")
     assert "cores" in record["hardware"]
+
+
+def test_a_finished_run_whose_model_was_not_written_any_more_writes_it(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "a")
+    (tmp_path / "a" / "model.safetensors").unlink()
+    done = pixel_edu("train", "--steps", 60, "--out", tmp_path / "a", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "a") == losses(whole)
+    assert load_model(tmp_path / "a" / "model.safetensors")
 
 
 def test_a_run_killed_at_random_moments_has_the_losses_of_one_that_was_not(whole, tmp_path):

@@ -114,7 +114,8 @@ def evaluate(
     }
     _write(out, report.as_html(drawn, labels, made, floor, yardstick, how), report.as_dict(made, floor, how))
     if mlflow:
-        log_scores(client, run_id, made.scores, n, (out / "report.html", out / "report.json"))
+        files = (out / "report.html", out / "report.json")
+        log_scores(client, run_id, made.scores, n, tracking.digest(yardstick.real), files)
     _print(made, floor, how)
     minutes = (time.perf_counter() - began) / 60
     typer.echo(f"{out / 'report.html'} and report.json, in {minutes:.1f} minutes")

@@ -1,25 +1,26 @@
-"""pixel-edu track: a tracking server of one's own."""
+"""pixel-edu track: a tracking server of one's own, and what can be asked of runs that were tracked."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pixel_edu.cli.data import _busy
+from pixel_edu.config import UserError
 
 Address = Annotated[
     str,
     typer.Option(
-        "--mlflow",
-        help="A server's address or a database.",
-        show_default="MLFLOW_TRACKING_URI, or sqlite:///mlflow.db",
+        "--mlflow", help="A server's address or a database.", show_default="where the run was tracked"
     ),
 ]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a tracked training, such as runs/tiny.")]
 
 SCALES, STEPS = [1.0, 2.0, 3.0, 5.0], [5, 10, 20]
+PICTURES = (".png", ".svg", ".pdf")
 
 app = typer.Typer(help="Track runs in MLflow.", no_args_is_help=True)
 
@@ -37,6 +38,8 @@ def server(
     """
     from pixel_edu.tracking import server as servers
 
+    for each in (signal.SIGTERM, signal.SIGHUP):  # what ends this program ends the servers too
+        signal.signal(each, _interrupt)
     folder.mkdir(parents=True, exist_ok=True)
     with servers.database(folder / "postgresql") as store:
         with _busy("starting MLflow"):
@@ -46,6 +49,11 @@ def server(
             process.wait()
         finally:
             servers.stop(process)
+    raise UserError(f"MLflow has ended by itself: its log is {folder / 'server.log'}")
+
+
+def _interrupt(number: int, frame) -> None:
+    raise KeyboardInterrupt
 
 
 @app.command()
@@ -63,30 +71,34 @@ def promote(
     from pixel_edu.cli.train import MODEL
     from pixel_edu.tracking import champion, model
 
-    client, run_id = tracking.connect(mlflow), tracking.run_of(folder)
+    client, run_id = tracking.client_of(folder, mlflow), tracking.run_of(folder)
     champion.read_scores(client, run_id)  # before anything is registered
     with _busy("logging the model"):
-        version = model.register(client, model.keep(client, run_id, folder / MODEL), name)
+        version = model.register(client, run_id, folder / MODEL, name)
     verdict = champion.promote(client, name, version)
-    is_now = "is the champion now" if verdict.promoted else "is not the champion"
+    is_now = "is the champion" if verdict.promoted else "is not the champion"
     typer.echo(f"version {version} of {name} {is_now}: {verdict.why}")
 
 
 @app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Folders of tracked trainings, two or more.")],
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("compare.png"),
+    out: Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")] = Path(
+        "compare.png"
+    ),
     mlflow: Address = "",
 ) -> None:
     """Draw runs side by side: losses, scores with intervals, and what each drew last."""
+    if out.suffix not in PICTURES:
+        raise typer.BadParameter(f"{out.name} ends with none of {', '.join(PICTURES)}", param_hint="--out")
     from pixel_edu import tracking
     from pixel_edu.images import replacing
     from pixel_edu.tracking import comparing
 
-    client = tracking.connect(mlflow)
+    client = tracking.client_of(folders[0], mlflow)
     figure = comparing.compare(client, [tracking.run_of(each) for each in folders])
     with replacing(out) as temporary:
-        figure.savefig(temporary, format=out.suffix.lstrip(".") or "png", dpi=150)
+        figure.savefig(temporary, format=out.suffix[1:], dpi=150)
     typer.echo(f"{len(folders)} runs in {out}")
 
 
@@ -107,13 +119,15 @@ def sweep(
 
     The same command again goes on where it was.
     """
+    if unknown := [scale for scale in guidance if not -20 <= scale <= 20]:
+        raise typer.BadParameter(f"{unknown[0]} is no number from -20 to 20", param_hint="--guidance")
     from pixel_edu import checkpoints, evaluation, tracking
     from pixel_edu.cli.train import MODEL
     from pixel_edu.report import in_words
     from pixel_edu.tracking import champion
     from pixel_edu.tracking import sweep as sweeps
 
-    client, run_id = tracking.connect(mlflow), tracking.run_of(folder)
+    client, run_id = tracking.client_of(folder, mlflow), tracking.run_of(folder)
     denoiser = checkpoints.load_model(folder / MODEL)
     with _busy("drawing real sprites"):
         yardstick = evaluation.procedural_yardstick(n, sprites)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixel_edu.cli.data import _busy
+from pixel_edu.config import hardware
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,13 +138,14 @@ def train(
         config = dataclasses.replace(
             config, unet=dataclasses.replace(config.unet, image_channels=palette.BITS)
         )
+    mlflow = _reached(mlflow)
     out = out or Path("runs") / preset
     sprites = sprites or (20_000 if preset is Preset.tiny else 100_000)
     state, record = _open(out, config, restart)
     source = f"{data}, {validation:.0%} held out" if data else f"{sprites:,} procedural sprites, seed 0"
     _same_data(out, record, source)
     record |= {"data": source, "command": "pixel-edu " + " ".join(sys.argv[1:]), "hardware": hardware()}
-    if state.step == config.steps:
+    if state.step == config.steps and (out / MODEL).exists():
         _send_the_rest(out, mlflow)
         typer.echo(f"{out} is finished after {config.steps:,} steps: for more, --restart with more --steps")
         return
@@ -158,18 +160,27 @@ def train(
         _loop(out, state, record, images, labels, sample_every, save_every, device, run)
 
 
-def _tracked(out: Path, config, images, labels, uri: str, source: str, restart: bool):
-    """The run in MLflow, if one is wanted and this is the process that writes; else nothing."""
+def _reached(uri: str) -> str:
+    """The address of an MLflow that answers, asked before anything that takes long; "" where nothing is tracked."""
     from pixel_edu.training import is_main_process
 
     if not uri or not is_main_process():
-        return nullcontext()
+        return ""
     from pixel_edu import tracking
 
     with _busy(f"opening {uri}"):
-        if restart:
-            tracking.forget(out)
-        return tracking.Run(out, config, images, labels, uri, source)
+        return tracking.connect(uri).tracking_uri
+
+
+def _tracked(out: Path, config, images, labels, uri: str, source: str, restart: bool):
+    """The run in MLflow, if one is wanted."""
+    if not uri:
+        return nullcontext()
+    from pixel_edu import tracking
+
+    if restart:
+        tracking.forget(out)
+    return tracking.Run(out, config, images, labels, uri, source)
 
 
 def _send_the_rest(out: Path, uri: str) -> None:
@@ -177,7 +188,8 @@ def _send_the_rest(out: Path, uri: str) -> None:
     if uri:
         from pixel_edu import tracking
 
-        tracking.send_the_rest(out, uri)
+        if count := tracking.send_the_rest(out, uri):
+            typer.echo(f"in MLflow now is what had waited: {count:,} metrics and pictures")
 
 
 def _open(out: Path, config, restart: bool) -> tuple[TrainState, dict[str, str]]:
@@ -365,18 +377,3 @@ def _progress(total: int, done: int):
 
     with live:
         yield show
-
-
-def hardware() -> str:
-    """The processor or GPU that a run is on, in words."""
-    import os
-    import platform
-
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{(names or [platform.processor()])[0]}, {cores} cores"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixel_edu.evaluation import MEASURES, Measure, Score
-from pixel_edu.tracking.runs import TrackingError
+from pixel_edu.tracking.connecting import TrackingError, asking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -16,8 +16,22 @@ if TYPE_CHECKING:
 ALIAS = "champion"
 DECIDING = ("label_accuracy", "fid", "palette_distance")
 """What a model must not be worse in: the right thing, like the data, in the data's colours."""
-COUNT = "evaluated_sprites"
+COUNT, AGAINST = "evaluated_sprites", "evaluated against"
 ENDS = {"": "value", "_low": "low", "_high": "high"}
+
+
+class Evaluated(NamedTuple):
+    """What a run's model was found to be worth.
+
+    Attributes:
+        scores: by the key of a measure.
+        sprites: how many were measured.
+        against: the digest of the real sprites that they were measured against.
+    """
+
+    scores: dict[str, Score]
+    sprites: int
+    against: str
 
 
 class Verdict(NamedTuple):
@@ -32,6 +46,7 @@ def log_scores(
     run_id: str,
     scores: Mapping[str, Score],
     sprites: int,
+    against: str,
     files: tuple[Path, ...] = (),
 ) -> None:
     """Log what `evaluation.evaluate` found, with the ends of each interval as `_low` and `_high`.
@@ -41,34 +56,42 @@ def log_scores(
         run_id: the run that made the model.
         scores: by the key of a measure.
         sprites: how many were measured.
+        against: the `digest` of the real sprites that they were measured against.
         files: to keep beside them, such as report.html.
+
+    Raises:
+        TrackingError: MLflow does not answer.
     """
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, RunTag
 
     found = {key + end: getattr(score, part) for key, score in scores.items() for end, part in ENDS.items()}
     now = int(1000 * time.time())
     metrics = [Metric(key, float(value), now, 0) for key, value in ({COUNT: sprites} | found).items()]
-    client.log_batch(run_id, metrics=metrics)
-    for path in files:
-        client.log_artifact(run_id, str(path), "evaluation")
+    with asking(client):
+        client.log_batch(run_id, metrics=metrics, tags=[RunTag(AGAINST, against)], synchronous=True)
+        for path in files:
+            client.log_artifact(run_id, str(path), "evaluation")
 
 
-def read_scores(client: MlflowClient, run_id: str) -> tuple[dict[str, Score], int]:
-    """What `log_scores` logged, and how many sprites it was measured on.
+def read_scores(client: MlflowClient, run_id: str) -> Evaluated:
+    """What `log_scores` logged.
 
     Raises:
         TrackingError: this run was not evaluated.
     """
-    found = client.get_run(run_id).data.metrics
+    with asking(client):
+        run = client.get_run(run_id)
+    found = run.data.metrics
     if COUNT not in found:
         raise TrackingError(
-            f"run {run_id} was not evaluated: run pixel-edu evaluate --mlflow on its model first"
+            f"run {run.info.run_name} was not evaluated: run pixel-edu evaluate --mlflow on its model first"
         )
-    return {
+    scores = {
         measure.key: Score(*(found[measure.key + end] for end in ENDS))
         for measure in MEASURES
         if measure.key in found
-    }, int(found[COUNT])
+    }
+    return Evaluated(scores, int(found[COUNT]), run.data.tags[AGAINST])
 
 
 def promote(client: MlflowClient, name: str, version: str) -> Verdict:
@@ -83,25 +106,22 @@ def promote(client: MlflowClient, name: str, version: str) -> Verdict:
         version: of the challenger.
 
     Raises:
-        TrackingError: there is no such version, one of the two was not evaluated, or not on as many sprites.
+        TrackingError: there is no such version, one of the two was not evaluated, or they were not measured alike.
     """
-    challenger = _version(client, name, version)
-    scores, count = read_scores(client, challenger.run_id)
-    champion = _champion(client, name)
-    if champion is None:
+    with asking(client):
+        challenger = client.get_model_version(name, version)
+    ours, standing = read_scores(client, challenger.run_id), _champion(client, name)
+    if standing is None:
         verdict = Verdict(True, "it is the first")
-    elif champion.version == challenger.version:
+    elif standing.version == challenger.version:
         return Verdict(True, "it is the champion already")
     else:
-        standing, before = read_scores(client, champion.run_id)
-        if count != before:
-            raise TrackingError(
-                f"version {version} was measured on {count:,} sprites and the champion on {before:,}: "
-                "evaluate both on as many"
-            )
-        verdict = compare(scores, standing)
+        theirs = read_scores(client, standing.run_id)
+        _measured_alike(ours, theirs, version)
+        verdict = compare(ours.scores, theirs.scores)
     if verdict.promoted:
-        client.set_registered_model_alias(name, ALIAS, version)
+        with asking(client):
+            client.set_registered_model_alias(name, ALIAS, version)
     return verdict
 
 
@@ -128,19 +148,27 @@ def _list(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def _version(client: MlflowClient, name: str, version: str):
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client.get_model_version(name, version)
-    except MlflowException as error:
-        raise TrackingError(f"there is no version {version} of {name} at {client.tracking_uri}") from error
+def _measured_alike(ours: Evaluated, theirs: Evaluated, version: str) -> None:
+    if ours.sprites != theirs.sprites:
+        raise TrackingError(
+            f"version {version} was measured on {ours.sprites:,} sprites and the champion on {theirs.sprites:,}: "
+            "evaluate both on as many"
+        )
+    if ours.against != theirs.against:
+        raise TrackingError(
+            f"version {version} was measured against other real sprites than the champion: evaluate both on the same "
+            "data"
+        )
 
 
 def _champion(client: MlflowClient, name: str):
+    """The version with the alias; None if there is none yet."""
     from mlflow.exceptions import MlflowException
 
-    try:
-        return client.get_model_version_by_alias(name, ALIAS)
-    except MlflowException:
-        return None
+    with asking(client):
+        try:
+            return client.get_model_version_by_alias(name, ALIAS)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+    return None

@@ -24,6 +24,7 @@ from pixel_edu.checkpoints import load_model
 from pixel_edu.config import CLASSES
 from pixel_edu.generate import DEFAULT, SampleConfig, generate
 from pixel_edu.images import indexed_png_bytes
+from pixel_edu.tracking.connecting import asking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,16 +76,18 @@ def _understood(asked: pd.DataFrame, params: dict[str, Any]) -> tuple[list[int],
     steps = params.get("num_steps", DEFAULT.num_steps)
     sampler = params.get("sampler", DEFAULT.sampler)
     unknown = sorted(set(asked["class"]) - set(CLASSES))
-    wrong = [
-        f"{len(asked)} sprites: ask for 1 to {MOST_SPRITES}" * (not 1 <= len(asked) <= MOST_SPRITES),
-        f"class {(unknown or [''])[0]!r}: use {', '.join(CLASSES)}" * bool(unknown),
-        f"seed {asked['seed'].min()}: use 0 or more" * bool((asked["seed"] < 0).any()),
-        f"num_steps {steps}: use 1 to {MOST_STEPS}" * (not 1 <= steps <= MOST_STEPS),
-        f"guidance_scale {scale}: use a number from -20 to 20" * (not -20 <= scale <= 20),
-        f"sampler {sampler!r}: use {', '.join(SAMPLERS)}" * (sampler not in SAMPLERS),
-    ]
-    if any(wrong):
-        raise MlflowException.invalid_parameter_value(next(filter(None, wrong)))
+    lowest = asked["seed"].min()
+    wrong = {
+        f"{len(asked)} sprites: ask for 1 to {MOST_SPRITES}": not 1 <= len(asked) <= MOST_SPRITES,
+        f"class {(unknown or [''])[0]!r}: use {', '.join(CLASSES)}": unknown,
+        f"seed {lowest}: use 0 or more": lowest < 0,
+        f"num_steps {steps}: use 1 to {MOST_STEPS}": not 1 <= steps <= MOST_STEPS,
+        f"guidance_scale {scale}: use a number from -20 to 20": not -20 <= scale <= 20,
+        f"sampler {sampler!r}: use {', '.join(SAMPLERS)}": sampler not in SAMPLERS,
+    }
+    for message, is_wrong in wrong.items():
+        if is_wrong:
+            raise MlflowException.invalid_parameter_value(message)
     config = SampleConfig(sampler, int(steps), float(scale), DEFAULT.interval)
     return [CLASSES.index(each) for each in asked["class"]], asked["seed"].tolist(), config
 
@@ -107,14 +110,74 @@ def keep(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike) -> st
 
     Raises:
         CheckpointError: it is no checkpoint.
+        TrackingError: MLflow does not answer, or knows no such run.
     """
     import mlflow
     import pandas as pd
+    from mlflow.entities import LoggedModelOutput
+
+    load_model(checkpoint)
+    example = pd.DataFrame({"class": ["food", "creatures"], "seed": np.array([0, 1], np.int64)})
+    with asking(client), meant(client), _code() as code:
+        run = client.get_run(run_id)  # it is not made active: that would end it again, and now
+        made = client.create_logged_model(
+            run.info.experiment_id, name=NAME, source_run_id=run_id, params=run.data.params
+        )
+        client.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
+        info = mlflow.pyfunc.log_model(
+            model_id=made.model_id,
+            loader_module=__name__,
+            data_path=str(checkpoint),
+            code_paths=[str(code)],
+            signature=_signature(),
+            input_example=example,
+            pip_requirements=_requirements(),
+        )
+    return info.model_uri
+
+
+def register(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike, name: str = NAME) -> str:
+    """Log a run's checkpoint as a model, and give it the next version number under a name.
+
+    A run has one version: asked again, this tells its number.
+
+    Raises:
+        As for `keep`.
+    """
+    import mlflow
+
+    with asking(client):
+        found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    if found:
+        return str(found[0].version)
+    uri = keep(client, run_id, checkpoint)
+    with asking(client), meant(client):
+        return str(mlflow.register_model(uri, name).version)
+
+
+@contextmanager
+def meant(client: MlflowClient) -> Iterator[None]:
+    """While this lasts, those functions of MLflow that take no client mean this one."""
+    import mlflow
+
+    tracking, registry = (os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"))
+    mlflow.set_tracking_uri(client.tracking_uri)
+    mlflow.set_registry_uri(client.tracking_uri)
+    try:
+        yield
+    finally:  # MLflow keeps both in the environment too
+        mlflow.set_tracking_uri(tracking)
+        mlflow.set_registry_uri(registry or "")
+        if registry is None:
+            del os.environ["MLFLOW_REGISTRY_URI"]
+
+
+def _signature():
+    """What goes into the model, and what comes out."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-    load_model(checkpoint)
-    signature = ModelSignature(
+    return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "class"), ColSpec(DataType.long, "seed")]),
         outputs=Schema([ColSpec(DataType.string, "png")]),
         params=ParamSchema(
@@ -125,41 +188,6 @@ def keep(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike) -> st
             ]
         ),
     )
-    example = pd.DataFrame({"class": ["food", "creatures"], "seed": np.array([0, 1], np.int64)})
-    with _code() as code, _meant(client), mlflow.start_run(run_id=run_id, log_system_metrics=False):
-        info = mlflow.pyfunc.log_model(
-            name=NAME,
-            loader_module=__name__,
-            data_path=str(checkpoint),
-            code_paths=[str(code)],
-            signature=signature,
-            input_example=example,
-            pip_requirements=_requirements(),
-        )
-    return info.model_uri
-
-
-def register(client: MlflowClient, model_uri: str, name: str = NAME) -> str:
-    """Give a model that was kept the next version number under a name."""
-    import mlflow
-
-    with _meant(client):
-        return str(mlflow.register_model(model_uri, name).version)
-
-
-@contextmanager
-def _meant(client: MlflowClient) -> Iterator[None]:
-    """While this lasts, MLflow's functions that take no client mean this one."""
-    import mlflow
-
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    mlflow.set_tracking_uri(client.tracking_uri)
-    mlflow.set_registry_uri(client.tracking_uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before[0])
-        mlflow.set_registry_uri(before[1])
 
 
 @contextmanager

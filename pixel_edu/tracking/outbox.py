@@ -29,10 +29,11 @@ class Metric(NamedTuple):
 
 
 class Outbox:
-    """All metrics of a run, in order, in `metrics.jsonl`; the file `sent` says how many bytes of it MLflow has.
+    """All that a run has to say to MLflow, in the order in which it was said.
 
-    What was sent and not yet noted as sent goes again: MLflow keeps a metric with the same key, value, step and time
-    only once. Pictures wait in `pictures/` and leave when they are sent.
+    Every metric is a line of `metrics.jsonl`, and the file `sent` says how many bytes of it MLflow has. What was sent
+    and not yet noted as sent goes again: MLflow keeps a metric with the same key, value, step and time only once.
+    Pictures wait in `pictures/` until they are sent, and how the run ended in the file `ended`.
 
     Args:
         folder: where; made if it is not there.
@@ -41,7 +42,7 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self.folder, self.pictures = folder, folder / "pictures"
         self.pictures.mkdir(parents=True, exist_ok=True)
-        self.path, self._noted = folder / "metrics.jsonl", folder / "sent"
+        self.path, self._noted, self._ended = (folder / name for name in ("metrics.jsonl", "sent", "ended"))
         self._sent = int(self._noted.read_text()) if self._noted.exists() else 0
         written = self.path.read_bytes() if self.path.exists() else b""
         whole = written[: written.rfind(b"\n") + 1]  # a crash may have cut the last line
@@ -56,14 +57,23 @@ class Outbox:
         self.last_step = max([self.last_step, *(metric.step for metric in metrics)])
 
     def add_picture(self, key: str, step: int, image: np.ndarray) -> None:
-        """Put an (H, W, 3) uint8 picture here."""
+        """Put an (H, W, 3) uint8 picture here; a key is a file's name."""
         write_png(self.pictures / f"{key}-{step}.png", image)
+
+    def close(self, status: str) -> None:
+        """Write down how the run ended."""
+        with replacing(self._ended) as temporary:
+            temporary.write_text(status)
+
+    def reopen(self) -> None:
+        """The run goes on: take back how it ended, if that was not sent."""
+        self._ended.unlink(missing_ok=True)
 
     @property
     def waiting(self) -> int:
-        """How many metrics and pictures MLflow does not have."""
-        metrics = sum(1 for _ in self._unsent())
-        return metrics + sum(1 for _ in self.pictures.glob("*.png"))
+        """How much MLflow does not have: metrics, pictures, and how the run ended."""
+        pictures = sum(1 for _ in self.pictures.glob("*.png"))
+        return sum(1 for _ in self._unsent()) + pictures + self._ended.exists()
 
     def send(self, client: MlflowClient, run_id: str) -> None:
         """Send all that waits; what was sent stays sent if a later part fails.
@@ -71,20 +81,32 @@ class Outbox:
         Raises:
             Whatever the client does when the server is away.
         """
+        self._send_metrics(client, run_id)
+        self._send_pictures(client, run_id)
+        if self._ended.exists():
+            client.set_terminated(run_id, self._ended.read_text())
+            self._ended.unlink()
+
+    def _send_metrics(self, client: MlflowClient, run_id: str) -> None:
         from mlflow import entities
-        from PIL import Image
 
         lines = list(self._unsent())
         for start in range(0, len(lines), BATCH):
             batch = lines[start : start + BATCH]
-            client.log_batch(run_id, metrics=[entities.Metric(*json.loads(line)) for line in batch])
+            metrics = [entities.Metric(*json.loads(line)) for line in batch]
+            client.log_batch(run_id, metrics=metrics, synchronous=True)
             self._sent += sum(map(len, batch))
             with replacing(self._noted) as temporary:
                 temporary.write_text(str(self._sent))
+
+    def _send_pictures(self, client: MlflowClient, run_id: str) -> None:
+        from PIL import Image
+
         for path in sorted(self.pictures.glob("*.png"), key=lambda each: each.stat().st_mtime_ns):
             key, step = path.stem.rsplit("-", 1)
+            drawn = int(1000 * path.stat().st_mtime)
             with Image.open(path) as picture:
-                client.log_image(run_id, picture, key=key, step=int(step))
+                client.log_image(run_id, picture, key=key, step=int(step), timestamp=drawn, synchronous=True)
             path.unlink()
 
     def _unsent(self) -> Iterator[bytes]:

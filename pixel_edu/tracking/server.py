@@ -10,13 +10,14 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pixel_edu.config import UserError
-from pixel_edu.tracking.runs import TrackingError
+from pixel_edu.tracking.connecting import TrackingError
 
 HOST = "127.0.0.1"
+PATIENCE = 180.0
+"""Seconds that a server may take to answer: the first start makes the tables, and a machine may be busy."""
 
 
 @contextmanager
@@ -40,26 +41,20 @@ def database(folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
-def start(store: str, files: Path, port: int, patience: float = 90) -> subprocess.Popen:
-    """Start `mlflow server` and wait until it answers.
+def start(store: str, files: Path, port: int, patience: float = PATIENCE) -> subprocess.Popen:
+    """Start `mlflow server` and wait until it answers; what it says is in server.log beside its files.
 
     Args:
         store: the database's address.
         files: the folder for models and pictures.
         port: on this machine.
-        patience: seconds; the first start makes the tables.
+        patience: seconds to wait.
 
     Raises:
-        UserError: the port is taken, or the server ended.
+        TrackingError: the port is taken, or the server ended, or does not answer.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UserError(f"port {port} is taken: end what uses it, or choose another --port") from error
+    _check_port(port)
     files.mkdir(parents=True, exist_ok=True)
-    log = (files.parent / "server.log").open("ab")
     command = [
         sys.executable,
         "-m",
@@ -73,33 +68,69 @@ def start(store: str, files: Path, port: int, patience: float = 90) -> subproces
         "1",
     ]
     command += ["--backend-store-uri", store, "--artifacts-destination", str(files.absolute())]
-    with log:
+    path = files.parent / "server.log"
+    with path.open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(f"http://{HOST}:{port}/health", process, path, patience)
+    except BaseException:
+        stop(process)
+        raise
+    return process
+
+
+def wait_for(address: str, process: subprocess.Popen, log: Path, patience: float = PATIENCE) -> None:
+    """Wait until something answers at an address.
+
+    Args:
+        address: that answers 200 when all is well.
+        process: of the server.
+        log: where it writes; its last line is told.
+        patience: seconds to wait.
+
+    Raises:
+        TrackingError: the server ended, or nothing answered in time.
+    """
     until = time.monotonic() + patience
     while process.poll() is None and time.monotonic() < until:
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=1):
-                return process
+            with urllib.request.urlopen(address, timeout=5):
+                return
         except OSError:
             time.sleep(0.1)
-    stop(process)
-    raise UserError(f"the server did not start: see {log.name}")
+    what = "did not start" if process.poll() is not None else f"did not answer in {patience:.0f} s"
+    last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-1:]
+    raise TrackingError(f"the server {what}: its log, {log}, ends with {''.join(last).strip()!r}")
 
 
 def stop(process: subprocess.Popen, how: signal.Signals = signal.SIGTERM) -> None:
-    """End a server and the workers that it started."""
+    """End a server and the workers that it started; whoever has not ended after ten seconds is killed."""
     import psutil
 
     try:
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        workers = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
-        return
-    for each in family:
-        try:
+        workers = []
+    for each in (process, *workers):
+        with suppress(psutil.NoSuchProcess):
             each.send_signal(how)
-        except psutil.NoSuchProcess:
-            continue
-    _, left = psutil.wait_procs(family, timeout=10)
+    _, left = psutil.wait_procs(workers, timeout=10)
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        left.append(process)
     for each in left:
-        each.kill()
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
     process.wait()
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise TrackingError(
+                f"port {port} is taken: end what uses it, or choose another --port"
+            ) from error

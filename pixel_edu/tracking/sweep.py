@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,13 +13,17 @@ from pixel_edu import images, palette
 from pixel_edu.evaluation import Score, Yardstick, evaluate
 from pixel_edu.generate import DEFAULT, SampleConfig, generate
 from pixel_edu.tracking.champion import log_scores, read_scores
+from pixel_edu.tracking.connecting import asking
+from pixel_edu.tracking.describing import digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
     from pixel_edu.denoiser import Denoiser
 
 PARENT = "mlflow.parentRunId"
+COST = "seconds_a_sprite"
 SHOWN = 8
 """Sprites a row in each picture."""
 
@@ -59,40 +63,68 @@ def sweep(
         guidance_scales: to try.
         num_steps: to try.
         seed: of the first sprite.
+
+    Raises:
+        TrackingError: MLflow does not answer.
     """
-    n = len(yardstick.other)
-    labels = np.arange(n) % denoiser.null_label
-    experiment = client.get_run(run_id).info.experiment_id
+    against = digest(yardstick.real)
     for scale, steps in itertools.product(guidance_scales, num_steps):
-        config = SampleConfig(DEFAULT.sampler, steps, scale, DEFAULT.interval)
+        config = SampleConfig(DEFAULT.sampler, int(steps), float(scale), DEFAULT.interval)
         settings = {
-            "guidance_scale": scale,
-            "num_steps": steps,
+            "guidance_scale": config.guidance_scale,
+            "num_steps": config.num_steps,
             "sampler": config.sampler,
-            "n": n,
+            "n": len(yardstick.other),
             "seed": seed,
+            "against": against,
         }
-        asked = " and ".join(f"params.{key} = '{value}'" for key, value in settings.items())
-        query = f"tags.`{PARENT}` = '{run_id}' and attributes.status = 'FINISHED' and {asked}"
-        if found := client.search_runs([experiment], query, max_results=1):
-            child = found[0]
-            yield Point(
-                config, read_scores(client, child.info.run_id)[0], child.data.metrics["seconds_a_sprite"]
-            )
-            continue
-        child = client.create_run(experiment, tags={PARENT: run_id}, run_name=f"s={scale:g}, {steps} steps")
-        for key, value in settings.items():
-            client.log_param(child.info.run_id, key, value)
+        found = _measured(client, run_id, settings)
+        if found is None:
+            found = _measure(client, run_id, denoiser, yardstick, config, settings)
+        yield Point(config, read_scores(client, found.info.run_id).scores, found.data.metrics[COST])
+
+
+def _measured(client: MlflowClient, parent: str, settings: Mapping[str, Any]) -> Run | None:
+    """The finished run of these settings, if there is one."""
+    asked = " and ".join(f"params.{key} = '{value}'" for key, value in settings.items())
+    query = f"tags.`{PARENT}` = '{parent}' and attributes.status = 'FINISHED' and {asked}"
+    with asking(client):
+        found = client.search_runs([client.get_run(parent).info.experiment_id], query, max_results=1)
+    return found[0] if found else None
+
+
+def _measure(
+    client: MlflowClient,
+    parent: str,
+    denoiser: Denoiser,
+    yardstick: Yardstick,
+    config: SampleConfig,
+    settings: Mapping[str, Any],
+) -> Run:
+    """Draw and measure with one pair, in a run of its own below the parent."""
+    from mlflow.entities import Param
+
+    name = f"guidance {config.guidance_scale:g}, {config.num_steps} steps"
+    with asking(client):
+        group = client.get_run(parent).info.experiment_id
+        id = client.create_run(group, tags={PARENT: parent}, run_name=name).info.run_id
+        client.log_batch(id, params=[Param(key, str(value)) for key, value in settings.items()])
+    ended = "FAILED"
+    try:
+        seeds = range(settings["seed"], settings["seed"] + settings["n"])
+        labels = np.arange(settings["n"]) % denoiser.null_label
         began = time.perf_counter()
-        drawn = generate(denoiser, labels.tolist(), list(range(seed, seed + n)), config)
-        seconds = (time.perf_counter() - began) / n
+        drawn = generate(denoiser, labels.tolist(), list(seeds), config)
+        seconds = (time.perf_counter() - began) / len(seeds)
         drawn = palette.as_sprites(drawn, denoiser.palette)
-        scores = evaluate(drawn, labels, yardstick).scores
-        log_scores(client, child.info.run_id, scores, n)
-        client.log_metric(child.info.run_id, "seconds_a_sprite", seconds)
-        shown = drawn[np.argsort(labels[: SHOWN * denoiser.null_label], kind="stable")]
-        client.log_image(
-            child.info.run_id, images.upscale(images.grid(shown, SHOWN), 4), key="samples", step=0
-        )
-        client.set_terminated(child.info.run_id)
-        yield Point(config, scores, seconds)
+        log_scores(client, id, evaluate(drawn, labels, yardstick).scores, len(drawn), settings["against"])
+        first = np.argsort(labels[: SHOWN * denoiser.null_label], kind="stable")
+        picture = images.upscale(images.grid(drawn[first], SHOWN), 4)
+        with asking(client):
+            client.log_metric(id, COST, seconds)
+            client.log_image(id, picture, key="samples", step=0, synchronous=True)
+        ended = "FINISHED"
+    finally:
+        with asking(client):
+            client.set_terminated(id, ended)
+    return client.get_run(id)

@@ -1,14 +1,11 @@
-"""A model in MLflow: what it draws, what it refuses, who serves it, and which one is the champion."""
+"""A model in MLflow: what it draws, what it refuses, and who serves it."""
 
 import base64
 import io
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,34 +15,33 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pixel_edu import generate, palette, tracking
+from pixel_edu import generate, palette
 from pixel_edu.checkpoints import CheckpointError, find, load_reference
 from pixel_edu.config import CLASSES
-from pixel_edu.evaluation import Score
 from pixel_edu.generate import SampleConfig
-from pixel_edu.tracking import champion, model
-from pixel_edu.tracking.runs import EXPERIMENT
+from pixel_edu.tracking import champion, connecting, model, server
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 ASKED = pd.DataFrame({"class": ["food", "creatures"], "seed": [7, 8]})
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    here, there = os.getcwd(), tmp_path_factory.mktemp("mlflow")
-    os.chdir(there)
-    yield tracking.connect(f"sqlite:///{there}/mlflow.db")
-    os.chdir(here)
+NAME = "served"
 
 
 @pytest.fixture(scope="module")
 def run_id(client):
-    return client.create_run(client.create_experiment(EXPERIMENT)).info.run_id
+    return client.create_run(connecting.experiment(client)).info.run_id
 
 
 @pytest.fixture(scope="module")
-def uri(client, run_id):
-    return model.keep(client, run_id, find("tiny"))
+def version(client, run_id):
+    """The number of a registered version, which is the champion."""
+    number = model.register(client, run_id, find("tiny"), NAME)
+    client.set_registered_model_alias(NAME, champion.ALIAS, number)
+    return number
+
+
+@pytest.fixture(scope="module")
+def uri(client, version):
+    return client.get_model_version(NAME, version).source
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +64,7 @@ def by_hand(steps):
 def test_the_model_in_mlflow_draws_what_the_package_draws(client, uri):
     import mlflow
 
-    with model._meant(client):
+    with model.meant(client):
         loaded = mlflow.pyfunc.load_model(uri)
     drawn = loaded.predict(ASKED, params={"num_steps": 4})
     assert np.array_equal([pixels(png) for png in drawn["png"]], by_hand(4))
@@ -79,7 +75,7 @@ def test_the_model_in_mlflow_draws_what_the_package_draws(client, uri):
 def test_the_package_s_code_travels_with_the_model_and_nothing_that_it_does_not_need(client, uri):
     import mlflow
 
-    with model._meant(client):
+    with model.meant(client):
         folder = mlflow.artifacts.download_artifacts(uri)
     found = {
         os.path.relpath(os.path.join(top, name), folder)
@@ -120,30 +116,48 @@ def test_a_broken_checkpoint_is_not_kept(client, run_id, tmp_path):
         model.keep(client, run_id, tmp_path / "x.safetensors")
 
 
+def test_a_run_has_one_version_however_often_it_is_registered(client, run_id, version):
+    assert model.register(client, run_id, find("tiny"), NAME) == version
+    assert len(client.get_run(run_id).outputs.model_outputs) == 1
+
+
+def test_the_version_knows_its_run_and_the_run_its_model(client, run_id, version, uri):
+    assert client.get_model_version(NAME, version).run_id == run_id
+    (made,) = client.get_run(run_id).outputs.model_outputs
+    assert uri == f"models:/{made.model_id}"
+    assert client.get_logged_model(made.model_id).status == "READY"
+
+
+def test_logging_a_model_leaves_the_run_and_the_program_as_they_were(client, new_run, tmp_path, monkeypatch):
+    import mlflow
+
+    id = new_run()
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri(), dict(os.environ)
+    monkeypatch.setattr(mlflow.pyfunc, "log_model", lambda **_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        model.keep(client, id, find("tiny"))
+    assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri(), dict(os.environ)) == before
+    assert (client.get_run(id).info.status, client.get_run(id).info.end_time) == ("RUNNING", None)
+    assert mlflow.active_run() is None
+
+
 @pytest.mark.slow
-def test_mlflow_serves_it(client, uri):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "models",
-            "serve",
-            "-m",
-            uri,
-            "-p",
-            str(port),
-            "--env-manager",
-            "local",
-        ],
-        env=os.environ | {"MLFLOW_TRACKING_URI": client.tracking_uri, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def test_mlflow_serves_the_champion(client, version, tmp_path, port):
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{NAME}@{champion.ALIAS}"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow calls uvicorn by its bare name
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": client.tracking_uri,
+        "OMP_NUM_THREADS": "1",
+        "PATH": path,
+    }
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "-p", str(port), "--env-manager", "local"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def asked(body):
         request = urllib.request.Request(
@@ -151,15 +165,11 @@ def test_mlflow_serves_it(client, uri):
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        server.wait_for(f"http://127.0.0.1:{port}/ping", process, tmp_path / "log")
         body = {"dataframe_split": ASKED.to_dict(orient="split"), "params": {"num_steps": 4}}
         drawn = [row["png"] for row in asked(body)["predictions"]]
         assert np.array_equal([pixels(png) for png in drawn], by_hand(4))
@@ -167,66 +177,5 @@ def test_mlflow_serves_it(client, uri):
         with pytest.raises(urllib.error.HTTPError, match="400"):
             asked(body)
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def scores(accuracy=(0.9, 0.88, 0.92), fid=(20, 18, 22), off=(0.01, 0.009, 0.011)):
-    found = {"label_accuracy": accuracy, "fid": fid, "palette_distance": off}
-    return {key: Score(*value) for key, value in found.items()}
-
-
-@pytest.mark.parametrize(
-    ("changed", "promoted", "why"),
-    [
-        ({}, False, "their intervals overlap"),
-        ({"fid": (17, 15, 19)}, False, "their intervals overlap"),
-        ({"fid": (15, 13, 17)}, True, "it is better in Fréchet distance, FID"),
-        (
-            {"accuracy": (0.95, 0.93, 0.97), "fid": (15, 13, 17)},
-            True,
-            "better in right class and Fréchet distance",
-        ),
-        (
-            {"accuracy": (0.95, 0.93, 0.97), "fid": (30, 28, 32)},
-            False,
-            "it is worse in Fréchet distance, FID",
-        ),
-        ({"off": (0.02, 0.019, 0.021)}, False, "it is worse in off the palette"),
-    ],
-)
-def test_a_challenger_must_be_better_somewhere_and_worse_nowhere(changed, promoted, why):
-    verdict = champion.compare(scores(**changed), scores())
-    assert verdict.promoted is promoted
-    assert why in verdict.why
-
-
-def test_the_champion_stays_until_it_is_beaten(client, uri, tmp_path):
-    def version(found, count=100):
-        id = client.create_run(client.get_experiment_by_name(EXPERIMENT).experiment_id).info.run_id
-        champion.log_scores(client, id, found, count)
-        assert champion.read_scores(client, id) == (found, count)
-        return client.create_model_version("duel", uri, run_id=id).version
-
-    def standing():
-        return client.get_model_version_by_alias("duel", champion.ALIAS).version
-
-    client.create_registered_model("duel")
-    first, worse, better = (
-        version(scores()),
-        version(scores(fid=(30, 28, 32))),
-        version(scores(fid=(10, 9, 11))),
-    )
-    assert champion.promote(client, "duel", first) == (True, "it is the first")
-    assert not champion.promote(client, "duel", worse).promoted
-    assert standing() == first
-    assert champion.promote(client, "duel", better).promoted
-    assert standing() == better
-    assert champion.promote(client, "duel", better) == (True, "it is the champion already")
-    with pytest.raises(tracking.TrackingError, match="on 50 sprites and the champion on 100"):
-        champion.promote(client, "duel", version(scores(), count=50))
-    with pytest.raises(tracking.TrackingError, match="there is no version 99 of duel"):
-        champion.promote(client, "duel", "99")
-    bare = client.create_run(client.get_experiment_by_name(EXPERIMENT).experiment_id).info.run_id
-    with pytest.raises(tracking.TrackingError, match="was not evaluated"):
-        champion.promote(client, "duel", client.create_model_version("duel", uri, run_id=bare).version)
+        server.stop(process)
+        print((tmp_path / "log").read_text(errors="replace")[-3000:])  # pytest shows it if this fails

@@ -1,0 +1,92 @@
+"""Where MLflow is and keeps things, and one sentence for whatever goes wrong there."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pixel_edu import tracking
+from pixel_edu.tracking import connecting
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::ResourceWarning"
+)  # MLflow's own
+
+
+def test_a_server_that_is_away_is_one_sentence_and_soon():
+    began = time.monotonic()
+    with pytest.raises(
+        tracking.TrackingError, match=r"^no MLflow answers at http://127.0.0.1:9: start it, or"
+    ):
+        tracking.connect("http://127.0.0.1:9")
+    assert time.monotonic() - began < 60
+
+
+def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        tracking.TrackingError, match=r"x.db cannot be opened \(.+\): name another database"
+    ) as said:
+        tracking.connect(f"sqlite:///{tmp_path}/file/x.db")
+    assert "\n" not in str(said.value)
+
+
+def test_what_is_no_address_is_told_how_to_write_one():
+    with pytest.raises(
+        tracking.TrackingError, match=r"mlflow.db is no address: for a database write sqlite:///mlf"
+    ):
+        tracking.connect("mlflow.db")
+    assert os.listdir() == []
+
+
+def test_files_lie_beside_the_database_wherever_the_program_runs(client, store, new_run, elsewhere):
+    id = new_run()
+    client.log_text(id, "hello", "a.txt")
+    folder = Path(store.removeprefix("sqlite:///")).parent
+    assert list((folder / connecting.FILES).rglob("a.txt"))
+    assert os.listdir(elsewhere) == []
+
+
+def test_a_database_is_known_by_its_whole_path_from_any_folder(store, monkeypatch):
+    path = Path(store.removeprefix("sqlite:///"))
+    monkeypatch.chdir(path.parent)
+    assert tracking.connect(f"sqlite:///{path.name}").tracking_uri == store
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path.name}")
+    assert tracking.connect().tracking_uri == store
+
+
+def test_an_experiment_that_was_deleted_is_said(client):
+    id = connecting.experiment(client, "gone")
+    assert connecting.experiment(client, "gone") == id
+    client.delete_experiment(id)
+    with pytest.raises(tracking.TrackingError, match=f"gone was deleted at .* restore --experiment-id {id}"):
+        connecting.experiment(client, "gone")
+
+
+def test_what_mlflow_refuses_is_told_in_its_words(client):
+    with (
+        pytest.raises(
+            tracking.TrackingError, match=r"^MLflow at sqlite:.* says: Run with id=nobody not found$"
+        ),
+        connecting.asking(client),
+    ):
+        client.get_run("nobody")
+
+
+def test_nobody_is_told_how_mlflow_is_used_unless_it_was_asked_for(store):
+    code = f"""
+import os
+from pixel_edu import tracking
+tracking.connect({store!r})
+from mlflow.telemetry.client import get_telemetry_client
+print(get_telemetry_client(), os.environ["MLFLOW_DISABLE_TELEMETRY"])
+"""
+    quiet = {key: value for key, value in os.environ.items() if key not in ("CI", "PYTEST_CURRENT_TEST")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=quiet, timeout=120
+    )
+    assert done.stdout.split() == ["None", "true"], done.stderr
+    assert done.stderr == ""
