@@ -39,3 +39,15 @@ class Denoiser:
     def __call__(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
         """The noise in x, (B, 3, 16, 16) float32."""
         return clean(x, self.network(x, t, c), self.schedule.levels(t), self.prediction).eps
+
+    @torch.no_grad()
+    def precise(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
+        """The noise in x, (B, 3, 16, 16) float64, from which x₀ can be read even where x is almost nothing else.
+
+        At the last timestep of the cosine schedule the signal is 5e-5. There float32 holds eps to seven digits and what
+        it says of x₀, (x - noise·eps) / signal, to two. On Apple's GPUs, which know no float64, it stays at that.
+        """
+        wide = torch.float32 if x.device.type == "mps" else torch.float64
+        answer, level = self.network(x.float(), t, c).to(wide), self.schedule.levels(t)
+        x0 = clean(x.to(wide), answer, level, self.prediction).x0
+        return clean(x.to(wide), x0, level, "x0").eps

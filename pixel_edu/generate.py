@@ -66,7 +66,7 @@ def stream(
     schedule, draw_eps = denoiser.schedule, SpriteNoise(seeds)
     interval = config.interval and timesteps_between(schedule, *config.interval)
     c = torch.tensor(labels, dtype=torch.int64)
-    predict_eps = guided(denoiser, c, config.guidance_scale, denoiser.null_label, interval)
+    predict_eps = guided(denoiser.precise, c, config.guidance_scale, denoiser.null_label, interval)
     x = draw_eps.start((denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), device)
     if config.sampler == "ddpm":
         return samplers.ddpm_steps(predict_eps, schedule, x, config.num_steps, draw_eps)

@@ -256,10 +256,10 @@ def _level(schedule: Schedule, t: int, x: Images) -> Levels:
 
 
 def _ask(predict_eps: PredictEps, x: Images, t: int, level: Levels) -> Clean:
-    """One model call, with every image at timestep t, and what it says."""
+    """One model call, with every image at timestep t, and what it says; in float32 even where its eps is wider."""
     with torch.no_grad():
         eps = predict_eps(x, torch.full((len(x),), t, dtype=torch.int64, device=x.device))
-    return clean(x, eps, level, "eps")
+    return Clean(*(part.to(x.dtype) for part in clean(x, eps, level, "eps")))
 
 
 def _posterior_std(here: Levels, there: Levels) -> Float[Tensor, "b 1 1 1"]:

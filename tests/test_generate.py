@@ -5,6 +5,7 @@ from torch.testing import assert_close
 
 from pixel_edu import samplers
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.diffusion import clean
 from pixel_edu.generate import SampleConfig, generate, stream
 from pixel_edu.guidance import guided, timesteps_between
 from pixel_edu.images import to_uint8
@@ -25,7 +26,7 @@ LABELS, SEEDS = [0, 3, 4], [10, 11, 12]
 
 def by_hand(sampler, scale, interval=None, **options):
     noise = SpriteNoise(SEEDS)
-    predict_eps = guided(DENOISER, torch.tensor(LABELS), scale, NULL, interval)
+    predict_eps = guided(DENOISER.precise, torch.tensor(LABELS), scale, NULL, interval)
     extra = {"draw_eps": noise} if sampler is not samplers.dpmpp_2m_sample else {}
     return to_uint8(sampler(predict_eps, cosine(), noise.start(), 6, **extra, **options))
 
@@ -71,6 +72,23 @@ def test_the_answer_becomes_eps_in_every_prediction():
     }
     for prediction, eps in expected.items():
         assert_close(Denoiser(network, cosine(), prediction, NULL)(x, t, c), eps)
+
+
+def test_the_clean_image_can_be_read_from_a_precise_answer_where_there_is_almost_nothing_of_it():
+    x, t, c = torch.randn(2, 3, 16, 16), torch.tensor([999, 999]), torch.tensor([0, NULL])
+    level = cosine().levels(t)
+    x0 = level.signal * x - level.noise * network(x, t, c)
+    asked = Denoiser(network, cosine(), "v", NULL)
+    assert_close(clean(x, asked.precise(x, t, c), level, "eps").x0.float(), x0)
+    assert (clean(x, asked(x, t, c), level, "eps").x0 - x0).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("prediction", ["eps", "x0", "v"])
+def test_a_precise_answer_is_the_usual_one_with_more_digits(prediction):
+    x, t, c = torch.randn(3, 3, 16, 16), torch.tensor([1, 400, 999]), torch.tensor([0, 2, NULL])
+    asked = Denoiser(network, cosine(), prediction, NULL)
+    assert asked.precise(x, t, c).dtype == torch.float64
+    assert_close(asked.precise(x, t, c).float(), asked(x, t, c), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
