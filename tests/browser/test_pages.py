@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.browser.contrast import too_faint
+
 pytestmark = pytest.mark.browser
 
 TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
@@ -16,24 +18,7 @@ PAGES = [
     "genindex",
 ]
 
-CONTRAST = """() => {
-  const channel = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  const light = rgb => 0.2126 * channel(rgb[0]) + 0.7152 * channel(rgb[1]) + 0.0722 * channel(rgb[2]);
-  const read = colour => colour.match(/[\\d.]+/g).map(Number);
-  const behind = node => {
-    for (; node; node = node.parentElement) {
-      const colour = read(getComputedStyle(node).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0.9) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  const seen = [...document.querySelectorAll(".bd-article :is(p, li, h1, h2, a, td, th, code, span)")]
-    .filter(e => !e.closest("svg, figure.pixel-figure, mjx-container, .headerlink") && !e.matches(".headerlink"))
-    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && e.offsetParent);
-  return seen.map(e => [ratio(light(read(getComputedStyle(e).color)), light(behind(e))), e.textContent.slice(0, 40)])
-    .filter(([value]) => value < 4.5).map(([value, text]) => value.toFixed(2) + " " + text);
-}"""
+TEXT = ".bd-article :is(p, li, h1, h2, a, td, th, code, span)"
 
 
 @pytest.fixture
@@ -82,7 +67,7 @@ def test_a_page_fits_a_phone(visit, name):
 def test_words_stand_out_from_what_is_behind_them(visit, name, scheme):
     with visit(name, scheme=scheme) as page:
         assert page.evaluate("document.documentElement.dataset.theme") == scheme
-        assert page.evaluate(CONTRAST) == []
+        assert too_faint(page, TEXT) == []
 
 
 @pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")])

@@ -1,0 +1,261 @@
+"""A page to draw on, in the browser: a sprite comes out of noise while one looks on.
+
+All that the page needs comes from this machine. Its pictures are PNG files inside the page, as addresses that begin
+with "data:", so that nothing is written to disk here and a download is the picture itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, get_args, get_type_hints
+
+import numpy as np
+import torch
+
+from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, UserError
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.diffusion import Images
+from pixel_edu.generate import DEFAULT, SampleConfig, stream
+from pixel_edu.images import indexed_png_bytes, png_bytes, to_uint8, upscale
+from pixel_edu.palette import as_sprites, from_bits
+from pixel_edu.samplers import SpriteNoise, every
+
+if TYPE_CHECKING:
+    import gradio
+    from fastapi import FastAPI
+
+SAMPLERS = get_args(get_type_hints(SampleConfig)["sampler"])
+MOST_STEPS = 250
+MOST_FRAMES = 40
+"""So many guesses are shown of a sprite, however many steps it takes."""
+LARGE, SMALL = 16, 5
+"""Screen pixels a sprite pixel: of the sprite being drawn, and of those in the gallery."""
+KEPT = 24
+"""Sprites in the gallery; the oldest leave it."""
+SEEDS = 2**31
+"""Seeds run from 0 to this, as those of `pixel-edu sample` do."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A finished sprite, and what it is.
+
+    Attributes:
+        sprite: (16, 16, 3) uint8.
+        kind: its class.
+        seed: that draws it again.
+    """
+
+    sprite: np.ndarray
+    kind: str
+    seed: int
+
+
+def frames(
+    denoiser: Denoiser, label: int, seed: int, config: SampleConfig, device: str | torch.device = "cpu"
+) -> Iterator[np.ndarray]:
+    """A sprite on its way: the noise that it starts from, the model's guesses for the clean image, the sprite.
+
+    Args:
+        denoiser: the model, on `device`.
+        label: its class, 0 .. K-1.
+        seed: from 0 up.
+        config: how to sample.
+        device: where to compute.
+
+    Yields:
+        (16, 16, 3) uint8. The last is what `pixel-edu sample` draws with the same settings.
+
+    Raises:
+        ValueError: the label or a setting is wrong.
+    """
+    steps = stream(denoiser, [label], [seed], config, device)
+    yield _visible(SpriteNoise([seed]).start((denoiser.channels, IMAGE_SIZE, IMAGE_SIZE)), denoiser)
+    for step in every(steps, -(-config.num_steps // MOST_FRAMES)):
+        yield _visible(step.x0, denoiser)
+    yield as_sprites(to_uint8(step.x), denoiser.palette)[0]
+
+
+def _visible(x: Images, denoiser: Denoiser) -> np.ndarray:
+    """An unfinished image in the colours that it has; bits are read."""
+    drawn = to_uint8(x)
+    return drawn[0] if denoiser.channels == CHANNELS else from_bits(drawn, denoiser.palette)[0]
+
+
+def create_page(denoiser: Denoiser, device: str | torch.device = "cpu") -> gradio.Blocks:
+    """The page. It draws one sprite at a time; who comes meanwhile waits in a line.
+
+    Args:
+        denoiser: the model, on `device`.
+        device: where to compute.
+
+    Raises:
+        UserError: Gradio is not installed.
+    """
+    gr = _gradio()
+    with gr.Blocks(title="Draw a sprite", analytics_enabled=False) as page:
+        drawn = gr.State([])
+        gr.Markdown("# Draw a sprite\nOne out of noise, 16x16 pixels. The same seed draws the same sprite.")
+        with gr.Row():
+            with gr.Column(min_width=280):
+                picture = gr.HTML(elem_id="picture")
+                with gr.Row():
+                    again = gr.Button("Draw", variant="primary", min_width=100)
+                    other = gr.Button("New seed", min_width=100)
+            with gr.Column(min_width=280):
+                *controls, seed = _controls(gr, kinds(denoiser))
+        gallery = gr.HTML(elem_id="gallery")
+        asked = {
+            "fn": functools.partial(draw, denoiser, device),
+            "inputs": [*controls, seed, drawn],
+            "outputs": [picture, gallery, drawn],
+            "show_progress": "hidden",
+            "concurrency_limit": 1,
+            "concurrency_id": "model",
+        }
+        page.load(**asked)
+        again.click(**asked)
+        other.click(lambda: secrets.randbelow(SEEDS), outputs=seed, queue=False).then(**asked)
+    return page.queue(max_size=32)
+
+
+def kinds(denoiser: Denoiser) -> list[str]:
+    """What the page calls the classes, in label order."""
+    known = denoiser.null_label
+    return [name.replace("_", " ") for name in (CLASSES if known == len(CLASSES) else map(str, range(known)))]
+
+
+def _controls(gr, kinds: list[str]) -> tuple:
+    """What to draw and how, in the order of the arguments of `draw`."""
+    says = "1 takes the class as it is, above 1 exaggerates it."
+    return (
+        gr.Radio(kinds, value=kinds[0], label="Class", type="index"),
+        gr.Slider(0, 10, DEFAULT.guidance_scale, step=0.1, label="Guidance", info=says),
+        gr.Slider(1, MOST_STEPS, DEFAULT.num_steps, step=1, label="Steps", info="Calls of the model."),
+        gr.Radio(SAMPLERS, value=DEFAULT.sampler, label="Sampler"),
+        gr.Number(0, label="Seed", precision=0),
+    )
+
+
+def draw(
+    denoiser: Denoiser,
+    device: str | torch.device,
+    label: int,
+    guidance_scale: float,
+    num_steps: int,
+    sampler: str,
+    seed: int | None,
+    drawn: list[Drawn],
+) -> Iterator[tuple]:
+    """Draw a sprite for the page.
+
+    Yields:
+        The picture's HTML, the gallery's, and what is in the gallery. The last two change at the end only.
+
+    Raises:
+        gradio.Error: something cannot be drawn; the page shows the sentence.
+    """
+    gr = _gradio()
+    if seed is None or not 0 <= seed < SEEDS:
+        fault = "There is no seed" if seed is None else f"The seed is {seed}"
+        raise gr.Error(f"{fault}: give a whole number from 0 to {SEEDS - 1}.", print_exception=False)
+    kind = kinds(denoiser)[label]
+    config = SampleConfig(sampler, int(num_steps), guidance_scale, DEFAULT.interval)
+    try:
+        for sprite in frames(denoiser, label, seed, config, device):
+            yield as_image(sprite, LARGE, f"{kind}, seed {seed}, while it is drawn"), gr.skip(), gr.skip()
+    except ValueError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    drawn = [Drawn(sprite, kind, seed), *drawn][:KEPT]
+    yield as_image(sprite, LARGE, f"{kind}, seed {seed}"), as_gallery(drawn), drawn
+
+
+def as_image(sprite: np.ndarray, scale: int, alt: str) -> str:
+    """A sprite as an HTML image that no browser blurs: enlarged here, and shown pixel by pixel.
+
+    Args:
+        sprite: (16, 16, 3) uint8.
+        scale: screen pixels a sprite pixel.
+        alt: what it shows, in words.
+    """
+    side = scale * len(sprite)
+    look = f"width:{side}px;height:{side}px;image-rendering:crisp-edges;image-rendering:pixelated"
+    source = _address(png_bytes(upscale(sprite, scale)))
+    return f'<img alt="{escape(alt)}" decoding="sync" style="{look}" src="{source}">'
+
+
+def as_gallery(drawn: list[Drawn]) -> str:
+    """Sprites with their seeds, each to be downloaded at its true size and enlarged, as indexed PNG."""
+    return "".join(
+        f"<figure>{as_image(each.sprite, SMALL, f'{each.kind}, seed {each.seed}')}"
+        f"<figcaption>{each.kind}<br>seed {each.seed}<br>{_links(each)}</figcaption></figure>"
+        for each in drawn
+    )
+
+
+def _links(drawn: Drawn) -> str:
+    links = []
+    for scale in (1, LARGE):
+        side = scale * len(drawn.sprite)
+        name = f"{drawn.kind.replace(' ', '_')}-{drawn.seed}-{side}.png"
+        source = _address(indexed_png_bytes(upscale(drawn.sprite, scale)))
+        links.append(f'<a download="{name}" href="{source}">{side} px</a>')
+    return " ".join(links)
+
+
+def _address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+STYLE = """
+#picture { display: flex; justify-content: center; }
+#gallery .prose { display: flex; flex-wrap: wrap; gap: 1em; }
+#gallery figure { margin: 0; text-align: center; font-size: .8em; }
+#gallery img { display: block; margin: 0 auto; }
+"""
+COLORS = {
+    "button_primary_background_fill": "*primary_600",
+    "button_primary_background_fill_dark": "*primary_600",
+    "block_info_text_color": "*neutral_500",
+    "block_title_text_color": "*neutral_600",
+}
+"""Gradio's own are too faint to be read by everybody."""
+
+
+def create_app(page: gradio.Blocks) -> FastAPI:
+    """The page as an application, for `server.run`."""
+    from fastapi import FastAPI
+
+    gr = _gradio()
+    theme = gr.themes.Default(primary_hue="blue", font="system-ui", font_mono="ui-monospace")
+    return gr.mount_gradio_app(
+        FastAPI(),
+        page,
+        path="/",
+        theme=theme.set(**COLORS),
+        css=STYLE,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        enable_monitoring=False,
+    )
+
+
+def _gradio():
+    """Gradio, whose import takes seconds.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import gradio
+    except ImportError as error:
+        raise UserError(f"{error.name} is not installed: pip install 'pixel-edu[serve]'") from error
+    return gradio
