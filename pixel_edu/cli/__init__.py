@@ -13,7 +13,20 @@ from typing import Annotated
 import typer
 
 from pixel_edu import __version__
-from pixel_edu.cli import course, data, evaluate, exercises, export, grade, sample, submit, track, train
+from pixel_edu.cli import (
+    course,
+    data,
+    demo,
+    evaluate,
+    exercises,
+    export,
+    grade,
+    sample,
+    serve,
+    submit,
+    track,
+    train,
+)
 from pixel_edu.config import UserError
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
@@ -29,6 +42,8 @@ app.command("train")(train.train)
 app.command("sample")(sample.sample)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
 app.add_typer(track.app, name="track")
 app.add_typer(course.app, name="course")
 app.add_typer(exercises.app, name="exercises")
