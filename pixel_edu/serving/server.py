@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import signal
 import socket
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -77,3 +80,23 @@ def run(
             ending, lambda *_: None
         )  # uvicorn puts its own in place, and at the end raises it once more
     _Server(config, listening).run(sockets=[taken])
+
+
+@contextmanager
+def background(app: FastAPI) -> Iterator[str]:
+    """Serve from a thread of this process as long as the block runs, on a free port of this machine.
+
+    Yields:
+        The address, such as "http://127.0.0.1:40001".
+    """
+    with bind("127.0.0.1", 0) as taken:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=30))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive() and not server.started:
+                time.sleep(0.01)
+            yield address(taken)
+        finally:
+            server.should_exit = True
+            thread.join()
