@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+from pixel_edu.cli.data import _busy
+from pixel_edu.config import UserError
+
+
+class Engine(StrEnum):
+    """What computes the network."""
+
+    auto = "auto"
+    onnxruntime = "onnxruntime"
+    torch = "torch"
 
 
 def serve(
@@ -19,54 +30,65 @@ def serve(
         str, typer.Option(help="The address to serve on; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    max_batch: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=4096,
-            help="Images in each call of the network.",
-            show_default="8 on a CPU, 128 on a GPU",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=256, help="Calls at the same time.", show_default="the CPU's cores; 1 on a GPU"
-        ),
-    ] = None,
     queue: Annotated[
         int,
         typer.Option(min=1, max=1_000_000, help="Sprites that may wait; more are refused, with status 429."),
     ] = 320,
+    together: Annotated[
+        int, typer.Option(min=1, max=1000, help="Orders that are drawn at the same time; the others wait.")
+    ] = 32,
     timeout: Annotated[
         float,
         typer.Option(
             min=0.1, max=3600, help="Seconds that an order may take; then it ends, with status 504."
         ),
     ] = 30.0,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="What computes the network; auto: onnxruntime on a CPU, if it is installed."),
+    ] = Engine.auto,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    max_batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=4096,
+            help="Images in a call of the network.",
+            show_default="8, 32 (torch) or 128 (GPU)",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=256, help="Calls at the same time.", show_default="the CPU's cores, or 1 on a GPU"
+        ),
+    ] = None,
     log: Annotated[bool, typer.Option("--log", help="Print a line for every request.")] = False,
 ) -> None:
     """Serve a model over HTTP, until Ctrl-C. Requests that come together are drawn together.
 
-    Try it from another window: curl -X POST localhost:8000/v1/sprites --json '{"class": "food"}' -o food.png
+    Try it from another window: curl localhost:8000/v1/sprites --json '{"class": "food"}' -o food.png
     """
-    from pixel_edu.config import UserError, pick_device
-
     try:
-        from pixel_edu.serving import api, server, studio
+        from pixel_edu.serving import server
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install 'pixel-edu[serve]'") from error
-    from pixel_edu.cli.sample import open_model
 
-    with server.bind(host, port) as taken:
-        chosen = pick_device("cpu" if Path(checkpoint).suffix == ".onnx" else device)
-        limits = studio.limits_for(chosen, max_batch, workers, queue=queue, seconds=timeout)
-        app = api.create_app(open_model(checkpoint, chosen), limits, chosen)
+    with server.bind(host, port) as taken:  # before anything slow
+        with _busy("preparing the model"):
+            from pixel_edu.serving import api
+            from pixel_edu.serving import engine as engines
+            from pixel_edu.serving.studio import Limits
+
+            chosen = engines.start(checkpoint, device, engine.value)
+            batch_size, workers = max_batch or chosen.batch_size, workers or chosen.workers
+            limits = Limits(batch_size, workers, together, queue, timeout)
+            app = api.create_app(chosen.denoiser, limits, chosen.device)
         url = server.address(taken)
 
         def listening() -> None:
-            typer.echo(f"{checkpoint} is served at {url}; how to ask: {url}/docs; Ctrl-C ends it")
+            by = f"{chosen.name} on {chosen.device}"
+            typer.echo(f"{checkpoint} is served by {by} at {url}; how to ask: {url}/docs; Ctrl-C ends it")
 
         server.run(app, taken, timeout, listening, log)
     typer.echo("ended; what was accepted was finished")

@@ -77,6 +77,7 @@ def create_app(
 
 
 PROBLEMS = {
+    400: "The body cannot be read.",
     413: "The request is too long.",
     422: "What was asked for is wrong.",
     429: "Too much is waiting: try again after the seconds in the header Retry-After.",
@@ -85,6 +86,16 @@ PROBLEMS = {
     504: "It took too long.",
 }
 PNG = {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}}
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["preview", "sprites", "problem"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "id": {"type": "string"},
+    },
+    "required": ["event", "data"],
+}
+EVENTS = {"text/event-stream": {"itemSchema": EVENT}}
 
 router = APIRouter(
     responses={status: {"model": Problem, "description": meaning} for status, meaning in PROBLEMS.items()}
@@ -114,7 +125,7 @@ async def draw(order: DrawOrder, request: Request) -> Response:
     "/v1/sprites/stream",
     response_class=Response,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The events."},
+        200: {"content": EVENTS, "description": "The events."},
         204: {"description": "You have been here before, so you need not come back."},
     },
 )
@@ -227,6 +238,7 @@ def sentence(error: RequestValidationError) -> str:
 def _http(request: Request, error: HTTPException) -> str:
     path = request.url.path
     says = {
+        400: "the body is no text in UTF-8: send JSON",
         404: f"there is nothing at {path}: see /docs",
         405: f"{path} does not know {request.method}: see /docs",
         413: f"the body is longer than {LONGEST_BODY} bytes: no order needs that",

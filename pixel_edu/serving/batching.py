@@ -5,16 +5,18 @@ guidance. All that the requests share is the network. A thread that asks it some
 waiting, whoever asked, and answers it together. So a request joins the others at its next step and leaves after its
 last, and nobody waits for a batch to fill.
 
-A call always holds the same number of images, the last ones being filler. With another number the same image's answer
-may differ in its last bits, and a sprite would depend on who else was asking.
+The same image gets the same answer in any company. A library that multiplies matrices may add the terms in another
+order for another number of images, and the last bits differ. So a call holds only numbers of images at which they do
+not, which `agreeing_sizes` finds out; it is filled up to the next such number.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -37,34 +39,58 @@ class Question:
     answer: Future = field(default_factory=Future)
 
 
+def agreeing_sizes(network: Model, channels: int, most: int, device: str | torch.device = "cpu") -> list[int]:
+    """The numbers of images at which a network gives an image the very answer that it gives it among `most`.
+
+    They are looked for among 1, 2, 3, 4, 6, 8, 12 and so on, so that filling up adds a third at most.
+
+    Args:
+        network: maps x (B, C, 16, 16) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
+        channels: C.
+        most: the largest number of images in a call.
+        device: where the network computes.
+
+    Returns:
+        Rising numbers; the last is `most`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(most, channels, IMAGE_SIZE, IMAGE_SIZE, generator=generator).to(device)
+    t, c = torch.arange(most, device=device), torch.arange(most, device=device) % 2
+
+    def agrees(size: int) -> bool:
+        parts = (
+            slice(size),
+            slice(most - size, most),
+        )  # the first and the last, for an image's place must not count
+        return all(torch.equal(network(x[part], t[part], c[part]), whole[part]) for part in parts)
+
+    with torch.inference_mode():
+        whole = network(x, t, c)
+        candidates = {size for i in range(most.bit_length()) for size in (2**i, 3 * 2**i) if size < most}
+        return [*filter(agrees, sorted(candidates)), most]
+
+
 class Batcher:
     """Call it as the network itself, from any number of threads.
 
     Args:
         network: maps x (B, C, 16, 16) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
-        channels: C.
-        batch_size: images in every call of the network.
+        sizes: the numbers of images that a call may hold, rising.
         workers: threads that call it, each with a batch of its own.
         device: where the network computes; questions and answers are on the CPU.
-        observe: is told of every call: how many of its images were asked for, and how many seconds it took.
+        observe: is told of every call: how many images were asked for, and how many seconds it took.
     """
 
     def __init__(
         self,
         network: Model,
-        channels: int,
-        batch_size: int,
+        sizes: Sequence[int],
         workers: int = 1,
         device: str | torch.device = "cpu",
         observe: Callable[[int, float], None] = lambda images, seconds: None,
     ) -> None:
-        self.batch_size = batch_size
+        self.sizes = sizes
         self._network, self._device, self._observe = network, device, observe
-        self._filler = Question(
-            torch.zeros(batch_size, channels, IMAGE_SIZE, IMAGE_SIZE),
-            torch.zeros(batch_size, dtype=torch.int64),
-            torch.zeros(batch_size, dtype=torch.int64),
-        )
         self._waiting: deque[Question] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -78,7 +104,7 @@ class Batcher:
         Raises:
             RuntimeError: the batcher is closed. What the network raises is raised here too.
         """
-        parts = zip(*(each.split(self.batch_size) for each in (x, t, c)), strict=True)
+        parts = zip(*(each.split(self.sizes[-1]) for each in (x, t, c)), strict=True)
         questions = [Question(*part) for part in parts]
         with self._changed:
             if self._closed:
@@ -117,7 +143,7 @@ class Batcher:
         """The oldest questions, as many as fit into a batch; waits for one, and gives none once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
-            taken, room = [], self.batch_size
+            taken, room = [], self.sizes[-1]
             while self._waiting and len(self._waiting[0].x) <= room:
                 taken.append(self._waiting.popleft())
                 room -= len(taken[-1].x)
@@ -125,11 +151,11 @@ class Batcher:
 
     def _answer(self, questions: list[Question]) -> list[Images]:
         sizes = [len(question.x) for question in questions]
-        room = self.batch_size - sum(sizes)
-        x, t, c = (
-            torch.cat([*(getattr(q, name) for q in questions), getattr(self._filler, name)[:room]])
-            for name in ("x", "t", "c")
-        )
+        filler = self.sizes[bisect_left(self.sizes, sum(sizes))] - sum(sizes)
+
+        def together(parts: list[Tensor]) -> Tensor:
+            return torch.cat([*parts, parts[0].new_zeros(filler, *parts[0].shape[1:])]).to(self._device)
+
+        x, t, c = (together([getattr(question, name) for question in questions]) for name in ("x", "t", "c"))
         with torch.inference_mode():
-            answer = self._network(*(each.to(self._device) for each in (x, t, c))).cpu()
-        return list(answer[: sum(sizes)].split(sizes))
+            return list(self._network(x, t, c)[: sum(sizes)].cpu().split(sizes))

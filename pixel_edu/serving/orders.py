@@ -9,13 +9,14 @@ from __future__ import annotations
 import secrets
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pixel_edu.config import CLASSES
 from pixel_edu.generate import DEFAULT, SampleConfig
 
 MOST_SPRITES, MOST_STEPS, MOST_CALLS = 64, 1000, 3200
-MOST_SEED = 2**63 - 1
+MOST_SEED = 2**53 - 1
+"""The largest integer that JSON carries unharmed to every language."""
 
 ClassName = Literal[CLASSES]
 Pixels = list[list[int]]
@@ -48,8 +49,8 @@ class Order(BaseModel):
         default_factory=lambda: secrets.randbelow(2**31),
         ge=0,
         le=MOST_SEED,
-        description="Of the first sprite; the next has seed + 1. The same seed draws the same sprite. "
-        "Left out: a random one, which the answer tells.",
+        description="Of the first sprite; the next has seed + 1. The same seed draws the same sprite; its last 32 "
+        "bits count. Left out: a random one, which the answer tells.",
     )
 
     @model_validator(mode="after")
@@ -101,6 +102,12 @@ class DrawOrder(Order):
         "lists its colours, without gaps, for a game or an editor. json: each sprite by itself, with its palette.",
     )
     scale: int = Field(8, ge=1, le=32, description="Of a png: screen pixels for each pixel of a sprite.")
+
+    @field_validator("n", "num_steps", "seed", "scale", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        """In JSON 4.0 is an integer too; a text or true is none."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class StreamOrder(Order):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import math
-import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +19,7 @@ from pixel_edu.denoiser import Denoiser
 from pixel_edu.generate import DEFAULT, stream
 from pixel_edu.images import to_uint8
 from pixel_edu.palette import as_sprites
-from pixel_edu.serving.batching import Batcher
+from pixel_edu.serving.batching import Batcher, agreeing_sizes
 from pixel_edu.serving.orders import Order
 
 
@@ -66,22 +65,6 @@ class Limits:
     def calls(self) -> int:
         """Model calls that may be accepted and not finished."""
         return self.queue * DEFAULT.num_steps
-
-
-def limits_for(
-    device: torch.device, batch_size: int | None = None, workers: int | None = None, **limits
-) -> Limits:
-    """The limits for a server that has a device to itself; what is None is chosen for it.
-
-    A CPU computes small batches, one on each of its cores: two threads on one batch would wait for each other. A GPU
-    computes one large batch at a time.
-    """
-    on_cpu = device.type == "cpu"
-    return Limits(batch_size or (8 if on_cpu else 128), workers or (_cores() if on_cpu else 1), **limits)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -166,9 +149,8 @@ class Studio:
         observe: Callable[[int, float], None] = lambda images, seconds: None,
     ) -> None:
         self.limits = limits
-        self._batcher = Batcher(
-            denoiser.network, denoiser.channels, limits.batch_size, limits.workers, device, observe
-        )
+        sizes = agreeing_sizes(denoiser.network, denoiser.channels, limits.batch_size, device)
+        self._batcher = Batcher(denoiser.network, sizes, limits.workers, device, observe)
         self._denoiser = dataclasses.replace(denoiser, network=self._batcher)
         self._threads = ThreadPoolExecutor(limits.running, "sprites")
         self._lock = threading.Lock()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from pixel_edu.serving.batching import Batcher
+from pixel_edu.serving.batching import Batcher, agreeing_sizes
 
 PATIENCE = 120
 
@@ -49,7 +49,7 @@ def network():
 
 
 def test_questions_that_wait_are_answered_by_one_call(network):
-    batcher, seen = Batcher(network, 3, batch_size=8, observe=lambda images, _: seen.append(images)), []
+    batcher, seen = Batcher(network, [8], observe=lambda images, _: seen.append(images)), []
     with ThreadPoolExecutor(5) as threads:
         first = threads.submit(batcher, *question(1))
         assert network.began.wait(PATIENCE)
@@ -62,17 +62,35 @@ def test_questions_that_wait_are_answered_by_one_call(network):
     assert seen == [1, 8]
 
 
-def test_every_call_holds_the_same_number_of_images(network):
+def test_a_call_holds_only_sizes_that_it_may(network):
     network.go.set()
-    batcher = Batcher(network, 3, batch_size=4)
-    for images in (1, 3, 4, 9):
+    batcher = Batcher(network, [2, 6])
+    for images in (1, 2, 3, 6, 13):
         assert torch.equal(batcher(*question(images)), formula(*question(images)))
-    assert network.sizes == [4] * (1 + 1 + 1 + 3)
+    assert network.sizes == [2, 2, 6, 6, 6, 6, 2]
+
+
+def test_sizes_agree_where_an_image_gets_the_same_bits():
+    def network(x, t, c):  # a sum's last bits depend on how many images there are, where they are not 6 or 16
+        return formula(x, t, c) * (1 if len(x) in (6, 16) else 1 + len(x) * 2**-23)
+
+    assert agreeing_sizes(formula, 3, 16) == [1, 2, 3, 4, 6, 8, 12, 16]
+    assert agreeing_sizes(network, 3, 16) == [6, 16]
+
+
+def test_a_size_at_which_the_place_in_the_batch_counts_does_not_agree():
+    def network(x, t, c):
+        answer = formula(x, t, c)
+        if len(x) == 4:
+            answer[-1] += 2**-10
+        return answer
+
+    assert agreeing_sizes(network, 3, 8) == [1, 2, 3, 6, 8]
 
 
 def test_many_threads_and_workers_mix_up_nothing(network):
     network.go.set()
-    batcher = Batcher(network, 3, batch_size=5, workers=3)
+    batcher = Batcher(network, [2, 5], workers=3)
     with ThreadPoolExecutor(16) as threads:
         sizes = [seed % 7 + 1 for seed in range(200)]
         asked = [threads.submit(batcher, *question(n, seed)) for seed, n in enumerate(sizes)]
@@ -86,7 +104,7 @@ def test_an_error_reaches_those_who_asked_and_the_next_question_is_answered():
             raise ArithmeticError("five")
         return formula(x, t, c)
 
-    batcher = Batcher(network, 3, batch_size=4)
+    batcher = Batcher(network, [4])
     with pytest.raises(ArithmeticError, match="five"):
         batcher(*question(2, seed=5))
     assert torch.equal(batcher(*question(2)), formula(*question(2)))
@@ -94,7 +112,7 @@ def test_an_error_reaches_those_who_asked_and_the_next_question_is_answered():
 
 
 def test_closing_answers_what_waits_and_takes_nothing_new(network):
-    batcher = Batcher(network, 3, batch_size=2)
+    batcher = Batcher(network, [2])
     with ThreadPoolExecutor(3) as threads:
         asked = [threads.submit(batcher, *question(2, seed)) for seed in range(2)]
         assert network.began.wait(PATIENCE)

@@ -1,0 +1,81 @@
+"""Which library computes the network, and in what batches: as `benchmarks/serving.py` found to be fastest."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+
+from pixel_edu import checkpoints
+from pixel_edu.config import UserError, pick_device
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.serving import onnx
+
+NEEDED = ("onnx", "onnxruntime", "onnxscript")
+"""To convert a checkpoint for onnxruntime."""
+
+
+class Engine(NamedTuple):
+    """A model that is ready to serve.
+
+    Attributes:
+        name: "onnxruntime" or "torch".
+        denoiser: the model, its network on `device`.
+        device: where the network computes.
+        batch_size: images in a call that are worth their wait.
+        workers: calls at the same time.
+    """
+
+    name: str
+    denoiser: Denoiser
+    device: torch.device
+    batch_size: int
+    workers: int
+
+
+def start(
+    checkpoint: str, device: str = "auto", engine: Literal["auto", "onnxruntime", "torch"] = "auto"
+) -> Engine:
+    """Load a model for a server, whose workers are its threads: PyTorch uses no others in this process from then on.
+
+    On a CPU that is onnxruntime, with a small batch on each core. It needs no large batches to be fast, and two threads
+    on one batch would wait for each other. On a GPU it is PyTorch, with one large batch at a time.
+
+    Args:
+        checkpoint: the name of a shipped model, or the path of a checkpoint or of an ONNX file.
+        device: "auto", or a torch device.
+        engine: "auto" takes onnxruntime on a CPU if it is installed. A checkpoint is converted for it, which takes
+            seconds; a file of `pixel-edu export` is not.
+
+    Raises:
+        UserError: the model cannot be loaded, the device is not there, or the engine cannot be had.
+    """
+    is_file = Path(checkpoint).suffix == ".onnx"
+    chosen = pick_device("cpu" if is_file or engine == "onnxruntime" else device)
+    if is_file and engine == "torch":
+        raise UserError(f"{checkpoint} is for onnxruntime: serve the checkpoint that it was made from")
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if engine == "onnxruntime" and missing and not is_file:
+        raise UserError(
+            f"{missing[0]} is not installed: pip install 'pixel-edu[serve]', or use another engine"
+        )
+    torch.set_num_threads(1)
+    if is_file:
+        return Engine("onnxruntime", onnx.load(checkpoint), chosen, 8, _cores())
+    found = checkpoints.find(checkpoint)
+    if engine == "torch" or missing or chosen.type != "cpu":
+        batch_size, workers = (32, _cores()) if chosen.type == "cpu" else (128, 1)
+        return Engine("torch", checkpoints.load_model(found, chosen), chosen, batch_size, workers)
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder) / "model.onnx"
+        onnx.export(found, converted)
+        return Engine("onnxruntime", onnx.load(converted), chosen, 8, _cores())
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,156 @@
+"""pixel-edu serve, as those who run it and those who ask it meet it: a process, an address, signals."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "pixel_edu.cli", "serve"]
+PATIENCE = 120
+
+
+class Running:
+    """A server in a process of its own."""
+
+    def __init__(self, folder, *options):
+        self.log = (folder / "server.log").open("w+")
+        command = [*COMMAND, "tiny", "--engine", "torch", "--port", "0", *options]
+        self.cwd = folder / "cwd"
+        self.cwd.mkdir()
+        environment = os.environ | {"TMPDIR": str(self.cwd), "HOME": str(self.cwd)}
+        self.process = subprocess.Popen(
+            command, stdout=self.log, stderr=self.log, cwd=self.cwd, env=environment, preexec_fn=listen
+        )
+        wait_until(lambda: "is served" in self.said() or self.process.poll() is not None, self.said)
+        (port,) = re.findall(r"http://127\.0\.0\.1:(\d+);", self.said())
+        self.port = int(port)
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def ask(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def metric(self, name):
+        (value,) = re.findall(
+            rf"^{re.escape(name)} (\S+)$", self.ask("GET", "/metrics")[1].decode(), re.MULTILINE
+        )
+        return float(value)
+
+    def end(self, how):
+        self.process.send_signal(how)
+        return self.process.wait(PATIENCE)
+
+
+def listen():
+    """A shell's background jobs are started deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def wait_until(so, log=lambda: ""):
+    until = time.monotonic() + PATIENCE
+    while not so():
+        assert time.monotonic() < until, log()
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def running(folder, *options):
+    server = Running(folder, *options)
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
+        server.log.close()
+
+
+def test_sigterm_finishes_what_was_accepted_and_ends_with_0(tmp_path):
+    with running(tmp_path) as server, ThreadPoolExecutor(8) as threads:
+        order = {"num_steps": 200, "n": 2, "format": "json"}
+        asked = [
+            threads.submit(server.ask, "POST", "/v1/sprites", order | {"seed": seed}) for seed in range(6)
+        ]
+        stream = threads.submit(server.ask, "GET", "/v1/sprites/stream?num_steps=200&every=50")
+        wait_until(lambda: server.metric("pixel_edu_pending_calls") == 6 * 400 + 200, server.said)
+        assert server.end(signal.SIGTERM) == 0, server.said()
+        for answer in asked:
+            status, body = answer.result(PATIENCE)
+            assert (status, len(json.loads(body)["sprites"])) == (200, 2)
+        status, body = stream.result(PATIENCE)
+        assert (status, body.decode().count("event: sprites")) == (200, 1)
+        assert server.said().endswith("ended; what was accepted was finished\n")
+        assert "Traceback" not in server.said()
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", server.port)) != 0
+
+
+def test_ctrl_c_ends_it_with_0_and_it_has_written_nothing(tmp_path):
+    with running(tmp_path) as server:
+        assert server.ask("POST", "/v1/sprites", {"class": "food", "num_steps": 3})[0] == 200
+        assert server.end(signal.SIGINT) == 0, server.said()
+        assert len(server.said().splitlines()) == 2
+        assert list(server.cwd.iterdir()) == []
+
+
+def test_a_client_that_goes_away_keeps_nobody_waiting(tmp_path):
+    with running(tmp_path) as server:
+        body = json.dumps({"num_steps": 1000, "n": 3})
+        head = f"POST /v1/sprites HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(f"{head}\r\n\r\n{body}".encode())
+            wait_until(lambda: server.metric("pixel_edu_pending_calls") == 3000, server.said)
+        wait_until(lambda: server.metric("pixel_edu_pending_calls") == 0, server.said)
+        assert server.metric('pixel_edu_requests_total{path="/v1/sprites",status="499"}') == 1
+        assert server.metric("pixel_edu_network_images_total") < 3000
+
+
+def refused(*arguments, cwd):
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, timeout=PATIENCE)
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    return done.returncode, done.stderr
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        code, says = refused("--port", port, cwd=tmp_path)
+    assert (code, says) == (1, f"error: port {port} is taken: end what uses it, or choose another --port\n")
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
+def test_a_broken_checkpoint_is_one_sentence(tmp_path, engine):
+    (tmp_path / "model.safetensors").write_bytes(b"\x00" * 1000)
+    code, says = refused("model.safetensors", "--port", "0", "--engine", engine, cwd=tmp_path)
+    assert (code, says.partition(":")[0]) == (1, "error")
+    assert "model.safetensors is not a checkpoint of this package" in says
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--host", "no.such.host.invalid"], 1, "host no.such.host.invalid is not known"),
+        (["--host", "192.0.2.1"], 1, "192.0.2.1:8000 cannot be served on"),
+        (["--port", "70000"], 2, "'--port'"),
+        (["--queue", "0"], 2, "'--queue'"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(tmp_path, arguments, code, says):
+    got, said = refused(*arguments, cwd=tmp_path)
+    assert got == code
+    assert says in said
