@@ -75,10 +75,9 @@ def run(
         access_log=log,
         timeout_graceful_shutdown=int(patience) + 1,
     )
+    # uvicorn puts handlers of its own in place, and raises the signal once more at the end.
     for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(
-            ending, lambda *_: None
-        )  # uvicorn puts its own in place, and at the end raises it once more
+        signal.signal(ending, lambda *_: None)
     _Server(config, listening).run(sockets=[taken])
 
 
