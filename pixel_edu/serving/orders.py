@@ -1,7 +1,7 @@
 """What a client may ask for and what it gets: the API's contract, as types.
 
 How much one request may ask for stands here, since it is part of the contract. How much the server takes on at a time
-is its own affair, and stands in `studio.Limits`.
+is its own affair, and stands in `studio.Limits`. A running server shows every field at `/docs`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Order(BaseModel):
 
     @property
     def calls(self) -> int:
-        """The work: model calls for all sprites together, guidance not counted."""
+        """Model calls for all sprites together, guidance not counted; this is what the work is measured in."""
         return self.n * self.num_steps
 
     @property
