@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pixel_edu import __version__
 from pixel_edu.denoiser import Denoiser
-from pixel_edu.serving import pictures
+from pixel_edu.serving import docs, pictures
 from pixel_edu.serving.metrics import CONTENT_TYPE, Measured, Metrics
 from pixel_edu.serving.orders import DrawOrder, Order, Preview, Problem, Sprites, StreamOrder
 from pixel_edu.serving.studio import Busy, CannotDraw, Closed, Glimpse, Job, Limits, Studio, TooLate
@@ -65,6 +65,8 @@ def create_app(
         description=__doc__.partition("\n\n")[2],
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own page needs the network
+        redoc_url=None,
         exception_handlers=dict.fromkeys(
             (RequestValidationError, HTTPException, CannotDraw, Busy, Closed, TooLate, Exception), explain
         ),
@@ -97,15 +99,20 @@ EVENT = {
 }
 EVENTS = {"text/event-stream": {"itemSchema": EVENT}}
 
-router = APIRouter(
-    responses={status: {"model": Problem, "description": meaning} for status, meaning in PROBLEMS.items()}
-)
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How an operation may fail, for the OpenAPI document."""
+    return {status: {"model": Problem, "description": PROBLEMS[status]} for status in statuses}
+
+
+router = APIRouter()
 
 
 @router.post(
     "/v1/sprites",
     response_model=Sprites,
-    responses={200: {"content": PNG, "description": "A picture, or JSON with each sprite by itself."}},
+    responses=problems(*PROBLEMS)
+    | {200: {"content": PNG, "description": "A picture, or JSON with each sprite by itself."}},
 )
 async def draw(order: DrawOrder, request: Request) -> Response:
     """Draw sprites.
@@ -124,7 +131,8 @@ async def draw(order: DrawOrder, request: Request) -> Response:
 @router.get(
     "/v1/sprites/stream",
     response_class=Response,
-    responses={
+    responses=problems(422, 429, 500, 503)
+    | {
         200: {"content": EVENTS, "description": "The events."},
         204: {"description": "You have been here before, so you need not come back."},
     },
@@ -149,7 +157,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses=problems(503))
 async def readyz(request: Request) -> dict[str, str]:
     """Whether sprites can be ordered: the model answers, and the server is not ending."""
     if not request.app.state.studio.ready:
@@ -161,6 +169,12 @@ async def readyz(request: Request) -> dict[str, str]:
 async def metrics(request: Request) -> Response:
     """Counters and times for Prometheus."""
     return Response(request.app.state.metrics.text(), media_type=CONTENT_TYPE)
+
+
+@router.get("/docs", include_in_schema=False)
+async def how_to_ask(request: Request) -> HTMLResponse:
+    """All of this for people."""
+    return HTMLResponse(docs.page(request.app.openapi(), str(request.base_url).rstrip("/")))
 
 
 @router.get("/", include_in_schema=False)

@@ -145,4 +145,8 @@ class Preview(BaseModel):
 class Problem(BaseModel):
     """Why there is no answer."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"error": "n is 0: input should be greater than or equal to 1"}]}
+    )
+
     error: str = Field(description="One sentence: what is wrong, and what to do.")

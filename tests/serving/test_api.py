@@ -253,4 +253,14 @@ def test_the_examples_in_the_documentation_work(client):
     assert len(examples) == 3
     for example in examples:
         assert client.post("/v1/sprites", json=example).status_code == 200
-    assert client.get("/docs").status_code == 200
+
+
+def test_the_page_says_all_that_the_document_says(client):
+    document, page = client.get("/openapi.json").json(), client.get("/").text
+    for path in document["paths"]:
+        assert f" {path}</code>" in page
+    for name, field in document["components"]["schemas"]["DrawOrder"]["properties"].items():
+        assert f"<code>{name}</code>" in page
+        assert field["description"] in page
+    assert "1 to 64; left out: 1" in page
+    assert "curl http://testserver/v1/sprites --json &#x27;{&quot;class&quot;: &quot;food&quot;" in page
