@@ -79,7 +79,7 @@ KINDS = {"f": "real numbers", "i": "whole numbers", "u": "whole numbers", "b": "
 
 def formed(value: Any, like: Any, where: str) -> Any:
     """The value, if it has the form of another; numbers come as Python's. `callable` is the form
-    of a function, `list` that of a list of any length.
+    of a function, `list` that of a list of any length, `dict` that of a dict with any keys.
 
     Raises:
         Wrong: it has another type, shape, kind of numbers or device, or holds what is not a number.
@@ -98,6 +98,10 @@ def formed(value: Any, like: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise Wrong(f"{where} returned {named(value)}, and a list belongs there.")
         return list(value)
+    if like is dict:
+        if not isinstance(value, dict):
+            raise Wrong(f"{where} returned {named(value)}, and a dict belongs there.")
+        return value
     if isinstance(like, bool | int | float):
         return number(value, like, where)
     wanted, found = described(like), described(value)

@@ -27,6 +27,8 @@ HABITS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # and to draw a bar for every little file
 }
 """What MLflow does unless the environment says otherwise."""
+TALKERS = ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc")
+"""Its loggers that tell every step of what they do: they are to tell troubles only."""
 
 
 class TrackingError(UserError):
@@ -49,7 +51,7 @@ def connect(uri: str | None = None) -> MlflowClient:
     except ImportError as error:
         raise TrackingError(f"{error.name} is not installed: pip install 'pixel-edu[track]'") from error
     uri = _absolute(uri or os.environ.get("MLFLOW_TRACKING_URI") or LOCAL)
-    for talker in ("alembic", "mlflow.store.db.utils"):  # they tell every step of making a database
+    for talker in TALKERS:
         logging.getLogger(talker).setLevel(logging.WARNING)
     try:
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)

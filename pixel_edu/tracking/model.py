@@ -144,15 +144,16 @@ def register(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike, n
     Raises:
         As for `keep`.
     """
-    import mlflow
-
     with asking(client):
         found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     if found:
         return str(found[0].version)
     uri = keep(client, run_id, checkpoint)
     with asking(client), meant(client):
-        return str(mlflow.register_model(uri, name).version)
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        made = client.create_model_version(name, uri, run_id, model_id=uri.removeprefix("models:/"))
+    return str(made.version)
 
 
 @contextmanager

@@ -1,0 +1,366 @@
+"""Answers to the exercises of chapter 10: right ones, and wrong ones with what the check must say."""
+
+import hashlib
+import random
+from statistics import mean
+
+import numpy as np
+
+
+def flat(settings, prefix=""):
+    found = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            found.update(flat(value, f"{prefix}{key}."))
+        else:
+            found[prefix + key] = value
+    return found
+
+
+def flat_by_a_stack(settings):
+    found, todo = {}, list(settings.items())
+    while todo:
+        name, value = todo.pop(0)
+        if isinstance(value, dict):
+            todo += [(f"{name}.{key}", each) for key, each in value.items()]
+        else:
+            found[name] = value
+    return found
+
+
+def joined(settings, join):
+    """Flat, with names that are made of the path in some way."""
+    return {join(name.split(".")): value for name, value in flat(settings).items()}
+
+
+def one_level(settings):
+    found = {}
+    for key, value in settings.items():
+        found |= (
+            {f"{key}.{name}": each for name, each in value.items()}
+            if isinstance(value, dict)
+            else {key: value}
+        )
+    return found
+
+
+def sha(*parts):
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+def thin(steps, values, points):
+    every = max(len(values) // points, 1)
+    found = []
+    for i in range(0, len(values), every):
+        group = values[i : i + every]
+        found.append((steps[i : i + every][-1], sum(group) / len(group)))
+    return found
+
+
+def thin_in_a_loop(steps, values, points):
+    every, found, group = max(len(values) // points, 1), [], []
+    for i, (step, value) in enumerate(zip(steps, values, strict=True), 1):
+        group.append(value)
+        if i % every == 0 or i == len(values):
+            found.append((step, mean(group)))
+            group = []
+    return found
+
+
+def thinned(value=mean, at=-1, whole=False, every=lambda n, points: max(n // points, 1)):
+    def answer(steps, values, points):
+        k, found = every(len(values), points), []
+        for i in range(0, len(values), k):
+            group = values[i : i + k]
+            if len(group) == k or not whole:
+                found.append((steps[i : i + k][at], value(group)))
+        return found
+
+    return answer
+
+
+def thin_unevenly(steps, values, points):
+    parts = np.array_split(np.arange(len(values)), min(points, len(values)))
+    return [(steps[part[-1]], mean(values[i] for i in part)) for part in parts]
+
+
+def so_far(steps, values, points):
+    return [(step, mean(values[: steps.index(step) + 1])) for step, _ in thin(steps, values, points)]
+
+
+def last_divided_wrongly(steps, values, points):
+    every = max(len(values) // points, 1)
+    return [
+        (step, sum(values[steps.index(step) // every * every :][:every]) / every)
+        for step, _ in thin(steps, values, points)
+    ]
+
+
+def still_to_log(logged, steps):
+    last = max((step for step, _ in logged), default=0)
+    return [(step, value) for step, value in steps if step > last]
+
+
+def still_in_a_loop(logged, steps):
+    last = 0
+    for step, _ in logged:
+        last = max(last, step)
+    new = []
+    for pair in steps:
+        if pair[0] > last:
+            new.append(pair)
+    return new
+
+
+def after(start, strict=True):
+    """Logs what comes after a step that is found in what was logged."""
+    return lambda logged, steps: [
+        p for p in steps if p[0] > start(logged) or (not strict and p[0] == start(logged))
+    ]
+
+
+def beats(challenger, champion, better):
+    good = False
+    for name, (_, low, high) in challenger.items():
+        _, their_low, their_high = champion[name]
+        above, below = low > their_high, high < their_low
+        if better[name] == "lower":
+            above, below = below, above
+        if below:
+            return False
+        good = good or above
+    return good
+
+
+def beats_by_signs(challenger, champion, better):
+    signs = {name: 1 if way == "higher" else -1 for name, way in better.items()}
+    gaps = []
+    for name, sign in signs.items():
+        ours, theirs = (sorted(sign * end for end in scores[name][1:]) for scores in (challenger, champion))
+        gaps.append((ours[0] > theirs[1]) - (ours[1] < theirs[0]))
+    return max(gaps) == 1 and min(gaps) >= 0
+
+
+def judged(ahead, join=any, harm=True):
+    """Someone who decides by another rule."""
+
+    def answer(challenger, champion, better):
+        wins = [ahead(better[n], challenger[n], champion[n]) for n in better]
+        losses = [ahead(better[n], champion[n], challenger[n]) for n in better]
+        return join(wins) and not (harm and any(losses))
+
+    return answer
+
+
+def apart(way, a, b):
+    return a[1] > b[2] if way == "higher" else a[2] < b[1]
+
+
+def by_value(way, a, b):
+    return a[0] > b[0] if way == "higher" else a[0] < b[0]
+
+
+def able(runs, metric):
+    return [
+        r
+        for r in runs
+        if r["status"] == "FINISHED" and r["metrics"].get(metric, np.nan) == r["metrics"].get(metric)
+    ]
+
+
+def best_run(runs, metric, better):
+    pick = max if better == "higher" else min
+    return pick(able(runs, metric), key=lambda run: run["metrics"][metric])["name"]
+
+
+def best_in_a_loop(runs, metric, better):
+    best = None
+    for run in runs:
+        value = run["metrics"].get(metric)
+        if run["status"] != "FINISHED" or value is None or value != value:
+            continue
+        if best is None or (value > best[0] if better == "higher" else value < best[0]):
+            best = value, run["name"]
+    return best[1]
+
+
+def best_of(allowed, missing=None, pick=None):
+    """The best of those with an allowed status; a missing score counts as `missing`, or shuts a run out."""
+
+    def answer(runs, metric, better):
+        found = []
+        for run in runs:
+            value = run["metrics"].get(metric, missing)
+            if run["status"] in allowed and value is not None and value == value:
+                found.append((value, run["name"]))
+        return (pick or (max if better == "higher" else min))(found)[1]
+
+    return answer
+
+
+def best_with_nan(runs, metric, better):
+    """Comparisons with NaN are false, so it stays where it comes first."""
+    found = [r for r in runs if r["status"] == "FINISHED" and metric in r["metrics"]]
+    pick = max if better == "higher" else min
+    return pick(found, key=lambda run: run["metrics"][metric])["name"]
+
+
+def log_epochs(epochs, log):
+    step = 0
+    for losses in epochs:
+        for value in losses:
+            step += 1
+            log("loss", value, step)
+    return step
+
+
+def log_flat(epochs, log):
+    every = [value for losses in epochs for value in losses]
+    for step, value in enumerate(every, 1):
+        log("loss", value, step)
+    return len(every)
+
+
+def logs(step, key="loss", back=None, value=lambda v: v):
+    """Logs at a step made of the epoch's number, the loss's number in it, and all the losses before."""
+
+    def answer(epochs, log):
+        before = 0
+        for epoch, losses in enumerate(epochs):
+            for i, each in enumerate(losses):
+                log(key, value(each), step(epoch, i, before + i, len(losses)))
+            before += len(losses)
+        return before if back is None else back
+
+    return answer
+
+
+RIGHT = {
+    "ex-10-1": [flat, flat_by_a_stack],
+    "ex-10-2": [
+        lambda x, c: sha(str(x.shape).encode(), x.tobytes(), c.tobytes()),
+        lambda x, c: hashlib.md5(repr((x.shape, x.tolist(), c.tolist())).encode()).hexdigest()[:16],
+    ],
+    "ex-10-3": [thin, thin_in_a_loop],
+    "ex-10-4": [still_to_log, still_in_a_loop],
+    "ex-10-5": [beats, beats_by_signs],
+    "ex-10-6": [best_run, best_in_a_loop],
+    "ex-10-7": [log_epochs, log_flat],
+}
+
+WRONG = {
+    "ex-10-1": {
+        "came back as they were": dict,
+        "the last part alone": lambda s: joined(s, lambda path: path[-1]),
+        "is still a dict": one_level,
+        "the last two parts only": lambda s: joined(s, lambda path: ".".join(path[-2:])),
+        "begin with a dot": lambda s: joined(s, lambda path: "." + ".".join(path)),
+        "end with a dot": lambda s: joined(s, lambda path: ".".join(path) + "."),
+        "joined by `_`": lambda s: joined(s, "_".join),
+        "joined by `/`": lambda s: joined(s, "/".join),
+        "nothing between": lambda s: joined(s, "".join),
+        "inside other settings is left out": lambda s: {
+            k: v for k, v in s.items() if not isinstance(v, dict)
+        },
+        "MLflow refuses what `flat` gives": lambda s: joined(s, "?".join),
+        "MLflow has no `data.seed`": lambda s: {k: v for k, v in flat(s).items() if k != "data.seed"},
+        "In MLflow `steps` is 1001": lambda s: flat(s) | {"steps": 1001},
+        "names that no setting has: extra": lambda s: flat(s) | {"extra": 1},
+        "a dict belongs there": lambda s: list(flat(s).items()),
+    },
+    "ex-10-2": {
+        "has 64 characters": lambda x, c: hashlib.sha256(x.tobytes()).hexdigest(),
+        "another digest the second time": lambda x, c: f"{random.random():.14f}"[:16].ljust(16, "0"),
+        "when a pixel changes": lambda x, c: sha(str(x).encode(), str(c).encode()),
+        "when a label changes": lambda x, c: sha(str(x.shape).encode(), x.tobytes()),
+        "in another order": lambda x, c: sha(
+            *sorted(a.tobytes() + bytes([b]) for a, b in zip(x, c, strict=True))
+        ),
+        "change places among the sprites": lambda x, c: sha(x.tobytes(), np.bincount(c).tobytes()),
+        "images of 32 x 8 pixels": lambda x, c: sha(x.tobytes(), c.tobytes()),
+        "two pixels change places": lambda x, c: sha(
+            str(x.shape).encode(),
+            x.sum(axis=(1, 2)).tobytes(),
+            (x.astype(int) ** 3).sum(axis=(1, 2)).tobytes(),
+            c.tobytes(),
+        ),
+        "a str belongs there": lambda x, c: sha(x.tobytes()).encode(),
+    },
+    "ex-10-3": {
+        "You take one value of each": thinned(lambda group: group[-1]),
+        "You take the first value": thinned(lambda group: group[0]),
+        "You give the sum": thinned(sum),
+        "stands at the first step": thinned(at=0),
+        "fill no whole group are gone": thinned(whole=True),
+        "divide by the size of a whole one": last_divided_wrongly,
+        "have different sizes": thin_unevenly,
+        "the least value": thinned(min),
+        "all steps so far": so_far,
+        "You give every step": lambda steps, values, points: list(zip(steps, values, strict=True)),
+        "stopped with ValueError: range": thinned(every=lambda n, points: n // points),
+        "each entry is a step and a value": lambda steps, values, points: [
+            v for _, v in thin(steps, values, points)
+        ],
+    },
+    "ex-10-4": {
+        "All steps are logged again": lambda logged, steps: list(steps),
+        "is logged once more": after(lambda logged: max((s for s, _ in logged), default=0), strict=False),
+        "Steps between two points": lambda logged, steps: [p for p in steps if p[0] not in dict(logged)],
+        "You go by the last entry": after(lambda logged: logged[-1][0] if logged else 0),
+        "You go by how many points": after(len),
+        "leave out as many steps": lambda logged, steps: steps[len(logged) :],
+        "Nothing is left to log": lambda logged, steps: [],
+        "What was logged before is": lambda logged, steps: [*logged, *still_to_log(logged, steps)],
+        "stopped with ValueError: max": after(lambda logged: max(s for s, _ in logged)),
+        "each entry is a step and a value": lambda logged, steps: [s for s, _ in still_to_log(logged, steps)],
+    },
+    "ex-10-5": {
+        "compare the values alone": judged(by_value),
+        "ask for a better one in all": judged(by_value, all),
+        "outside the champion's interval is not enough": judged(
+            lambda way, a, b: a[0] > b[2] if way == "higher" else a[0] < b[1]
+        ),
+        "does not stop your challenger": judged(apart, harm=False),
+        "must be better in every measure": judged(apart, all),
+        "Higher counts as better in all": judged(lambda way, a, b: a[1] > b[2]),
+        "Lower counts as better in all": judged(lambda way, a, b: a[2] < b[1]),
+        "have changed places": judged(lambda way, a, b: apart(way, b, a)),
+        "who is not worse becomes champion": lambda a, b, better: (
+            not any(apart(better[n], b[n], a[n]) for n in better)
+        ),
+        "With the same scores the answer is False": lambda a, b, better: True,
+        "True or False belongs there": lambda a, b, better: int(beats(a, b, better)),
+    },
+    "ex-10-6": {
+        "A run that failed": best_of(("FINISHED", "FAILED")),
+        "still going on": best_of(("FINISHED", "RUNNING")),
+        "is not there is not 0": best_of(("FINISHED",), missing=0.0),
+        "A score of NaN": best_with_nan,
+        "This is the worst run": best_of(("FINISHED",), pick=min),
+        "the oldest run": lambda runs, metric, better: runs[-1]["name"],
+        "the name of no run": lambda runs, metric, better: "accuracy",
+        "a str belongs there": lambda runs, metric, better: max(
+            r["metrics"][metric] for r in able(runs, metric)
+        ),
+        "stopped with KeyError: 'accuracy'": lambda runs, metric, better: max(
+            runs, key=lambda r: r["metrics"][metric]
+        ),
+    },
+    "ex-10-7": {
+        "The planted bug": logs(lambda epoch, i, done, n: i + 1),
+        "The step has gone missing": logs(lambda epoch, i, done, n: 0),
+        "the number of the epoch: every": logs(lambda epoch, i, done, n: epoch + 1),
+        "the number of the epoch, from 0": logs(lambda epoch, i, done, n: epoch),
+        "as if all epochs were as long": logs(lambda epoch, i, done, n: epoch * n + i + 1),
+        "You count from 0": logs(lambda epoch, i, done, n: done),
+        "begin to count at 2": logs(lambda epoch, i, done, n: done + 2),
+        "steps in MLflow are": logs(lambda epoch, i, done, n: 2 * done),
+        'the curve is to be called "loss"': logs(lambda epoch, i, done, n: done + 1, key="training"),
+        "other values than the losses": logs(lambda epoch, i, done, n: done + 1, value=lambda v: v + 1),
+        "logs nothing": lambda epochs, log: sum(map(len, epochs)),
+        "MLflow has 3 points": lambda epochs, log: [
+            log("loss", mean(losses), i) for i, losses in enumerate(epochs, 1)
+        ].count(None),
+        "You give back 3": logs(lambda epoch, i, done, n: done + 1, back=3),
+    },
+}
