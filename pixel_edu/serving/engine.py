@@ -70,6 +70,7 @@ def start(
     if engine == "torch" or missing or chosen.type != "cpu":
         batch_size, workers = (32, _cores()) if chosen.type == "cpu" else (128, 1)
         return Engine("torch", checkpoints.load_model(found, chosen), chosen, batch_size, workers)
+    checkpoints.read_about(found)  # what is no checkpoint is refused before anything slow
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder) / "model.onnx"
         onnx.export(found, converted)
