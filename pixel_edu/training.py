@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixel_edu import schedules
 from pixel_edu.config import UserError
@@ -36,6 +36,9 @@ from pixel_edu.guidance import Model
 from pixel_edu.images import to_tensor
 from pixel_edu.schedules import Schedule
 from pixel_edu.unet import PRESETS, ContextUNet, UNetConfig
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "sigmoid": schedules.sigmoid}
 
@@ -103,14 +106,15 @@ class TrainState:
 
     Args:
         config: of the run; its seed makes the first weights.
+        network: what to train, called as `ContextUNet` is; left out, a ContextUNet of the config's size.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, network: nn.Module | None = None) -> None:
         self.config = config
         self.step = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.network = ContextUNet(config.unet)
+            self.network = ContextUNet(config.unet) if network is None else network
         self.ema = EMA(self.network, config.ema_decay)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
@@ -195,7 +199,7 @@ def train(
     state: TrainState | None = None,
     device: str = "auto",
 ) -> Iterator[TrainStep]:
-    """Train a ContextUNet, one yield a step.
+    """Train a network, one yield a step.
 
     Started by `accelerate launch`, it divides every batch among the processes; see `TrainStep` for what comes out, on
     each of them.
@@ -217,11 +221,9 @@ def train(
     >>> [step.step for step in train(drawn.images, drawn.labels, config, device="cpu")]
     [1, 2]
     """
-    from accelerate import Accelerator  # takes a second to import, and only training needs it
-
     state = state or TrainState(config or TrainConfig())
     config, schedule = state.config, state.config.make_schedule()
-    accelerator = Accelerator(cpu=device == "cpu")
+    accelerator = _accelerator(cpu=device == "cpu")
     _check(labels, config, accelerator.num_processes)
     state.ema.network.to(accelerator.device)
     network, optimizer = accelerator.prepare(state.network, state.optimizer)
@@ -251,6 +253,17 @@ def is_main_process() -> bool:
     from accelerate import PartialState
 
     return PartialState().is_main_process
+
+
+def _accelerator(cpu: bool) -> Accelerator:
+    """An accelerator for one run; accelerate itself keeps its first device until it is told to forget it."""
+    from accelerate import Accelerator  # takes a second to import, and only training needs it
+    from accelerate.state import AcceleratorState, PartialState
+
+    known = PartialState._shared_state
+    if known.get("_cpu", cpu) != cpu and known["num_processes"] == 1:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=cpu)
 
 
 def _check(labels: np.ndarray, config: TrainConfig, processes: int) -> None:

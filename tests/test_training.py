@@ -285,3 +285,40 @@ def test_two_processes_train_as_one_does(drawn, tmp_path):
     together = json.loads(numbers)
     alone = [(s.loss, s.grad_norm) for s in train(drawn.images, drawn.labels, TINY, device="cpu")]
     assert_close(torch.tensor(together), torch.tensor(alone), rtol=1e-4, atol=1e-6)
+
+
+def test_any_network_that_is_called_alike_is_trained_by_the_same_loop(drawn):
+    class Other(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.look, self.label = torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.Embedding(NULL_LABEL + 1, 3)
+
+        def forward(self, x, t, c):
+            return self.look(x) + self.label(c)[..., None, None] * (t / 1000).reshape(-1, 1, 1, 1)
+
+    state = TrainState(TINY, Other())
+    before = {name: value.clone() for name, value in state.ema.network.state_dict().items()}
+    assert len(losses(drawn, None, state)) == TINY.steps
+    for name, value in state.ema.network.state_dict().items():
+        assert not torch.equal(value, before[name]), name
+    x, t = torch.randn(2, 3, 16, 16), torch.tensor([5, 900])
+    assert state.denoiser()(x, t, torch.tensor([0, NULL_LABEL])).shape == x.shape
+
+
+def test_a_run_on_the_cpu_does_not_decide_for_the_next_run(drawn):
+    from accelerate.state import PartialState
+
+    asked = []
+    for device in ("cpu", "auto", "cpu"):
+        next(train(drawn.images, drawn.labels, TINY, device=device))
+        asked.append(PartialState()._cpu)
+    assert asked == [True, False, True]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_after_a_run_on_the_cpu_the_next_one_is_on_the_gpu(drawn):
+    for device, expected in (("cpu", "cpu"), ("auto", "cuda")):
+        step = next(train(drawn.images, drawn.labels, TINY, device=device))
+        for network in (step.state.network, step.state.ema.network):
+            assert {value.device.type for value in network.parameters()} == {expected}
