@@ -2,6 +2,7 @@
 
 PORT ?= 8000
 JOBS ?= 2
+PROFILE ?= smoke
 # The pins were resolved with Python 3.11, so it comes first; python3 is last and may have to explain itself.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14; do \
 	$$p -c 'import ensurepip' 2>/dev/null && echo $$p && exit; done; command -v python3)
@@ -10,7 +11,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test tracking-server images notebooks lint format pins clean
+.PHONY: help book html lab test test-gpu course course-in-colab tracking-server images notebooks links release lint format \
+	pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -35,7 +37,17 @@ lab: $(READY) ## open the chapters and exercises in JupyterLab
 test: lint ## check the code's style, then run all tests, the notebooks included
 	@# One thread for each of the jobs: threads of two jobs that wait for each other cost ten times what they gain.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests pixel_edu chapters \
-		--nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
+		--nbval-lax --nbval-current-env
+
+test-gpu: $(READY) ## run the tests that need a GPU
+	$(BIN)/python -m pytest -m gpu tests
+
+course: $(READY) ## run every chapter and solution; PROFILE=smoke (quick), cpu or gpu
+	$(BIN)/pixel-edu course run --profile $(PROFILE)
+
+course-in-colab: ## the same, quickly, in Colab's image; needs docker
+	docker run --rm -v "$(CURDIR):/course" -w /course --entrypoint bash \
+		us-docker.pkg.dev/colab-images/public/cpu-runtime tools/in_colab.sh
 
 tracking-server: $(READY) ## run an MLflow server on PostgreSQL; another port: PORT=5001
 	@$(BIN)/pixel-edu track server --port $(if $(filter command line environment,$(origin PORT)),$(PORT),5000)
@@ -45,6 +57,12 @@ images: $(READY) ## build the container images and try them, with docker or podm
 
 notebooks: $(READY) ## execute the chapters again, in place
 	$(BIN)/pixel-edu course notebooks
+
+links: $(READY) ## see whether the links out of the book lead somewhere; needs the network
+	$(BIN)/jupyter-book build . --builder linkcheck
+
+release: $(READY) ## build the wheel and the notes of a release into dist/; TAG=v1.2.0
+	$(BIN)/python tools/release.py "$(TAG)"
 
 lint: $(READY) ## check the code's style
 	$(BIN)/ruff check --output-format concise .

@@ -1,5 +1,6 @@
 """Shared by all tests: shape annotations are checked at run time; the private data, if it is here."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -58,6 +59,26 @@ def book(tmp_path_factory) -> Path:
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     (built / "build.log").write_text(done.stdout + done.stderr)
     return built / "html"
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """A cell of a notebook is compared with what is stored as exactly as its tag declares, and not at all without."""
+    from pixel_edu.course import outputs
+
+    for item in items:
+        if type(item).__name__ == "IPyNbCell":
+            kind = outputs.declared(item.cell)
+            item.options["check"] = kind is not None
+            item.compare_outputs = functools.partial(_as_declared, item, kind)
+
+
+def _as_declared(item, kind, new, stored) -> bool:
+    """What nbval asks of a cell: whether its outputs are as they were."""
+    from pixel_edu.course import outputs
+
+    found = outputs.difference(kind, stored, new)
+    item.comparison_traceback = [f"declared {kind}, but {found}; if that is right: make notebooks"]
+    return found is None
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

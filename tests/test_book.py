@@ -16,11 +16,11 @@ import torch
 import yaml
 
 from pixel_edu.config import UserError, pick_device
-from pixel_edu.course import artwork, notebooks
+from pixel_edu.course import artwork, notebooks, outputs
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))
-NBVAL = {"nbval-check-output", "nbval-ignore-output", "nbval-skip", "nbval-raises-exception"}
+NBVAL = {"nbval-skip", "nbval-raises-exception"}
 LOADS = {("link", "href"), ("source", "src"), ("source", "srcset"), ("object", "data")}
 IDS = [path.stem for path in CHAPTERS]
 
@@ -183,6 +183,16 @@ def test_a_chapter_has_run_from_top_to_bottom(path):
 def test_tags_for_nbval_are_lower_case_and_known(path):
     tags = [tag for cell in nbformat.read(path, 4).cells for tag in cell.metadata.get("tags", [])]
     assert [tag for tag in tags if tag.lower().startswith("nbval") and tag not in NBVAL] == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_below_every_output_stands_how_exact_it_is(path, book):
+    page = (book / "chapters" / f"{path.stem}.html").read_text(encoding="utf-8")
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.get("outputs")]
+    declared = [outputs.declared(cell) for cell in cells]
+    assert re.findall(r'<p class="exactness">(\w+)</p>', page) == declared
+    (legend,) = re.findall(r'<p class="exactness-legend">(.+?)</p>', page)
+    assert set(re.findall(r"<em>(\w+)</em>", legend)) == set(declared)
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=IDS)

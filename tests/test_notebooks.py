@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from typer.testing import CliRunner
 
 from pixel_edu.cli.course import app
-from pixel_edu.course import notebooks
+from pixel_edu.course import notebooks, outputs
 
 LESSON = [
     ("parameters", "profile = 'cpu'\nsteps: int = 3"),
@@ -59,7 +59,7 @@ def test_a_run_stores_outputs_tags_and_ids_and_no_trace_of_the_machine(lesson, p
     stored = notebooks.read(path)
     assert [cell.id for cell in stored.cells] == ids
     assert stored.cells[1].metadata == {"tags": ["parameters"]}
-    assert set(stored.metadata) == {"kernelspec", "language_info"}
+    assert set(stored.metadata) == {"kernelspec", "language_info", "pixel_edu"}
     assert "version" not in stored.metadata.language_info
     assert [cell.execution_count for cell in stored.cells[1:]] == [1, 2, 3, 4]
     assert printed(path) == ["cpu 3\n"]
@@ -116,6 +116,24 @@ def test_a_failing_cell_is_named_and_the_stored_file_stays(lesson):
         notebooks.execute(path)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_failing_cell_is_counted_as_it_is_stored_whatever_the_parameters(lesson):
+    path = lesson([("", "x = 1"), ("parameters", "steps = 3"), ("", "x = {1: 2}[steps]")])
+    with pytest.raises(notebooks.NotebookError, match=r"cell 4: KeyError: 7") as failed:
+        notebooks.execute(path, {"steps": 7})
+    assert failed.value.notebook.cells[-1].outputs[0].ename == "KeyError"
+    early = lesson([("", "1 / 0"), ("parameters", "steps = 3")])
+    with pytest.raises(notebooks.NotebookError, match=r"cell 2: ZeroDivisionError"):
+        notebooks.execute(early, {"steps": 7})
+
+
+def test_a_run_says_which_sources_its_outputs_belong_to(lesson, tmp_path):
+    path = lesson(LESSON)
+    notebook = notebooks.execute(path).notebook
+    assert notebook.metadata.pixel_edu.ran == outputs.digest(notebooks.read(path))
+    other = notebooks.execute(path, {"steps": 7}, out=tmp_path / "other.ipynb").notebook
+    assert "pixel_edu" not in other.metadata, "with other parameters they belong to none"
 
 
 def test_a_cell_that_takes_too_long_is_named(lesson):

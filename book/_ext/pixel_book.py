@@ -2,7 +2,7 @@
 
 The public repository's address is read from pyproject.toml, its only home. Scripts that Jupyter Book adds for running
 code elsewhere, and that would ask another origin, are left out. Exercises and their solutions come from the solution
-notebooks; with SOLUTIONS=0 in the environment the book has no solutions.
+notebooks; with SOLUTIONS=0 in the environment the book has no solutions. Each output of a chapter says how exact it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from pixel_edu.course import exercises, notebooks
+from pixel_edu.course import exercises, notebooks, outputs
 
 ELSEWHERE = ("thebe", "unpkg.com", "cdn.jsdelivr.net", "cdnjs.cloudflare.com")
 
@@ -83,10 +83,34 @@ class FromSolutions(SphinxDirective):
         return inside.children
 
 
+def _say_how_exact(app, doctree) -> None:
+    """Below each output its tag, and at the end of the overview what the tags of this chapter mean."""
+    seen = set()
+    for cell in doctree.findall(nodes.container):
+        kind = next((kind for kind in outputs.KINDS if f"tag_{kind}" in cell.get("classes", ())), None)
+        shown = [part for part in cell.children if "cell_output" in part.get("classes", ())]
+        if kind and shown:
+            seen.add(kind)
+            shown[-1] += nodes.paragraph("", kind, classes=["exactness"])
+    overview = next((part for part in doctree.findall(nodes.section) if "overview" in part["names"]), None)
+    if seen and overview:
+        told = "; ".join(f"*{kind}*, {promise}" for kind, promise in outputs.KINDS.items() if kind in seen)
+        overview += _legend(f"Below every output stands how exact it is: {told}.")
+
+
+def _legend(text: str) -> nodes.paragraph:
+    """A line in small print, with words between asterisks emphasised."""
+    line = nodes.paragraph(classes=["exactness-legend"])
+    for number, part in enumerate(text.split("*")):
+        line += nodes.emphasis(text=part) if number % 2 else nodes.Text(part)
+    return line
+
+
 def setup(app):
     app.add_directive("chapter-exercises", FromSolutions)
     app.add_directive("chapter-solutions", FromSolutions)
     app.connect("autodoc-skip-member", _skip_fields)
+    app.connect("doctree-read", _say_how_exact)
     app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)
     app.connect("html-page-context", _stay_here, priority=900)

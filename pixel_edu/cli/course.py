@@ -1,7 +1,8 @@
-"""pixel-edu course: run the notebooks, draw the artwork of the pages."""
+"""pixel-edu course: run the notebooks, draw the artwork of the pages, and tell how the course fares."""
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -91,6 +92,125 @@ def _run_one(course, path: Path, profile: Profile | None, out: Path | None, chec
     for number, line in run.complaints:
         typer.echo(f"{path.stem}: cell {number} wrote to stderr: {line}", err=True)
     return same or not check
+
+
+@app.command("run")
+def run_all(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Notebooks, as 05, 05_training or chapters/05_training; left out: all.", show_default=False
+        ),
+    ] = None,
+    profile: Annotated[Profile, typer.Option(help="How much to compute; gpu needs a GPU.")] = Profile.smoke,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder to write to.", show_default="runs/course-PROFILE"),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Notebooks at a time.", show_default="1 for gpu, else one a processor"),
+    ] = None,
+    quality: Annotated[
+        bool | None,
+        typer.Option(help="Measure the shipped model too.", show_default="when all notebooks run"),
+    ] = None,
+    root: Annotated[Path, typer.Option(help="The course's folder.")] = Path(),
+) -> None:
+    """Run every chapter and every solution, as CI does, and tell how long each took and whether it is as declared.
+
+    The executed notebooks are in the folder, beside run.md and run.json. Exit code 1: one of them failed, or says
+    something else than its stored outputs; the others ran all the same.
+    """
+    import os
+
+    from pixel_edu import config
+    from pixel_edu.cli.train import hardware
+    from pixel_edu.course import rehearsal, status
+
+    began = time.perf_counter()
+    if profile is Profile.gpu and (jobs or 1) > 1:
+        raise typer.BadParameter("notebooks that share a GPU wait for each other: leave out --jobs")
+    jobs = jobs or (1 if profile is Profile.gpu else os.cpu_count() or 1)
+    out = out or Path("runs") / f"course-{profile}"
+    paths = rehearsal.find(names or [], root)
+    if profile is Profile.gpu and config.pick_device().type == "cpu":
+        raise config.UserError("there is no GPU on this machine: use --profile cpu")
+    results = _watch(rehearsal, paths, profile, out, jobs, status.references(root / "book"))
+    measured = None
+    if quality or (quality is None and not names):
+        typer.echo("measuring the reference", err=True)
+        measured = status.quality(profile)
+    found = status.record(results, profile, time.perf_counter() - began, jobs, hardware(), measured)
+    table = status.write_run(out, found)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(table)
+    typer.echo(table)
+    if failed := [each for each in results if each.failures]:
+        told = "; ".join(f"{each.name}: {each.failures[0]}" for each in failed)
+        raise config.UserError(
+            f"{len(failed)} of {len(results)} notebooks failed, see {out / 'run.md'}: {told}"
+        )
+
+
+def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int, references) -> list:
+    """Run notebooks and say of each how it went, as soon as it is known; a terminal shows bars as well."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    results, bars = [], {}
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+
+        def on_cell(name: str, done: int, total: int) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(name, total=total)
+            progress.update(bars[name], completed=done)
+
+        for result in rehearsal.rehearse(paths, str(profile), out, jobs, references, on_cell):
+            results.append(result)
+            if result.name in bars:
+                progress.remove_task(bars[result.name])
+            outcome = "; ".join(result.failures) or f"{result.seconds:.1f} s"
+            console.print(
+                f"{len(results):2} of {len(paths)}  {result.name}: {outcome}", highlight=False, markup=False
+            )
+    return results
+
+
+@app.command("status")
+def show_status(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of runs to keep as the ones that the page shows.", show_default=False),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 when the page is out of date.")
+    ] = False,
+    root: Annotated[Path, typer.Option(help="The course's folder.")] = Path(),
+) -> None:
+    """Write the tables of the book's status page from runs of the course."""
+    from pixel_edu.course import status
+    from pixel_edu.images import replacing
+
+    book = root / "book"
+    if check and runs:
+        raise typer.BadParameter("--check keeps no runs: leave them out")
+    for run in runs or []:
+        typer.echo(f"{status.keep(run, book)} written")
+    path = book / "generated" / "status.md"
+    text = status.page(book, sorted((root / "chapters").glob("[0-9]*.ipynb")))
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        typer.echo(f"{path}: up to date")
+    elif check:
+        typer.echo(f"{path} is out of date; run: pixel-edu course status", err=True)
+        raise typer.Exit(1)
+    else:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        typer.echo(f"{path} written")
 
 
 @app.command()

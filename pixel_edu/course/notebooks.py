@@ -24,10 +24,11 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
 from pixel_edu.config import UserError
+from pixel_edu.course.outputs import digest
 from pixel_edu.images import replacing
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-LASTING = ("mystnb", "nbgrader", "widgets")
+LASTING = ("mystnb", "nbgrader", "pixel_edu", "widgets")
 """Notebook metadata that is part of the lesson."""
 PASSING = ("ExecuteTime", "collapsed", "execution", "papermill", "scrolled")
 """Cell metadata that tells of one run or one editor, and not of the lesson."""
@@ -38,7 +39,13 @@ ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class NotebookError(UserError):
-    """A notebook that could not be run. The stored file is as it was."""
+    """A notebook that could not be run. The stored file is as it was.
+
+    Attributes:
+        notebook: as far as it came, with the outputs and the error, if it ran at all.
+    """
+
+    notebook: NotebookNode | None = None
 
 
 class Run(NamedTuple):
@@ -106,16 +113,33 @@ def run(
     on_cell: Callable[[int, int], None] = lambda done, total: None,
     timeout: float | None = None,
 ) -> Run:
-    """Run a notebook and write nothing; arguments and errors as for `execute`."""
+    """Run a notebook and write nothing; arguments and errors as for `execute`.
+
+    Without parameters, the notebook's metadata then say which sources the outputs belong to (`outputs.digest`).
+    """
     path = Path(path)
     source = read(path)
     _know_parameters(path, source, parameters or {})
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / path.name
-        notebook = _papermill(path, source, dict(parameters or {}), out, on_cell, timeout)
+        try:
+            notebook = _papermill(path, source, dict(parameters or {}), out, on_cell, timeout)
+        except NotebookError as error:
+            error.notebook = read(out) if out.exists() else None
+            raise
     complaints = _complaints(notebook)
-    return Run(normalise(notebook), time.perf_counter() - started, complaints)
+    notebook = normalise(notebook)
+    notebook.metadata.pop("pixel_edu", None)
+    if not parameters:
+        notebook.metadata["pixel_edu"] = {"ran": digest(notebook)}
+    return Run(notebook, time.perf_counter() - started, complaints)
+
+
+def parameters_of(notebook: NotebookNode) -> list[str]:
+    """The names that the cell tagged `parameters` sets."""
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    return [name for cell in cells for name in ASSIGNED.findall(cell.source)]
 
 
 def read(path: str | os.PathLike) -> NotebookNode:
@@ -182,12 +206,18 @@ def _papermill(path, source, parameters, out, on_cell, timeout) -> NotebookNode:
     import papermill
     from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     reached = [0]
 
     def starting(cell: NotebookNode, cell_index: int) -> None:
         reached[0] = cell_index
         on_cell(cell_index, len(source.cells))
+
+    def failed(index: int, said: str) -> NotebookError:
+        injected = parameters and index > _parameters_cell(source)  # papermill's own, right below them
+        return NotebookError(
+            f"{path}, cell {index + (0 if injected else 1)}: {said} (the stored notebook is unchanged)"
+        )
 
     try:
         return papermill.execute_notebook(
@@ -205,21 +235,22 @@ def _papermill(path, source, parameters, out, on_cell, timeout) -> NotebookNode:
         )
     except papermill.exceptions.PapermillExecutionError as error:
         said = " ".join(ANSI.sub("", f"{error.ename}: {error.evalue}").split()).rstrip(": ")
-        raise _failed(path, error.cell_index + 1, said) from None
+        raise failed(error.cell_index, said) from None
     except (CellTimeoutError, TimeoutError):
-        raise _failed(path, reached[0] + 1, f"took more than {timeout:g} s") from None
+        raise failed(reached[0], f"took more than {timeout:g} s") from None
     except (DeadKernelError, CellControlSignal):
-        raise _failed(path, reached[0] + 1, "the kernel died, often for want of memory") from None
+        raise failed(reached[0], "the kernel died, often for want of memory") from None
 
 
-def _failed(path: Path, number: int, said: str) -> NotebookError:
-    return NotebookError(f"{path}, cell {number}: {said} (the stored notebook is unchanged)")
+def _parameters_cell(notebook: NotebookNode) -> int:
+    """The position of the cell tagged `parameters`; -1 where there is none."""
+    tagged = ["parameters" in cell.metadata.get("tags", []) for cell in notebook.cells]
+    return tagged.index(True) if any(tagged) else -1
 
 
 def _know_parameters(path: Path, notebook: NotebookNode, parameters: Mapping[str, Any]) -> None:
     """Refuse a parameter that the notebook's `parameters` cell does not set."""
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    known = [name for cell in cells for name in ASSIGNED.findall(cell.source)]
+    known = parameters_of(notebook)
     for name in parameters:
         if name not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
