@@ -24,16 +24,24 @@ ORDERS = [
 CROWD = [{"n": n, "seed": 100 * n, "num_steps": 5 + n} for n in (1, 3, 20)]
 
 
-@pytest.fixture(scope="module", params=["torch", "onnxruntime"])
+@pytest.fixture(
+    scope="module",
+    params=[("torch", "cpu"), ("onnxruntime", "cpu"), pytest.param(("torch", "cuda"), marks=pytest.mark.gpu)],
+    ids="-".join,
+)
 def started(request):
-    pytest.importorskip("onnxscript")
+    name, device = request.param
+    if name == "onnxruntime":
+        pytest.importorskip("onnxscript")
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
     threads = torch.get_num_threads()
-    yield engine.start("tiny", "cpu", request.param)
+    yield engine.start("tiny", device, name)
     torch.set_num_threads(threads)
 
 
 def test_a_sprite_drawn_in_a_crowd_is_the_one_drawn_alone(started):
-    app = create_app(started.denoiser, Limits(started.batch_size, workers=2))
+    app = create_app(started.denoiser, Limits(started.batch_size, workers=2), started.device)
     with TestClient(app) as client, ThreadPoolExecutor(20) as threads:
 
         def draw(order):
@@ -50,8 +58,8 @@ def test_a_sprite_drawn_in_a_crowd_is_the_one_drawn_alone(started):
 
 def test_not_a_bit_of_the_noise_differs(started):
     denoiser = started.denoiser
-    sizes = agreeing_sizes(denoiser.network, denoiser.channels, started.batch_size)
-    batcher = Batcher(denoiser.network, sizes)
+    sizes = agreeing_sizes(denoiser.network, denoiser.channels, started.batch_size, started.device)
+    batcher = Batcher(denoiser.network, sizes, device=started.device)
     shared = dataclasses.replace(denoiser, network=batcher)
 
     def draw(order):

@@ -81,12 +81,12 @@ def running(folder, *options):
 
 def test_sigterm_finishes_what_was_accepted_and_ends_with_0(tmp_path):
     with running(tmp_path) as server, ThreadPoolExecutor(8) as threads:
-        order = {"num_steps": 150, "format": "json"}
+        order = {"num_steps": 80, "format": "json"}
         asked = [
             threads.submit(server.ask, "POST", "/v1/sprites", order | {"seed": seed}) for seed in range(6)
         ]
-        stream = threads.submit(server.ask, "GET", "/v1/sprites/stream?num_steps=150&every=50")
-        wait_until(lambda: server.metric("pixel_edu_pending_calls") == 7 * 150, server.said)
+        stream = threads.submit(server.ask, "GET", "/v1/sprites/stream?num_steps=80&every=50")
+        wait_until(lambda: server.metric("pixel_edu_pending_calls") == 7 * 80, server.said)
         assert server.end(signal.SIGTERM) == 0, server.said()
         for answer in asked:
             status, body = answer.result(PATIENCE)
