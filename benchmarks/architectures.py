@@ -9,6 +9,7 @@ import argparse
 import time
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pixel_edu import sprites
@@ -27,9 +28,8 @@ CANDIDATES = {
 }
 
 
-def describe(config: UNetConfig) -> tuple[float, float]:
+def describe(network: nn.Module) -> tuple[float, float]:
     """Millions of parameters, and of floating point operations for one image."""
-    network = ContextUNet(config)
     with FlopCounterMode(display=False) as counter:
         network(
             torch.zeros(1, 3, 16, 16), torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64)
@@ -66,7 +66,7 @@ def main() -> None:
         steps = int(options.seconds / a_step)
         for step in train(seen.images, seen.labels, TrainConfig(unet, steps=steps), device="cpu"):
             state = step.state
-        parameters, mflop = describe(unet)
+        parameters, mflop = describe(ContextUNet(unet))
         score = held_out_loss(state, unseen)
         print(
             f"| {name} | {parameters:.2f} M | {mflop:.0f} | {a_step * 1e3:.0f} | {steps:,} | {score:.4f} |",

@@ -134,7 +134,7 @@ def table() -> Iterator[str]:
         onnx.export(checkpoints.find("reference"), Path(folder) / "reference.onnx")
         by_onnx = onnx.load(Path(folder) / "reference.onnx")
     classic, theirs = ContextUNet("classic").eval(), diffusers_network().eval()
-    size, flop = describe(PRESETS["reference"])
+    size, flop = describe(ContextUNet("reference"))
     their_size = sum(p.numel() for p in theirs.parameters()) / 1e6
     yield f"Parameters: reference {size:.2f} M, diffusers {their_size:.2f} M. On {hardware()}:\n"
     yield "| what | before | ours | ratio | bar |"

@@ -47,6 +47,35 @@ def test_it_draws_the_same_sprites(folder):
     assert np.abs(one - other).max() <= 1
 
 
+@pytest.mark.parametrize(("name", "half"), [("tiny", False), ("reference", True)])
+def test_a_whole_guided_run_ends_where_pytorch_s_does(tmp_path, name, half):
+    onnx.export(checkpoints.find(name), tmp_path / "model.onnx", half)
+    models = checkpoints.load_reference(name), onnx.load(tmp_path / "model.onnx")
+    labels, seeds = [0, 1, 2, 3, 4, 5], range(6)
+    one, other = ([*generate.stream(model, labels, seeds, generate.DEFAULT)][-1].x for model in models)
+    assert generate.DEFAULT.num_steps == 20
+    assert generate.DEFAULT.guidance_scale > 1
+    assert (one - other).abs().max() < 1e-4
+
+
+def test_half_precision_halves_the_weights_and_what_is_lost_is_small(folder, tmp_path):
+    state = TrainState(TrainConfig(PRESETS["tiny"]))
+    with torch.no_grad():
+        for parameter in state.ema.network.parameters():
+            parameter.normal_(std=0.1)
+    checkpoints.save_run(tmp_path / "run.safetensors", state)  # at full precision
+    onnx.export(tmp_path / "run.safetensors", tmp_path / "half.onnx", half=True)
+    assert (tmp_path / "half.onnx").stat().st_size < 0.6 * (folder / "model.onnx").stat().st_size
+    x, t, c = torch.randn(2, 3, 16, 16), torch.tensor([10, 999]), torch.tensor([1, 5])
+    models = checkpoints.load_model(tmp_path / "run.safetensors"), onnx.load(tmp_path / "half.onnx")
+    one, other = (model.network(x, t, c) for model in models)
+    assert 0 < (one - other).abs().max() / one.std() < 0.02
+
+
+def test_the_file_says_nothing_of_the_machine_that_made_it(folder):
+    assert b"unet.py" not in (folder / "model.onnx").read_bytes()
+
+
 def test_the_file_stands_alone(folder):
     assert [file.name for file in folder.iterdir() if "onnx" in file.name] == ["model.onnx"]
 

@@ -1,0 +1,192 @@
+"""The card of a model that goes to a hub: what it is, how it was made, how good it is, and where it fails.
+
+Every fact comes from the checkpoint itself or from the report of `pixel-edu evaluate`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pixel_edu import images
+from pixel_edu.checkpoints import About, find
+from pixel_edu.config import CLASSES, IMAGE_SIZE, UserError
+from pixel_edu.denoiser import Denoiser
+from pixel_edu.evaluation import MEASURES, Score
+from pixel_edu.generate import DEFAULT, generate
+from pixel_edu.palette import as_sprites
+from pixel_edu.report import in_words
+
+CARD, PICTURE = "README.md", "sprites.png"
+REPOSITORY = "YOU/NAME"
+"""What the card calls the repository until `hub.push` knows its name."""
+SHOWN = 8
+"""Sprites of each class in the picture."""
+
+
+def write(folder: Path, about: About, denoiser: Denoiser, report: Mapping[str, Any] | None) -> None:
+    """Write the card and the picture in it.
+
+    Args:
+        folder: where they go.
+        about: what the checkpoint says of itself.
+        denoiser: the model, which draws the picture.
+        report: from `read_report`; None says in the card that nothing was measured.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+
+    images.write_png(folder / PICTURE, picture(denoiser))
+    data = ModelCardData(
+        license="mit",
+        library_name="diffusers",
+        pipeline_tag="unconditional-image-generation",
+        tags=["diffusion", "pixel-art", "sprites", "class-conditional", "pixel-edu"],
+    )
+    ModelCard(f"---\n{data.to_yaml()}\n---\n{text(about, denoiser, report)}").save(folder / CARD)
+
+
+def read_report(path: str | os.PathLike, checkpoint: str | os.PathLike) -> dict[str, Any]:
+    """What `pixel-edu evaluate` found in this checkpoint.
+
+    Raises:
+        UserError: the file is no report, or is about another model.
+    """
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        measured = report["settings"]["checkpoint"]
+        rows = [row[who] for row in report["measures"].values() for who in ("model", "real")]
+        good = all(set(row) == set(Score._fields) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} cannot be read as a report: give a report.json of pixel-edu evaluate"
+        ) from error
+    if not good:
+        raise UserError(f"{path} is no report of this version: run pixel-edu evaluate {checkpoint} again")
+    if find(measured).resolve() != Path(checkpoint).resolve():
+        raise UserError(f"{path} is about {measured}: run pixel-edu evaluate {checkpoint} first")
+    return report
+
+
+def class_names(about: About) -> list[str]:
+    """The names of a model's classes, in label order; numbers where the classes are not this course's."""
+    count = about.config.unet.classes
+    return list(CLASSES) if count == len(CLASSES) else [f"class {c}" for c in range(count)]
+
+
+def picture(denoiser: Denoiser) -> Any:
+    """A row of sprites for each class, four times their size: (H, W, 3) uint8."""
+    labels = [c for c in range(denoiser.null_label) for _ in range(SHOWN)]
+    drawn = as_sprites(generate(denoiser, labels, range(len(labels))), denoiser.palette)
+    return images.upscale(images.grid(drawn, SHOWN), 4)
+
+
+def text(about: About, denoiser: Denoiser, report: Mapping[str, Any] | None) -> str:
+    """The card without its head, in Markdown."""
+    return "\n".join(
+        [
+            f"# Pixel art sprites, {IMAGE_SIZE}x{IMAGE_SIZE}",
+            "",
+            f"![A row of drawn sprites for each class]({PICTURE})",
+            "",
+            f"A diffusion model that draws sprites of a class: {', '.join(class_names(about))}. The picture shows the "
+            f"first {SHOWN} of each, not the best.",
+            "",
+            _use(class_names(about)),
+            *_training(about, denoiser),
+            *_measured(report),
+            *_limits(about),
+        ]
+    )
+
+
+def _use(names: list[str]) -> str:
+    return f"""## Draw
+
+```python
+import torch
+from diffusers import DiffusionPipeline
+
+pipeline = DiffusionPipeline.from_pretrained("{REPOSITORY}", trust_remote_code=True)
+noise = [torch.Generator().manual_seed(seed) for seed in range(2)]
+pipeline(["{names[0]}", "{names[-1]}"], generator=noise).images[0].resize((256, 256), resample=0)
+```
+
+`trust_remote_code` runs `pipeline.py` and `unet/sprite_unet.py` from this repository: read them first. Pillow, numpy,
+torch and diffusers are all they need. `DDIMScheduler.from_config(pipeline.scheduler.config)`, or the same with
+`DDPMScheduler` (give it 1000 steps), makes another scheduler with the right settings. DDIM takes only numbers of steps
+that divide 1000.
+"""
+
+
+def _training(about: About, denoiser: Denoiser) -> list[str]:
+    config, record = about.config, about.record
+    parameters = sum(each.numel() for each in denoiser.network.parameters())
+    minutes = f", {float(record['seconds']) / 60:.0f} minutes" if "seconds" in record else ""
+    facts = {
+        "network": f"ContextUNet, {parameters / 1e6:.2f} million parameters",
+        "data": record.get("data", "not noted"),
+        "steps": f"{about.step:,} of {config.batch_size} sprites{minutes}",
+        "hardware": record.get("hardware", "not noted"),
+        "noise schedule": f"{config.schedule}, {len(denoiser.schedule)} timesteps",
+        "the network answers": config.prediction,
+        "labels left out": f"{config.p_uncond:.0%}, for guidance",
+        "seed": str(config.seed),
+        "command": f"`{record['command']}`" if "command" in record else "not noted",
+    }
+    rows = [f"| {name} | {fact} |" for name, fact in facts.items()]
+    return ["## How it was trained", "", "| | |", "| :--- | :--- |", *rows, ""]
+
+
+def _measured(report: Mapping[str, Any] | None) -> list[str]:
+    if report is None:
+        return ["## How good it is", "", "Not measured yet: `pixel-edu evaluate` does it.", ""]
+    how = report["settings"]
+    names = {measure.key: measure for measure in MEASURES}
+    lines = [
+        "## How good it is",
+        "",
+        f"{how['sprites']:,} sprites, {how['sampler']} with {how['steps']} steps, guidance {how['guidance']:g}, "
+        "beside as many real sprites that the model never saw; in brackets the 95 % interval.",
+        "",
+        "| | model | real |",
+        "| :--- | ---: | ---: |",
+    ]
+    for key, row in report["measures"].items():
+        cells = ("{} ({})".format(*in_words(names[key], Score(**row[who]))) for who in ("model", "real"))
+        lines.append(f"| {row['name']} | {' | '.join(cells)} |")
+    return [
+        *lines,
+        "",
+        "The distances are between features of a small classifier of these sprites: compare them with the column "
+        "beside them, not with other models'.",
+        "",
+    ]
+
+
+def _limits(about: About) -> list[str]:
+    data = about.record.get("data", "")
+    known = (
+        "The model has seen nothing but sprites that one program draws, so it says nothing about artists' work."
+        if "procedural" in data
+        else "What it draws can be no better, and no more varied, than the sprites that it learned from."
+    )
+    licence = (
+        "The code and the weights are under the MIT licence."
+        if "procedural" in data
+        else "The code is under the MIT licence. Check that the training data's licence allows sharing the weights."
+    )
+    return [
+        "## Limits",
+        "",
+        f"It draws {IMAGE_SIZE}x{IMAGE_SIZE} pixels of {about.config.unet.classes} classes and understands no words. "
+        f"{known} It is made for learning how such models work. Guidance is {DEFAULT.guidance_scale:g} unless you say "
+        "otherwise; more of it makes sprites alike.",
+        "",
+        "## Licence",
+        "",
+        licence,
+        "",
+    ]
