@@ -213,6 +213,8 @@ class Studio:
 
     def _draw(self, job: Job, every: int) -> None:
         order = job.order
+        if job.cancelled.is_set():  # nobody waited so long
+            return
         try:
             for step in stream(self._denoiser, job.labels, order.seeds, order.config):
                 if job.cancelled.is_set():

@@ -26,17 +26,19 @@ CROWD = [{"n": n, "seed": 100 * n, "num_steps": 5 + n} for n in (1, 3, 20)]
 
 @pytest.fixture(
     scope="module",
-    params=[("torch", "cpu"), ("onnxruntime", "cpu"), pytest.param(("torch", "cuda"), marks=pytest.mark.gpu)],
+    params=[("torch", "cpu"), ("auto", "cpu"), pytest.param(("torch", "cuda"), marks=pytest.mark.gpu)],
     ids="-".join,
 )
 def started(request):
     name, device = request.param
-    if name == "onnxruntime":
+    if name == "auto":  # on a CPU that is onnxruntime
         pytest.importorskip("onnxscript")
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
     threads = torch.get_num_threads()
-    yield engine.start("tiny", device, name)
+    started = engine.start("tiny", device, name)
+    assert started.name == {"auto": "onnxruntime"}.get(name, name)
+    yield started
     torch.set_num_threads(threads)
 
 
