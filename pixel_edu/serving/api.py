@@ -125,7 +125,10 @@ async def draw(order: DrawOrder, request: Request) -> Response:
     if sprites is None:
         return Response(status_code=GONE)
     request.app.state.metrics.sprites.inc(order.n)
-    return await asyncio.to_thread(_in_its_form, order, job.labels, sprites)
+    try:
+        return await asyncio.to_thread(_in_its_form, order, job.labels, sprites)
+    except ValueError as error:
+        raise CannotDraw(str(error)) from error
 
 
 @router.get(

@@ -9,6 +9,7 @@ import numpy as np
 
 from pixel_edu import images
 from pixel_edu.config import CLASSES
+from pixel_edu.palette import MOST
 from pixel_edu.serving.orders import Sprite
 
 COLUMNS = 10
@@ -24,10 +25,12 @@ def indexed_sheet(sprites: np.ndarray) -> bytes:
     """One picture for a game: (N, 16, 16, 3) uint8 to an indexed PNG at true size, ten sprites a row without gaps.
 
     Raises:
-        ValueError: more than 256 colours together.
+        ValueError: they have more than 256 colours together, which only sprites without a common palette can.
     """
-    columns = min(len(sprites), COLUMNS)
-    return images.indexed_png_bytes(images.grid(sprites, columns, gap=0, background=images.WHITE))
+    together = images.grid(sprites, min(len(sprites), COLUMNS), gap=0, background=images.WHITE)
+    if images.count_colors(together[None])[0] > MOST:
+        raise ValueError(f"together these sprites have more than {MOST} colours: ask for fewer, or for json")
+    return images.indexed_png_bytes(together)
 
 
 def each(sprites: np.ndarray, labels: Sequence[int], seeds: Sequence[int]) -> list[Sprite]:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 
 import numpy as np
 import pytest
@@ -238,12 +239,13 @@ def test_metrics_count_what_was_done(tiny):
         order(client, n=2)
         order(client, n=0)
         client.get("/nowhere")
-        text = client.get("/metrics").text
+        until = time.monotonic() + 120
+        while "pixel_edu_pending_calls 0.0" not in (text := client.get("/metrics").text):
+            assert time.monotonic() < until, text
     assert 'pixel_edu_requests_total{path="/v1/sprites",status="200"} 1.0' in text
     assert 'pixel_edu_requests_total{path="/v1/sprites",status="422"} 1.0' in text
     assert 'pixel_edu_requests_total{path="other",status="404"} 1.0' in text
     assert "pixel_edu_sprites_total 2.0" in text
-    assert "pixel_edu_pending_calls 0.0" in text
     assert "process_resident_memory_bytes" in text
 
 

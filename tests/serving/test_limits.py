@@ -75,7 +75,7 @@ def test_a_full_queue_is_429_with_a_time_and_what_was_accepted_is_finished(gate)
         gate.open.set()
         assert [each.result(PATIENCE).status_code for each in accepted] == [200, 200]
         assert order(client).status_code == 200
-        assert pending(client) == 0
+        wait_until(lambda: pending(client) == 0)
 
 
 def test_an_order_that_is_larger_than_the_queue_is_drawn_when_nothing_waits(gate):
@@ -129,6 +129,16 @@ def test_a_model_with_fewer_classes_or_steps_says_so(gate):
         assert wrong[0].json()["error"] == "class is 'food', but this model knows only characters, creatures"
         assert wrong[1].json()["error"] == "num_steps is 11, but this model has 10: use 1 to 10"
         assert order(client, n=3).status_code == 200
+
+
+def test_more_colours_than_a_file_can_list_is_one_sentence(gate):
+    with TestClient(create_app(dataclasses.replace(gate.denoiser, palette=None))) as client:
+        wrong = order(client, n=15, seed=0, format="indexed")
+        assert (wrong.status_code, order(client, n=15, seed=0, format="json").status_code) == (422, 200)
+        assert (
+            wrong.json()["error"]
+            == "together these sprites have more than 256 colours: ask for fewer, or for json"
+        )
 
 
 def test_a_model_that_answers_with_no_numbers_is_not_served(gate):
