@@ -11,7 +11,7 @@ from pixel_edu.course.grading.submissions import Submission
 from pixel_edu.course.grading.walls import Limits
 
 ROOT = Path(__file__).parents[2]
-NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("0?_*.ipynb"))
+NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("??_*.ipynb") if path.stem < "13")
 
 
 @pytest.mark.parametrize("name", NAMES)
