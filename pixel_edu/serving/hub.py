@@ -88,10 +88,10 @@ def scheduler_config(denoiser: Denoiser) -> dict[str, Any]:
         "num_train_timesteps": len(alpha_bar),
         "trained_betas": (1 - alpha_bar / before).tolist(),
         "prediction_type": {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}[denoiser.prediction],
-        "timestep_spacing": "trailing",  # begin at T-1, where the noise is all there is
-        "set_alpha_to_one": True,  # after the last timestep comes clean data
-        "final_sigmas_type": "zero",  # the same, in DPM-Solver's words
         "clip_sample": False,
+        "timestep_spacing": "trailing",  # begin at T-1, where the noise is all there is
+        "set_alpha_to_one": True,  # after the last timestep comes clean data; this and the rest are defaults
+        "final_sigmas_type": "zero",  # the same, in DPM-Solver's words
         "variance_type": "fixed_small",  # the posterior's
         "algorithm_type": "dpmsolver++",
         "solver_order": 2,

@@ -22,7 +22,7 @@ from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS
 
 pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'pixel-edu[hub]'")
-from pixel_edu.serving import bundle, hub
+from pixel_edu.serving import bundle, card, hub
 
 CLOSE = 1e-4
 """The largest difference, of images in [-1, 1], that counts as the same."""
@@ -173,8 +173,10 @@ def folders(tmp_path_factory, eps_model):
     """Pipelines of three models, by the model's name."""
     models = {"tiny": find("tiny"), "reference": find("reference"), "eps": eps_model}
     here = tmp_path_factory.mktemp("pipelines")
-    for name, path in models.items():
-        hub.save(path, here / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(card, "SHOWN", 1)  # of the picture, which takes time to draw
+        for name, path in models.items():
+            hub.save(path, here / name)
     return {name: (path, here / name) for name, path in models.items()}
 
 
@@ -322,7 +324,7 @@ def test_a_hub_that_is_away_or_a_name_that_is_none_is_one_sentence(folders, clie
 
 
 @pytest.fixture
-def report(folders):
+def report():
     """A report as pixel-edu evaluate writes it."""
     score = {"value": 0.982, "low": 0.971, "high": 0.99}
     row = {"name": "right class", "better": "higher", "model": score, "real": score, "as_good_as_real": True}
@@ -335,15 +337,15 @@ def test_the_card_says_what_the_checkpoint_and_the_report_say(tmp_path, report):
 
     (tmp_path / "report.json").write_text(json.dumps(report))
     hub.save(find("tiny"), tmp_path / "out", tmp_path / "report.json")
-    card, about = ModelCard.load(tmp_path / "out/README.md"), checkpoints.read_about(find("tiny"))
-    assert (card.data.license, card.data.library_name) == ("mit", "diffusers")
+    page, about = ModelCard.load(tmp_path / "out/README.md"), checkpoints.read_about(find("tiny"))
+    assert (page.data.license, page.data.library_name) == ("mit", "diffusers")
     for fact in (
         about.record["data"], about.record["hardware"], f"`{about.record['command']}`", "0.30 million parameters",
         f"{about.step:,} of {about.config.batch_size} sprites", "characters, creatures, food, items, side_view",
         "| right class | 98.2 % (97.1–99.0) | 98.2 % (97.1–99.0) |", "MIT licence", "![A row of drawn sprites",
     ):  # fmt: skip
-        assert fact in card.text
-    assert "Not measured yet" not in card.text
+        assert fact in page.text
+    assert "Not measured yet" not in page.text
 
 
 def test_the_card_of_a_model_that_was_not_measured_says_so(folders):
