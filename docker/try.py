@@ -153,13 +153,15 @@ def main() -> None:
     parser.add_argument("--mlflow-port", type=int, default=5000, help="for MLflow, on this machine")
     parser.add_argument("--measured", action="store_true", help=f"also write {MEASURED.relative_to(ROOT)}")
     options = parser.parse_args()
-    command, for_build = find_engine(options.engine), shlex.split(options.build)
+    command = find_engine(options.engine)
+    for_build, for_run = shlex.split(options.build), shlex.split(options.run)
     if Path(command[0]).name == "podman":
         for_build.append("--format=docker")  # the other format has no place for a health check
+        for_run.append("--read-only-tmpfs=false")  # else more than /tmp can be written to
     with tempfile.TemporaryDirectory() as folder:
         pip_conf = Path(folder) / "pip.conf"
         pip_conf.write_text(f"{options.pip_conf.read_text() if options.pip_conf else ''}\n# {CANARY}\n")
-        engine = Engine(command, for_build, shlex.split(options.run), pip_conf)
+        engine = Engine(command, for_build, for_run, pip_conf)
         if options.debootstrap:
             tell("making the base image")
             for_build.append(f"--build-arg=BASE={bootstrap(engine, options.debootstrap)}")
