@@ -6,7 +6,7 @@ The folder gets the source of each class, with all that it uses of this package:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import ConfigMixin, DiffusionPipeline, ImagePipelineOutput, ModelMixin
@@ -93,18 +93,18 @@ class SpritePipeline(DiffusionPipeline):
         c = torch.tensor([self._number(each) for each in class_labels], dtype=torch.int64)
         config, schedule = self.unet.config.unet, self._schedule()
         interval = guidance_interval and timesteps_between(schedule, *guidance_interval)
-        ask = guided(
-            self._ask, c, guidance_scale, config["classes"], interval
-        )  # an answer in v is guided as eps is
+        # An answer in x0 or v depends on eps by a straight line, so it is guided by the same formula.
+        ask = guided(self._ask, c, guidance_scale, config["classes"], interval)
         timesteps = self._visit(schedule.timesteps(num_inference_steps)[:-1])
         shape = len(c), config["image_channels"], IMAGE_SIZE, IMAGE_SIZE
         self.unet.float()  # whatever it was loaded as: so small a network gains nothing from half precision
         x = randn_tensor(shape, generator, self._execution_device, torch.float32)
         x = x * self.scheduler.init_noise_sigma
+        noise = {"generator": generator} if _takes(self.scheduler.step, "generator") else {}
         for t in self.progress_bar(timesteps):
             seen = self.scheduler.scale_model_input(x, t)
             answer = ask(seen, torch.full((len(x),), int(t), device=x.device))
-            x = self.scheduler.step(answer, t, x, generator=generator).prev_sample
+            x = self.scheduler.step(answer, t, x, **noise).prev_sample
         images = x if output_type == "pt" else self._finished(x)
         return ImagePipelineOutput(images) if return_dict else (images,)
 
@@ -127,7 +127,7 @@ class SpritePipeline(DiffusionPipeline):
 
     def _visit(self, timesteps: list[int]) -> Tensor:
         """Have the scheduler visit these timesteps; some can be told, others must come to the same by themselves."""
-        if "timesteps" in inspect.signature(self.scheduler.set_timesteps).parameters:
+        if _takes(self.scheduler.set_timesteps, "timesteps"):
             self.scheduler.set_timesteps(timesteps=timesteps)
         else:
             self.scheduler.set_timesteps(len(timesteps))
@@ -141,3 +141,8 @@ class SpritePipeline(DiffusionPipeline):
     def _finished(self, x: Tensor) -> list[Image.Image]:
         palette = self.config.palette and from_words(self.config.palette)
         return [Image.fromarray(each) for each in as_sprites(to_uint8(x), palette)]
+
+
+def _takes(function: Callable, name: str) -> bool:
+    """Whether a function has a parameter of this name."""
+    return name in inspect.signature(function).parameters
