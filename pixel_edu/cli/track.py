@@ -99,7 +99,7 @@ def compare(
     figure = comparing.compare(client, [tracking.run_of(each) for each in folders])
     with replacing(out) as temporary:
         figure.savefig(temporary, format=out.suffix[1:], dpi=150)
-    typer.echo(f"{len(folders)} runs in {out}")
+    typer.echo(f"{len(folders)} run{'s' * (len(folders) > 1)} in {out}")
 
 
 @app.command()

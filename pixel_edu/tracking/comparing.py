@@ -112,6 +112,8 @@ def _losses(panel: Axes, runs: Sequence[Read]) -> None:
         smooth = np.convolve(values, np.ones(width) / width, "valid") if len(values) else values
         panel.plot(steps[width - 1 :], smooth, label=run.name, color=color)
     panel.set_yscale("log")
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.yaxis.set_minor_formatter("{x:g}")
     panel.set_xlabel("step")
     panel.set_ylabel("loss")
     panel.legend()

@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from pixel_edu import sprites, tracking
-from pixel_edu.tracking import runs, server
+from pixel_edu.checkpoints import find
+from pixel_edu.evaluation import Score
+from pixel_edu.tracking import champion, model, runs, server
 from pixel_edu.training import PRESETS, TrainConfig, train
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::ResourceWarning"
-)  # MLflow's own
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
 
 
@@ -64,8 +64,20 @@ def served(folder, port):
     try:
         yield one
     finally:
-        if one.process.poll() is None:
-            one.end(signal.SIGTERM)
+        one.end(signal.SIGTERM)
+
+
+def champion_drawn(client, run_id):
+    """A sprite by the run's model, which is registered, made champion, and loaded by that name."""
+    import mlflow
+    import pandas as pd
+
+    champion.log_scores(client, run_id, {"fid": Score(1.0, 0.9, 1.1)}, 100, "real")
+    version = model.register(client, run_id, find("tiny"))
+    assert champion.promote(client, model.NAME, version).promoted
+    with model.meant(client):
+        loaded = mlflow.pyfunc.load_model(f"models:/{model.NAME}@{champion.ALIAS}")
+    return loaded.predict(pd.DataFrame({"class": ["food"], "seed": [0]}), params={"num_steps": 2})["png"][0]
 
 
 @pytest.mark.slow
@@ -101,6 +113,7 @@ def test_a_server_on_postgresql_is_killed_in_the_middle_of_a_run_and_no_metric_i
         assert {int(path.split("+")[2]) for path in pictures} == set(range(10, 61, 10))
         assert not (tmp_path / "here" / "mlruns").exists()  # files went through the server to its folder
         assert list((tmp_path / "t" / "files").rglob("environment.txt"))
+        assert champion_drawn(run.client, run.id).startswith("iVBORw0KGgo")  # a PNG file in base64
     finally:
         code, complaint, answers = second[0].end(signal.SIGTERM)
     assert (code, answers) == (130, False), complaint
