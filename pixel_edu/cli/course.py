@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -136,13 +137,14 @@ def run_all(
     paths = rehearsal.find(names or [], root)
     if profile is Profile.gpu and config.pick_device().type == "cpu":
         raise config.UserError("there is no GPU on this machine: use --profile cpu")
-    results = _watch(rehearsal, paths, profile, out, jobs, status.references(root / "book"))
-    measured = None
+    measured, results = None, []
     if quality or (quality is None and not names):
         typer.echo("measuring the reference", err=True)
         measured = status.quality(profile)
-    found = status.record(results, profile, time.perf_counter() - began, jobs, hardware(), measured)
-    table = status.write_run(out, found)
+    for outcome in _watch(rehearsal, paths, profile, out, jobs, status.references(root / "book")):
+        results.append(outcome)  # noted at once: a run that is cut off tells of what it did
+        found = status.record(results, profile, time.perf_counter() - began, jobs, hardware(), measured)
+        table = status.write_run(out, found)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(summary, "a", encoding="utf-8") as file:
             file.write(table)
@@ -154,14 +156,14 @@ def run_all(
         )
 
 
-def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int, references) -> list:
+def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int, references) -> Iterator:
     """Run notebooks and say of each how it went, as soon as it is known; a terminal shows bars as well."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    results, bars = [], {}
+    bars: dict = {}
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
 
         def on_cell(name: str, done: int, total: int) -> None:
@@ -169,15 +171,13 @@ def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int,
                 bars[name] = progress.add_task(name, total=total)
             progress.update(bars[name], completed=done)
 
-        for result in rehearsal.rehearse(paths, str(profile), out, jobs, references, on_cell):
-            results.append(result)
-            if result.name in bars:
-                progress.remove_task(bars[result.name])
-            outcome = "; ".join(result.failures) or f"{result.seconds:.1f} s"
-            console.print(
-                f"{len(results):2} of {len(paths)}  {result.name}: {outcome}", highlight=False, markup=False
-            )
-    return results
+        outcomes = rehearsal.rehearse(paths, str(profile), out, jobs, references, on_cell)
+        for count, each in enumerate(outcomes, 1):
+            if each.name in bars:
+                progress.remove_task(bars[each.name])
+            told = "; ".join(each.failures) or f"{each.seconds:.1f} s"
+            console.print(f"{count:2} of {len(paths)}  {each.name}: {told}", highlight=False, markup=False)
+            yield each
 
 
 @app.command("status")
