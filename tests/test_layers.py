@@ -16,9 +16,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "pixel_edu"
 
 LAYERS = {
-    7: {"cli"},
-    6: {"course"},
-    5: {"fetch", "report", "serving", "tracking"},
+    8: {"cli"},
+    7: {"course"},
+    6: {"fetch", "serving", "tracking"},
+    5: {"report"},
     4: {"checkpoints", "evaluation"},
     3: {"training", "generate", "palette"},
     2: {"audit", "classifier", "denoiser", "guidance", "oracle", "samplers"},
@@ -27,7 +28,7 @@ LAYERS = {
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms} | {"": -1}
 """The package itself, "", lies below all of its rooms."""
-OUTSIDE_WORLD = {5, 6}
+OUTSIDE_WORLD = {6, 7}
 """The only layers that may import a package that not everybody has."""
 WITHOUT_TORCH = ("cli", "course", "audit", "data", "sprites", "images", "config", "figures")
 """Rooms whose users never wait for torch."""
