@@ -42,6 +42,7 @@ def visit(chromium, site):
             ),
         )
         page.goto(f"{site}{name}.html", wait_until="networkidle")
+        page.wait_for_function("document.documentElement.dataset.theme !== 'auto'")  # the theme's script has run
         yield page
         context.close()
 
