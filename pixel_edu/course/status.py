@@ -185,7 +185,8 @@ def page(book: Path, chapters: Iterable[Path]) -> str:
     for path in chapters:
         counts = Counter(outputs.declared(cell) for cell in notebooks.read(path).cells)
         lines.append(f"| {path.stem} | {' | '.join(str(counts[kind] or '') for kind in outputs.KINDS)} |")
-    lines += ["", *_quality(list(found.values())), "", "**On what**", ""]
+    telling = [each for profile, each in found.items() if profile != "smoke"]  # 50 sprites tell little
+    lines += ["", *_quality(telling), "", "**On what**", ""]
     lines += [
         f"- `{name}`: {each['hardware']}, {each['date']}, {_in_words(each['versions'])}"
         for name, each in found.items()
@@ -196,6 +197,8 @@ def page(book: Path, chapters: Iterable[Path]) -> str:
 def _quality(found: list[dict]) -> list[str]:
     """The table of the reference's quality, two columns for each run."""
     with_quality = [each for each in found if each["quality"]]
+    if not with_quality:
+        return []
     heads = [f"{each['profile']}: {who}" for each in with_quality for who in ("reference", "real")]
     counts = ", ".join(f"{each['sprites']:,} in {each['profile']}" for each in with_quality)
     lines = [
@@ -204,7 +207,7 @@ def _quality(found: list[dict]) -> list[str]:
         f"| measure | {' | '.join(heads)} |",
         "| :--- |" + " ---: |" * len(heads),
     ]
-    for name in with_quality[0]["quality"] if with_quality else ():
+    for name in with_quality[0]["quality"]:
         pairs = [each["quality"][name][who] for each in with_quality for who in ("reference", "real")]
         lines.append(
             f"| {name} | {' | '.join(f'{value}<br><small>{span}</small>' for value, span in pairs)} |"
