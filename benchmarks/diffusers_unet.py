@@ -3,8 +3,7 @@
 python benchmarks/diffusers_unet.py                 about an hour and a half on one thread
 
 Ours trains for --minutes; diffusers' as many steps, and again as many seconds. Seconds are of the processor, so that
-other programs on the machine do not count. A network that is finished is kept in runs/diffusers_unet, so that the same
-command goes on with the next.
+other programs on the machine do not count. All is kept in runs/diffusers_unet: the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from pixel_edu.unet import ContextUNet
 RECIPE = replace(RECIPES["reference"], precision="fp32")
 SHOWN = ("label_accuracy", "fid", "closed")
 FIRST_SEED = 1_000_000
+SAVE_EVERY = 50
 
 
 class Theirs(nn.Module):
@@ -92,6 +92,29 @@ def seconds_a_step(
     return [median(times[1:]) for times in taken]
 
 
+def parts(state: TrainState) -> dict[str, nn.Module | torch.optim.Optimizer]:
+    """All that a run remembers; `checkpoints` knows our own network only."""
+    return {"network": state.network, "average": state.ema.network, "optimizer": state.optimizer}
+
+
+def keep(state: TrainState, path: Path, seconds: float) -> None:
+    """Write a run, and how long it took so far."""
+    with replacing(path) as temporary:
+        held = {name: part.state_dict() for name, part in parts(state).items()}
+        torch.save(held | {"step": state.step, "seconds": seconds}, temporary)
+
+
+def restored(state: TrainState, path: Path) -> float:
+    """Go on with what was written there, if anything was: the seconds that it took."""
+    if not path.exists():
+        return 0.0
+    held = torch.load(path)
+    for name, part in parts(state).items():
+        part.load_state_dict(held[name])
+    state.step = held["step"]
+    return held["seconds"]
+
+
 def trained(
     case: Case, seen: sprites.Sprites, unseen: sprites.Sprites, labels: list[int], folder: Path
 ) -> dict:
@@ -99,11 +122,14 @@ def trained(
     noted, drawn = folder / f"{case.key}.json", folder / f"{case.key}.npy"
     if noted.exists():
         return json.loads(noted.read_text())
-    state = fresh(case.make, case.steps)
+    state, halfway = fresh(case.make, case.steps), folder / f"{case.key}.pt"
+    seconds = before = restored(state, halfway)
     began = time.process_time()
-    for _ in track(train(seen.images, seen.labels, state=state, device="cpu"), case.name, case.steps):
-        pass
-    seconds = time.process_time() - began
+    for step in train(seen.images, seen.labels, state=state, device="cpu"):
+        seconds = before + time.process_time() - began
+        if step.step % SAVE_EVERY == 0 or step.step == case.steps:
+            keep(state, halfway, seconds)
+            print(f"{case.name}: step {step.step:,} of {case.steps:,}, loss {step.loss:.3f}", flush=True)
     seeds = range(FIRST_SEED, FIRST_SEED + len(labels))
     began = time.process_time()
     images = generate(state.denoiser(), labels, seeds, track=lambda parts: track(parts, "drawing"))
