@@ -194,21 +194,18 @@ def events(client, query):
         yield fields["event"], json.loads(fields["data"])
 
 
-def test_the_stream_shows_the_guess_at_every_k_steps_and_ends_with_the_sprites(client, tiny):
-    *previews, (last, finished) = events(client, "class=food&n=2&seed=7&num_steps=8&every=3")
-    steps = list(
-        generate.stream(
-            tiny, [2, 2], [7, 8], SampleConfig(num_steps=8, guidance_scale=3.0, interval=(-1.0, 1.0))
-        )
-    )
+@pytest.mark.parametrize(("every", "shown"), [(3, [3, 6]), (4, [4]), (9, [])])
+def test_the_stream_shows_the_guess_at_every_k_steps_and_ends_with_the_sprites(client, tiny, every, shown):
+    *previews, (last, finished) = events(client, f"class=food&n=2&seed=7&num_steps=8&every={every}")
+    config = SampleConfig(num_steps=8, guidance_scale=3.0, interval=(-1.0, 1.0))
+    steps = list(generate.stream(tiny, [2, 2], [7, 8], config))
     assert [(name, data["step"], data["num_steps"]) for name, data in previews] == [
-        ("preview", 3, 8),
-        ("preview", 6, 8),
+        ("preview", k, 8) for k in shown
     ]
     for _, data in previews:
         guess = images.to_uint8(steps[data["step"] - 1].x0)
-        shown = np.stack([pixels(from_address(address)) for address in data["images"]])
-        assert np.abs(shown.astype(int) - guess).max() <= 1
+        got = np.stack([pixels(from_address(address)) for address in data["images"]])
+        assert np.abs(got.astype(int) - guess).max() <= 1
     assert last == "sprites"
     asked = {"class": "food", "n": 2, "seed": 7, "num_steps": 8, "format": "json"}
     assert finished == client.post("/v1/sprites", json=asked).json()
