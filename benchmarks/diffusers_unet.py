@@ -3,7 +3,8 @@
 python benchmarks/diffusers_unet.py                 about an hour and a half on one thread
 
 Ours trains for --minutes; diffusers' as many steps, and again as many seconds. Seconds are of the processor, so that
-other programs on the machine do not count. All is kept in runs/diffusers_unet: the same command goes on where it stopped.
+other programs on the machine do not count. All is kept in runs/diffusers_unet: the same command goes on where it
+stopped.
 """
 
 from __future__ import annotations
