@@ -115,7 +115,9 @@ def nearest(images: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.nda
     colors, place = np.unique(images.reshape(-1, 3), axis=0, return_inverse=True)
     found = torch.cdist(torch.from_numpy(_lab(colors)), torch.from_numpy(_lab(palette))).min(dim=1)
     index, distance = found.indices.numpy(), found.values.numpy()
-    distance[(palette[index] == colors).all(axis=1)] = 0  # rounding puts a colour a millionth away from itself
+    distance[(palette[index] == colors).all(axis=1)] = (
+        0  # rounding puts a colour a millionth away from itself
+    )
     return index[place].reshape(images.shape[:3]), distance[place].reshape(images.shape[:3])
 
 

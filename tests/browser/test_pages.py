@@ -42,7 +42,9 @@ def visit(chromium, site):
             ),
         )
         page.goto(f"{site}{name}.html", wait_until="networkidle")
-        page.wait_for_function("document.documentElement.dataset.theme !== 'auto'")  # the theme's script has run
+        page.wait_for_function(
+            "document.documentElement.dataset.theme !== 'auto'"
+        )  # the theme's script has run
         yield page
         context.close()
 
