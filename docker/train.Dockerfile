@@ -41,6 +41,8 @@ FROM python
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=app /opt/app /opt/app
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
+# MLflow asks for git, and there is none in here.
+ENV GIT_PYTHON_REFRESH=quiet
 WORKDIR /data
 USER 10001:10001
 # It runs to its end and then it is done; there is nothing to ask it meanwhile.
