@@ -59,6 +59,7 @@ def test_the_stream_ends_where_generate_does():
     steps = list(stream(DENOISER, LABELS, SEEDS))
     assert [step.call for step in steps] == list(range(1, 21))
     assert steps[-1].t == -1
+    assert {image.dtype for step in steps for image in (step.x, step.x0)} == {torch.float32}
     assert np.array_equal(to_uint8(steps[-1].x), generate(DENOISER, LABELS, SEEDS))
 
 
