@@ -166,6 +166,15 @@ def test_the_books_status_page_is_up_to_date():
     assert stored == status.page(book, chapters), "run: pixel-edu course status"
 
 
+def test_the_books_records_are_of_the_course_as_it_is():
+    names = {f"{path.parent.name}/{path.stem}" for path in rehearsal.find([], ROOT)}
+    for profile, each in status.records(ROOT / "book").items():
+        there = set(each["notebooks"])
+        assert there <= names if profile == "gpu" else there == names, (
+            f"run it again in the profile {profile}"
+        )
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
