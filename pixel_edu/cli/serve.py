@@ -54,13 +54,13 @@ def serve(
             min=1,
             max=4096,
             help="Images in a call of the network.",
-            show_default="8, 32 (torch) or 128 (GPU)",
+            show_default="8, 64 (torch) or 128 (GPU)",
         ),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, max=256, help="Calls at the same time.", show_default="the CPU's cores, or 1 on a GPU"
+            min=1, max=256, help="Calls at the same time.", show_default="the CPU's cores; torch: 1"
         ),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="Print a line for every request.")] = False,

@@ -40,10 +40,10 @@ class Engine(NamedTuple):
 def start(
     checkpoint: str, device: str = "auto", engine: Literal["auto", "onnxruntime", "torch"] = "auto"
 ) -> Engine:
-    """Load a model for a server, whose workers are its threads: PyTorch uses no others in this process from then on.
+    """Load a model for a server, in the way that is fastest for it.
 
-    On a CPU that is onnxruntime, with a small batch on each core. It needs no large batches to be fast, and two threads
-    on one batch would wait for each other. On a GPU it is PyTorch, with one large batch at a time.
+    On a CPU that is onnxruntime, with a small batch on each core: it needs no large ones to be fast, and two threads on
+    one batch would wait for each other. PyTorch needs large ones, so it computes one at a time, with all its threads.
 
     Args:
         checkpoint: the name of a shipped model, or the path of a checkpoint or of an ONNX file.
@@ -63,18 +63,22 @@ def start(
         raise UserError(
             f"{missing[0]} is not installed: pip install 'pixel-edu[serve]', or use another engine"
         )
-    torch.set_num_threads(1)
     if is_file:
-        return Engine("onnxruntime", onnx.load(checkpoint), chosen, 8, _cores())
+        return _onnxruntime(checkpoint)
     found = checkpoints.find(checkpoint)
     if engine == "torch" or missing or chosen.type != "cpu":
-        batch_size, workers = (32, _cores()) if chosen.type == "cpu" else (128, 1)
-        return Engine("torch", checkpoints.load_model(found, chosen), chosen, batch_size, workers)
+        batch_size = 64 if chosen.type == "cpu" else 128
+        return Engine("torch", checkpoints.load_model(found, chosen), chosen, batch_size, workers=1)
     checkpoints.read_about(found)  # what is no checkpoint is refused before anything slow
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder) / "model.onnx"
         onnx.export(found, converted)
-        return Engine("onnxruntime", onnx.load(converted), chosen, 8, _cores())
+        return _onnxruntime(converted)
+
+
+def _onnxruntime(path: str | os.PathLike) -> Engine:
+    torch.set_num_threads(1)  # what is left for PyTorch is small, and the workers need the cores
+    return Engine("onnxruntime", onnx.load(path), torch.device("cpu"), batch_size=8, workers=_cores())
 
 
 def _cores() -> int:
