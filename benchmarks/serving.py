@@ -5,6 +5,7 @@
     python benchmarks/serving.py --load 300      # a mixed load for so many seconds: times, losses, memory
 
 The first prints a table: for PyTorch and for onnxruntime a plain server that draws one request after another, and ours.
+It fails if drawing together does not make PyTorch four times as fast.
 The second fails if an answer is lost or wrong, if an order does not always give the same bytes, if the slowest in a
 hundred takes longer than five seconds, or if the server's memory grows.
 """
@@ -171,7 +172,7 @@ def ratios(seconds: float, device: str) -> bool:
     """The table; whether drawing together is worth it."""
     engines = ("torch", "onnxruntime") if device == "cpu" else ("torch",)
     print(f"Sprites a second for {CLIENTS} clients, on {hardware() if device == 'cpu' else device}:\n")
-    print("| engine | one at a time | together | ratio | one client, ms |")
+    print("| engine | one at a time | together | ratio | a lone client, ms |")
     print("| :--- | ---: | ---: | ---: | ---: |")
     before, ours = {}, {}
     for engine in engines:
@@ -184,9 +185,13 @@ def ratios(seconds: float, device: str) -> bool:
             f"| {engine} | {before[engine]:.1f} | {ours[engine]:.1f} | {ratio:.1f} | {alone:.0f} |",
             flush=True,
         )
-    best = max(ours, key=ours.get)
-    gain = ours[best] / before["torch"]
-    print(f"\nTogether in {best} against one at a time in torch: {gain:.1f} times (bar {RATIO:g}).")
+    gain = ours["torch"] / before["torch"]
+    print(f"\nIn torch, together against one at a time: {gain:.1f} times (bar {RATIO:g}).")
+    if "onnxruntime" in ours:
+        print(
+            "onnxruntime computes a single image with hardly any waste, so drawing together gains it little more than"
+            "\nthe other cores."
+        )
     return gain >= RATIO
 
 

@@ -23,7 +23,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from engine import LOCKED, ROOT, Broken, Engine, answer, bootstrap, find_engine, must, tag, tell, wait_until
 from measure import measure
 from PIL import Image
@@ -91,21 +90,23 @@ def try_train(engine: Engine) -> dict:
     """Arrays in by a mounted folder, training, and arrays out by the same way."""
     with tempfile.TemporaryDirectory() as folder:
         data, drawn = Path(folder), sprites.make(ROWS)
+        run, model, out = data / "mine", "/data/mine/model.safetensors", "/data/mine/sprites.npy"
         write_kaggle(data / "in", drawn.images, drawn.labels)
-        (data / "out").mkdir()
         given = [f"--user={os.getuid()}:{os.getgid()}", "--tmpfs=/tmp", "-v", f"{data}:/data", tag("train")]
-        steps = ["--steps", str(STEPS), "--batch-size", "8"]
-        engine.run(*given, "train", "/data/in", "--out", "/data/runs/mine", *steps)
-        model = data / "runs" / "mine" / "model.safetensors"
-        must(model.exists(), f"{STEPS} steps of training leave a model in the mounted folder", model.name)
-        wanted = ["-n", str(DRAWN), "--steps", "2", "--out", "/data/out/sprites.npy"]
-        engine.run(*given, "sample", "--checkpoint", "/data/runs/mine/model.safetensors", *wanted)
-        shape, labels = load(data / "out").images.shape, load(data / "out").labels
-        right = shape == (DRAWN, 16, 16, 3) and labels.tolist() == list(range(DRAWN))
+        engine.run(
+            *given, "train", "/data/in", "--out", "/data/mine", "--steps", str(STEPS), "--batch-size", "8"
+        )
+        seen = sorted(path.name for path in run.iterdir())
+        must(
+            "model.safetensors" in seen, f"{STEPS} steps leave a model in the mounted folder", ", ".join(seen)
+        )
+        engine.run(*given, "sample", "--checkpoint", model, "-n", str(DRAWN), "--steps", "2", "--out", out)
+        shape, labels = load(run).images.shape, load(run).labels.tolist()
+        right = shape == (DRAWN, 16, 16, 3) and labels == list(range(DRAWN))
         must(right, "sprites and labels come out as arrays that the package reads", f"{shape}, {labels}")
-        owner = (data / "out" / "sprites.npy").stat().st_uid
+        owner = (run / "sprites.npy").stat().st_uid
         must(owner == os.getuid(), "they belong to whoever ran it", f"user {owner}")
-        return {"rows": ROWS, "steps": STEPS, "shape": np.load(data / "out" / "sprites.npy").shape}
+        return {"rows": ROWS, "steps": STEPS, "shape": shape}
 
 
 def try_mlflow(engine: Engine, port: int) -> None:

@@ -39,8 +39,9 @@ class EMA:
 
     def update(self, network: nn.Module, n: int) -> None:
         """Move towards the network as it is after n training steps, n = 1, 2, ..."""
-        mean = ema_update(self.network.state_dict(), network.state_dict(), n, self.decay)
-        self.network.load_state_dict(mean)
+        average = self.network.state_dict()  # the network's own memory, by name
+        for name, mean in ema_update(average, network.state_dict(), n, self.decay).items():
+            average[name].copy_(mean)
 
 
 @torch.no_grad()

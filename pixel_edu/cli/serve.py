@@ -34,9 +34,15 @@ def serve(
         int,
         typer.Option(min=1, max=1_000_000, help="Sprites that may wait; more are refused, with status 429."),
     ] = 320,
-    together: Annotated[
-        int, typer.Option(min=1, max=1000, help="Orders that are drawn at the same time; the others wait.")
-    ] = 32,
+    loops: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Sampling loops at the same time; orders that wait for one and want the same settings share it.",
+            show_default="the CPU's cores, and one more; torch: without that; GPU: 2",
+        ),
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(
@@ -54,14 +60,12 @@ def serve(
             min=1,
             max=4096,
             help="Images in a call of the network.",
-            show_default="8, 64 (torch) or 128 (GPU)",
+            show_default="8, 32 (torch) or 128 (GPU)",
         ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=256, help="Calls at the same time.", show_default="the CPU's cores; torch: 1"
-        ),
+        typer.Option(min=1, max=256, help="Calls at the same time.", show_default="the CPU's cores; GPU: 1"),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="Print a line for every request.")] = False,
 ) -> None:
@@ -81,8 +85,13 @@ def serve(
             from pixel_edu.serving.studio import Limits
 
             chosen = engines.start(checkpoint, device, engine.value)
-            batch_size, workers = max_batch or chosen.batch_size, workers or chosen.workers
-            limits = Limits(batch_size, workers, together, queue, timeout)
+            limits = Limits(
+                max_batch or chosen.batch_size,
+                workers or chosen.workers,
+                loops or chosen.loops,
+                queue,
+                timeout,
+            )
             app = api.create_app(chosen.denoiser, limits, chosen.device)
         url = server.address(taken)
 

@@ -22,7 +22,7 @@ from pixel_edu.course.rehearsal import Outcome
 from pixel_edu.images import replacing
 
 PROFILES = ("smoke", "cpu", "gpu")
-SPRITES = {"smoke": 50, "cpu": 500, "gpu": 5000}
+SPRITES = {"smoke": 50, "cpu": 500, "gpu": 2000}
 """How many sprites the reference is measured with."""
 YARDSTICK = {"smoke": {"train": 1000, "real": 1000}, "cpu": {}, "gpu": {}}
 """How many real ones it is compared with, where that is less than usual."""

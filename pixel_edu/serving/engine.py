@@ -28,6 +28,7 @@ class Engine(NamedTuple):
         device: where the network computes.
         batch_size: images in a call that are worth their wait.
         workers: calls at the same time.
+        loops: sampling loops at the same time.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Engine(NamedTuple):
     device: torch.device
     batch_size: int
     workers: int
+    loops: int
 
 
 def start(
@@ -42,8 +44,9 @@ def start(
 ) -> Engine:
     """Load a model for a server, in the way that is fastest for it.
 
-    On a CPU that is onnxruntime, with a small batch on each core: it needs no large ones to be fast, and two threads on
-    one batch would wait for each other. PyTorch needs large ones, so it computes one at a time, with all its threads.
+    On a CPU that is onnxruntime if it is there. Each core computes calls of its own, with one thread: two threads on
+    one small call would wait for each other. PyTorch needs larger calls to be fast, so it gets fewer loops, which more
+    orders share.
 
     Args:
         checkpoint: the name of a shipped model, or the path of a checkpoint or of an ONNX file.
@@ -67,8 +70,11 @@ def start(
         return _onnxruntime(checkpoint)
     found = checkpoints.find(checkpoint)
     if engine == "torch" or missing or chosen.type != "cpu":
-        batch_size = 64 if chosen.type == "cpu" else 128
-        return Engine("torch", checkpoints.load_model(found, chosen), chosen, batch_size, workers=1)
+        model = checkpoints.load_model(found, chosen)
+        if chosen.type != "cpu":
+            return Engine("torch", model, chosen, batch_size=128, workers=1, loops=2)
+        torch.set_num_threads(1)
+        return Engine("torch", model, chosen, batch_size=32, workers=_cores(), loops=_cores())
     checkpoints.read_about(found)  # what is no checkpoint is refused before anything slow
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder) / "model.onnx"
@@ -78,7 +84,8 @@ def start(
 
 def _onnxruntime(path: str | os.PathLike) -> Engine:
     torch.set_num_threads(1)  # what is left for PyTorch is small, and the workers need the cores
-    return Engine("onnxruntime", onnx.load(path), torch.device("cpu"), batch_size=8, workers=_cores())
+    model, device = onnx.load(path), torch.device("cpu")
+    return Engine("onnxruntime", model, device, batch_size=8, workers=_cores(), loops=_cores() + 1)
 
 
 def _cores() -> int:

@@ -7,8 +7,9 @@ import dataclasses
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,14 +51,14 @@ class Limits:
     Attributes:
         batch_size: images in a call of the network.
         workers: threads that call it; as many as there are cores to compute on.
-        running: orders that are drawn at the same time; the others wait for their turn.
+        loops: sampling loops at the same time; orders that wait for one and want the same settings share it.
         queue: sprites of 20 steps that may be accepted and not finished; more is refused.
         seconds: from an order to its sprites, at most.
     """
 
     batch_size: int = 8
     workers: int = 1
-    running: int = 32
+    loops: int = 2
     queue: int = 320
     seconds: float = 30.0
 
@@ -86,8 +87,9 @@ class Job:
     It gives a `Glimpse` at every so many steps, and at last the finished sprites, (N, 16, 16, 3) uint8.
     """
 
-    def __init__(self, order: Order, labels: list[int], seconds: float) -> None:
-        self.order, self.labels = order, labels
+    def __init__(self, order: Order, labels: list[int], every: int, ahead: int, seconds: float) -> None:
+        self.order, self.labels, self.every = order, labels, every
+        self.ahead, self.began = ahead, time.perf_counter()
         self.cancelled = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._seconds, self._until = seconds, self._loop.time() + seconds
@@ -131,6 +133,11 @@ class Job:
 class Studio:
     """Draws orders with one model, many at a time.
 
+    What waits is drawn in the order in which it came. With an order come those behind it that want the same sampler,
+    steps and guidance, as one batch in one loop. A few loops run at the same time and share the calls of the network,
+    so that a long order does not stop short ones. Many loops would be slower than a few: a loop is hundreds of small
+    operations on the CPU, and threads get in each other's way there.
+
     Args:
         denoiser: the model, its network on `device`.
         limits: what to take on.
@@ -152,8 +159,9 @@ class Studio:
         sizes = agreeing_sizes(denoiser.network, denoiser.channels, limits.batch_size, device)
         self._batcher = Batcher(denoiser.network, sizes, limits.workers, device, observe)
         self._denoiser = dataclasses.replace(denoiser, network=self._batcher)
-        self._threads = ThreadPoolExecutor(limits.running, "sprites")
+        self._threads = ThreadPoolExecutor(limits.loops, "sprites")
         self._lock = threading.Lock()
+        self._waiting: deque[Job] = deque()
         self._closed = False
         self._pace = 0.0  # seconds for each model call that was pending, as orders lately found it
         self.pending = 0
@@ -172,21 +180,18 @@ class Studio:
             Closed: the studio is.
             CannotDraw: the model has fewer steps, or does not know the class.
         """
-        job = Job(order, self._labels(order), self.limits.seconds)
+        labels = self._labels(order)
         with self._lock:
             if self._closed:
                 raise Closed
             if self.pending and self.pending + order.calls > self.limits.calls:
                 raise Busy(min(max(math.ceil(self._pace * self.pending), 1), 60))
             self.pending += order.calls
-            ahead, began = self.pending, time.perf_counter()
-
-        def finished(_: Future) -> None:
-            with self._lock:
-                self.pending -= order.calls
-                self._pace += 0.1 * ((time.perf_counter() - began) / ahead - self._pace)
-
-        self._threads.submit(self._draw, job, every).add_done_callback(finished)
+            job = Job(order, labels, every, self.pending, self.limits.seconds)
+            self._waiting.append(job)
+            self._threads.submit(
+                self._draw_next
+            )  # a thread that finds nothing left to draw has no more to do
         return job
 
     @property
@@ -211,19 +216,48 @@ class Studio:
             raise CannotDraw(f"num_steps is {order.num_steps}, but this model has {steps}: use 1 to {steps}")
         return labels
 
-    def _draw(self, job: Job, every: int) -> None:
-        order = job.order
-        if job.cancelled.is_set():  # nobody waited so long
+    def _draw_next(self) -> None:
+        with self._lock:
+            jobs = self._take()
+        if not jobs:  # others took them along
             return
         try:
-            for step in stream(self._denoiser, job.labels, order.seeds, order.config):
-                if job.cancelled.is_set():
-                    return
-                if every and step.call % every == 0 and step.call < order.num_steps:
-                    job.tell(Glimpse(step.call, self._visible(step.x0)))
-            job.tell(as_sprites(to_uint8(step.x), self._denoiser.palette))
+            self._draw([job for job in jobs if not job.cancelled.is_set()])
         except Exception as error:
-            job.tell(error)
+            for job in jobs:
+                job.tell(error)
+        with self._lock:
+            for job in jobs:
+                self.pending -= job.order.calls
+                self._pace += 0.1 * ((time.perf_counter() - job.began) / job.ahead - self._pace)
+
+    def _take(self) -> list[Job]:
+        """The oldest order and those that can be drawn with it, as many as fit into a batch."""
+        taken, left, room = [], deque(), self.limits.batch_size
+        for job in self._waiting:
+            if not taken or (job.order.n <= room and job.order.config == taken[0].order.config):
+                taken.append(job)
+                room -= job.order.n
+            else:
+                left.append(job)
+        self._waiting = left
+        return taken
+
+    def _draw(self, jobs: list[Job]) -> None:
+        """Draw orders with the same settings as one batch."""
+        if not jobs:  # nobody waited so long
+            return
+        labels = [label for job in jobs for label in job.labels]
+        seeds = [seed for job in jobs for seed in job.order.seeds]
+        config, sizes = jobs[0].order.config, [job.order.n for job in jobs]
+        for step in stream(self._denoiser, labels, seeds, config):
+            if all(job.cancelled.is_set() for job in jobs):
+                return
+            for job, x0 in zip(jobs, step.x0.split(sizes), strict=True):
+                if job.every and step.call % job.every == 0 and step.call < config.num_steps:
+                    job.tell(Glimpse(step.call, self._visible(x0)))
+        for job, x in zip(jobs, step.x.split(sizes), strict=True):
+            job.tell(as_sprites(to_uint8(x), self._denoiser.palette))
 
     def _visible(self, x0: torch.Tensor) -> np.ndarray:
         """The guess as it is; a guess in bits has to be read first."""

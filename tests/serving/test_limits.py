@@ -105,7 +105,7 @@ def test_a_stream_that_takes_too_long_ends_with_a_problem(gate):
 
 
 def test_orders_wait_for_their_turn_and_all_are_drawn(gate):
-    with served(gate, running=2) as client, ThreadPoolExecutor(12) as threads:
+    with served(gate, loops=2) as client, ThreadPoolExecutor(12) as threads:
         answers = [threads.submit(order, client, seed=seed) for seed in range(12)]
         assert {answer.result(PATIENCE).status_code for answer in answers} == {200}
         assert len({answer.result().content for answer in answers}) == 12

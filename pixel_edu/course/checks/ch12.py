@@ -248,7 +248,7 @@ def entering_(ask: Ask) -> None:
                 "A rule means the path of its name alone in your answer: it means all that lies below, too.": slip(
                     lambda path, rule: matches(path, rule) if rule.startswith("*") else path == rule
                 ),
-                "`pixel_edu` does not mean `pixel_edu_old`: a folder's name ends at a slash.": slip(
+                "A folder's name ends at a slash: the rule `a` does not mean `ab.py`, nor what lies in `ab`.": slip(
                     lambda path, rule: matches(path, rule) if rule.startswith("*") else path.startswith(rule)
                 ),
                 "`**/name` means that name in any folder, not at the top alone.": slip(
