@@ -7,7 +7,7 @@
 The first prints a table: for PyTorch and for onnxruntime a plain server that draws one request after another, and ours.
 It fails if drawing together does not make PyTorch four times as fast.
 The second fails if an answer is lost or wrong, if an order does not always give the same bytes, if the slowest in a
-hundred takes longer than five seconds, or if the server's memory grows.
+hundred takes longer than two seconds, or if the server's memory grows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pixel_edu.cli.train import hardware
 from pixel_edu.config import CLASSES
 
 CLIENTS = 32
-SLOWEST = 5.0
+SLOWEST = 2.0
 """Seconds that 99 of 100 answers may take, with `CLIENTS` on two cores."""
 GROWTH = 0.05
 """By which share the server's memory may grow from the first quarter of the time to the last."""
