@@ -67,10 +67,13 @@ release: $(READY) ## build the wheel and the notes of a release into dist/; TAG=
 lint: $(READY) ## check the code's style
 	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
+	$(BIN)/deno fmt --quiet --check
+	$(BIN)/deno lint --quiet
 
 format: $(READY) ## mend the code's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/deno fmt --quiet
 
 pins: $(READY) ## resolve constraints.txt anew (UPGRADE=1: to the newest versions)
 	$(BIN)/python tools/pins.py $(if $(UPGRADE),--upgrade)

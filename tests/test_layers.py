@@ -17,7 +17,7 @@ PACKAGE = "pixel_edu"
 
 LAYERS = {
     8: {"cli"},
-    7: {"course"},
+    7: {"course", "widgets"},
     6: {"fetch", "serving", "tracking"},
     5: {"report"},
     4: {"checkpoints", "evaluation"},

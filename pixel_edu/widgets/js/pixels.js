@@ -1,0 +1,58 @@
+// Sprites as numbers, on canvases and in files. An image is 3 x 16 x 16 numbers in -1 .. 1, red, green and blue planes.
+
+export const SIZE = 16;
+export const NUMBERS = 3 * SIZE * SIZE;
+
+/** One image of a batch as bytes: red, green, blue, opaque for each pixel; clamped and rounded as to_uint8 does. */
+export function toBytes(x, place = 0) {
+  const bytes = new Uint8ClampedArray(4 * SIZE * SIZE).fill(255), plane = SIZE * SIZE;
+  for (let i = 0; i < plane; i++) {
+    for (let c = 0; c < 3; c++) {
+      bytes[4 * i + c] = (Math.min(Math.max(x[place * NUMBERS + c * plane + i], -1), 1) + 1) * 127.5;
+    }
+  }
+  return bytes;
+}
+
+/** Undo `toBytes`: bytes of one image to numbers in -1 .. 1. */
+export function fromBytes(bytes) {
+  const x = new Float64Array(NUMBERS), plane = SIZE * SIZE;
+  for (let i = 0; i < plane; i++) for (let c = 0; c < 3; c++) x[c * plane + i] = bytes[4 * i + c] / 127.5 - 1;
+  return x;
+}
+
+/** Paint an image's bytes on a canvas of 16 x 16, or at a place of a larger one. */
+export function paint(canvas, bytes, left = 0, top = 0) {
+  canvas.getContext("2d").putImageData(new ImageData(bytes, SIZE, SIZE), left, top);
+}
+
+/** Offer a canvas as a PNG file, each pixel `scale` screen pixels wide. */
+export async function download(canvas, name, scale = 1) {
+  const large = document.createElement("canvas");
+  [large.width, large.height] = [canvas.width * scale, canvas.height * scale];
+  const context = large.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(canvas, 0, 0, large.width, large.height);
+  const file = await new Promise((done) => large.toBlob(done, "image/png"));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The tiles of a sheet of sprites, row after row, as bytes. */
+export async function tilesOf(file, gap = 0) {
+  const picture = await createImageBitmap(new Blob([file], { type: "image/png" }));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [picture.width, picture.height];
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(picture, 0, 0);
+  const tiles = [];
+  for (let top = 0; top + SIZE <= picture.height; top += SIZE + gap) {
+    for (let left = 0; left + SIZE <= picture.width; left += SIZE + gap) {
+      tiles.push(context.getImageData(left, top, SIZE, SIZE).data);
+    }
+  }
+  return tiles;
+}

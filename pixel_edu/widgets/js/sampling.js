@@ -1,0 +1,25 @@
+// From the network, a label and a seed to a sprite: as pixel_edu/generate.py.
+
+import { guided } from "./guidance.js";
+import { NUMBERS } from "./pixels.js";
+import { spriteNoise } from "./random.js";
+import { SAMPLERS } from "./samplers.js";
+
+/** Where guidance is applied, in λ: elsewhere it makes sprites alike and costs a call twice as large. */
+export const INTERVAL = [-1, 1];
+
+/**
+ * Sample sprites, and yield after every model call.
+ *
+ * @param denoiser of `loadDenoiser`
+ * @param {number[]} labels one for each sprite
+ * @param {number[]} seeds one for each sprite: the same seed is the same sprite in Python
+ * @param {{sampler?: string, num_steps?: number, guidance_scale?: number, interval?: [number, number]}} settings
+ */
+export function stream(denoiser, labels, seeds, settings = {}) {
+  const { sampler = "dpmpp_2m", num_steps = 20, guidance_scale = 3, interval = INTERVAL } = settings;
+  const { model, schedule, nullLabel } = denoiser, drawEps = spriteNoise(seeds);
+  const predictEps = guided(model, labels, guidance_scale, nullLabel, schedule.timestepsBetween(...interval));
+  const x = drawEps(labels.length * NUMBERS);
+  return SAMPLERS[sampler](predictEps, schedule, x, num_steps, drawEps);
+}
