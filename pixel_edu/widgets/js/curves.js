@@ -68,6 +68,8 @@ export function curvePlot({ title, x, y, legend = false, onpick }) {
     }
     context.restore();
     if (legend) {
+      context.fillStyle = color("--paper");
+      context.fillRect(width - RIGHT - 90, TOP + 1, 90, 17 * curves.length);
       curves.forEach(({ name, color: hue, dash, chosen }, i) => {
         context.save();
         pen(context, color(hue), dash, chosen);

@@ -79,10 +79,13 @@ function paintable(stage, said, colorAt, onpaint) {
     } else return;
     event.preventDefault();
   });
-  for (const [name, value] of Object.entries({ tabindex: 0, role: "application", "aria-roledescription": "canvas" })) {
-    stage.setAttribute(name, value);
-  }
-  stage.setAttribute("aria-label", "Paint on the spoiled sprite: arrow keys move, the space bar paints.");
+  const about = {
+    tabindex: 0,
+    role: "application",
+    "aria-label": "Paint on the spoiled sprite: arrow keys move, the space bar paints.",
+    "data-lm-suppress-shortcuts": "true", // in JupyterLab these keys would choose another cell
+  };
+  for (const [name, value] of Object.entries(about)) stage.setAttribute(name, value);
   stage.classList.add("pixel-paintable");
   stage.append(cursor);
   move(x, y);
