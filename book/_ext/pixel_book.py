@@ -48,6 +48,13 @@ def _stay_here(app, pagename, templatename, context, doctree) -> None:
     context["css_files"] = [sheet for sheet in context.get("css_files", []) if stays(sheet)]
 
 
+def _mend_lists(app, pagename, templatename, context, doctree) -> None:
+    """The bibliography's list holds links besides its items, which a list in the words of a screen reader may not."""
+    context["body"] = context.get("body", "").replace(
+        '<div role="list" class="citation-list">', '<div class="citation-list">'
+    )
+
+
 def _renew_landing_page(app, env, added, changed, removed) -> list[str]:
     """A build that writes no page copies no style sheet, so one page is always written."""
     return [app.config.root_doc]
@@ -114,4 +121,5 @@ def setup(app):
     app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)
     app.connect("html-page-context", _stay_here, priority=900)
+    app.connect("html-page-context", _mend_lists)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

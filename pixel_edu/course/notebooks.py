@@ -24,6 +24,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
 from pixel_edu.config import UserError
+from pixel_edu.course import states
 from pixel_edu.course.outputs import digest
 from pixel_edu.images import replacing
 
@@ -175,7 +176,7 @@ def text(notebook: NotebookNode) -> str:
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Take out whatever differs from run to run or from machine to machine, in place.
 
-    Kept: sources, tags and other metadata of a lesson, valid cell ids, what cells print and show. Gone:
+    Kept: sources, tags and other metadata of a lesson, valid cell ids, what cells print and show, widgets. Gone:
     times, versions, papermill's notes and injected cell, stderr, memory addresses. Cells are counted anew.
 
     Returns:
@@ -199,6 +200,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
             count += ran
             cell.execution_count = count if ran else None
             cell.outputs = _outputs(cell.outputs, cell.execution_count)
+    states.rename(notebook)
     return notebook
 
 

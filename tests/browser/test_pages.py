@@ -18,6 +18,13 @@ PAGES = [
     "genindex",
 ]
 
+GRAVE = ("serious", "critical")
+SILENT = """[...document.querySelectorAll(".bd-article :is(img, svg, canvas, [role=img])")]
+  .filter(e => !e.closest("[aria-hidden=true], mjx-container, .admonition-title, a, button, summary"))
+  .filter(e => !e.parentElement.closest("[role=img], svg"))
+  .filter(e => !(e.getAttribute("alt") ?? e.getAttribute("aria-label") ?? "").trim())
+  .map(e => e.outerHTML.slice(0, 200))"""
+"""Pictures without words, but for those that only decorate something that has words."""
 TEXT = ".bd-article :is(p, li, h1, h2, a, td, th, code, span)"
 
 
@@ -71,6 +78,26 @@ def test_words_stand_out_from_what_is_behind_them(visit, name, scheme):
     with visit(name, scheme=scheme) as page:
         assert page.evaluate("document.documentElement.dataset.theme") == scheme
         assert too_faint(page, TEXT) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_serious(visit, name):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    with visit(name) as page:
+        found = axe.Axe().run(page).response["violations"]
+        grave = [
+            (each["id"], [node["html"] for node in each["nodes"]])
+            for each in found
+            if each["impact"] in GRAVE
+        ]
+        assert grave == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_picture_is_told_in_words(visit, name):
+    with visit(name) as page:
+        silent = page.evaluate(SILENT)
+        assert silent == []
 
 
 @pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")])

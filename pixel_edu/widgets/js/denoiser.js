@@ -51,7 +51,7 @@ function side(model, prefix, letter) {
 function render({ model, el }) {
   const asset = assetsOf(model), sides = [side(model, "", "A"), side(model, "other_", "B")];
   const said = status(), bar = element("progress", { max: 1, ".hidden": true, "aria-label": "loading the model" });
-  const name = () => CLASSES[model.get("label")];
+  const name = () => CLASSES[model.get("label")].replace("_", " ");
   const shown = () => model.get("compare") ? sides : sides.slice(0, 1);
   let denoiser = null, running = new AbortController();
 
@@ -112,7 +112,13 @@ function render({ model, el }) {
     element(
       "div",
       { class: "pixel-row" },
-      choice(model, "label", "class", Object.fromEntries(CLASSES.entries()), Number),
+      choice(
+        model,
+        "label",
+        "class",
+        Object.fromEntries(CLASSES.map((name, i) => [i, name.replace("_", " ")])),
+        Number,
+      ),
       seed(model, "seed"),
       button("Draw", draw, { class: "pixel-main" }),
       button("Save as PNG", save),

@@ -22,7 +22,7 @@ export function element(tag, settings = {}, ...children) {
  * @param {(value: number) => string} words what the value is called
  */
 export function slider(model, trait, label, { min, max, step = 1 }, words = String) {
-  const told = element("output");
+  const told = element("output", { "aria-hidden": "true" }); // the slider itself says it
   const input = element("input", {
     type: "range",
     min,

@@ -1,0 +1,177 @@
+"""The model in a page of the built book, served as plain files: no kernel, and no server but that of the files."""
+
+import pytest
+
+from pixel_edu import load_reference
+from pixel_edu.generate import generate
+from pixel_edu.palette import as_sprites
+
+pytestmark = pytest.mark.browser
+
+PAGE = "book/intro"
+LARGE = ("ort.mjs", "ort.wasm.gz", "reference.onnx", "reference.safetensors")
+PIXELS = """canvas => {
+  const data = canvas.getContext("2d").getImageData(0, 0, 16, 16).data;
+  return Array.from({ length: 256 }, (_, i) => [...data.slice(4 * i, 4 * i + 3)]);
+}"""
+COUNT_PAINTS = """window.painted = 0;
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (...given) { painted++; return put.apply(this, given); };"""
+PATIENCE = 60_000
+
+
+@pytest.fixture
+def opened(chromium, site):
+    """Opens the page with its widget live, and gathers what it asks for and complains about."""
+    contexts = []
+
+    def open_(page_script=None, live=True, **options):
+        context = chromium.new_context(viewport={"width": 1000, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.asked, page.wrong = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.wrong.append(str(error)))
+        if page_script:
+            page.add_init_script(page_script)
+        page.goto(f"{site}{PAGE}.html", wait_until="load")
+        place = page.locator(".pixel-widget").first
+        place.scroll_into_view_if_needed()
+        if live:
+            page.wait_for_selector(".pixel-widget[data-live]")
+        return page, place
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def wait_for_sprites(page, count):
+    page.wait_for_function(f"Number(document.querySelector('.pixel-panel').dataset.drawn) >= {count}")
+
+
+def pixels(place, which=0):
+    return place.locator("canvas").nth(which).evaluate(PIXELS)
+
+
+def ours(label, seed):
+    model = load_reference()
+    return as_sprites(generate(model, [label], [seed]), model.palette)[0].reshape(256, 3).tolist()
+
+
+def test_nothing_large_is_loaded_before_it_is_wanted_and_nothing_from_elsewhere_ever(opened, site):
+    page, place = opened()
+    assert not [url for url in page.asked if url.endswith(LARGE)]
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 1)
+    assert {name for name in LARGE if any(url.endswith(name) for url in page.asked)} == set(LARGE)
+    assert [url for url in page.asked if not url.startswith((site, "data:", "blob:"))] == []
+    assert page.wrong == []
+
+
+def test_it_draws_what_python_draws(opened):
+    page, place = opened()
+    place.get_by_label("class").select_option("food")
+    place.get_by_label("seed", exact=True).fill("6")
+    place.get_by_label("seed", exact=True).press("Enter")
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 1)
+    differ = sum(a != b for a, b in zip(pixels(place), ours(2, 6), strict=True))
+    assert differ <= 2  # a pixel may lie between two colours to the last bit
+    assert place.locator("canvas").first.get_attribute("aria-label") == "a drawn sprite of the class food"
+
+
+def test_a_control_that_is_moved_changes_the_sprite(opened):
+    page, place = opened()
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 1)
+    before = pixels(place)
+    place.get_by_label("guidance").first.fill("8")
+    wait_for_sprites(page, 2)
+    guided = pixels(place)
+    assert guided != before
+    place.get_by_label("steps").first.fill("2")
+    wait_for_sprites(page, 3)
+    assert pixels(place) != guided
+    place.get_by_label("sampler").first.select_option("DDPM")
+    wait_for_sprites(page, 4)
+    place.get_by_role("button", name="another seed").click()
+    wait_for_sprites(page, 5)
+
+
+def test_two_settings_are_compared_on_the_same_noise(opened):
+    page, place = opened()
+    place.get_by_label("compare two settings").check()
+    assert pixels(place, 0) == pixels(place, 1)  # the noise
+    place.get_by_label("guidance").nth(1).fill("0")
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 2)
+    assert pixels(place, 0) != pixels(place, 1)
+
+
+def test_a_sprite_can_be_taken_away_as_a_file(opened):
+    page, place = opened()
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 1)
+    with page.expect_download() as download:
+        place.get_by_role("button", name="Save as PNG").click()
+    from PIL import Image
+
+    with Image.open(download.value.path()) as picture:
+        assert picture.size == (256, 256)
+        small = picture.convert("RGB").resize((16, 16), Image.Resampling.NEAREST)
+    assert [list(small.getpixel((i % 16, i // 16))) for i in range(256)] == pixels(place)
+
+
+def test_the_keyboard_alone_is_enough(opened):
+    page, place = opened()
+    place.get_by_label("class").focus()
+    page.keyboard.press("i")  # items
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "Draw":
+            break
+    page.keyboard.press("Enter")
+    wait_for_sprites(page, 1)
+    assert "items" in place.locator("canvas").first.get_attribute("aria-label")
+    assert "Drawn: items" in place.get_by_role("status").inner_text()
+
+
+def test_who_wants_less_motion_sees_the_end_at_once(opened):
+    counts = {}
+    for motion in ("reduce", "no-preference"):
+        page, place = opened(COUNT_PAINTS, reduced_motion=motion)
+        page.evaluate("painted = 0")
+        place.get_by_role("button", name="Draw").click()
+        wait_for_sprites(page, 1)
+        counts[motion] = page.evaluate("painted")
+    assert counts == {"reduce": 1, "no-preference": 20}
+
+
+def test_without_javascript_there_is_a_picture_and_a_reason(opened):
+    _, place = opened(live=False, java_script_enabled=False)
+    assert place.locator("img").first.is_visible()
+    assert "with JavaScript it can be tried out" in place.inner_text()
+
+
+def test_without_webassembly_it_says_why(opened):
+    page, place = opened("delete window.WebAssembly")
+    place.get_by_role("button", name="Draw").click()
+    said = place.get_by_role("status")
+    page.wait_for_function(
+        "document.querySelector('.pixel-panel [role=status]').textContent.includes('cannot run')"
+    )
+    assert "WebAssembly" in said.inner_text()
+
+
+def test_without_a_connection_it_says_so_and_tries_again_when_asked(opened):
+    page, place = opened()
+    page.context.set_offline(True)
+    place.get_by_role("button", name="Draw").click()
+    page.wait_for_function(
+        "document.querySelector('.pixel-panel [role=status]').textContent.includes('connection')"
+    )
+    page.context.set_offline(False)
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 1)
