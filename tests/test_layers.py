@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "pixel_edu"
 
 LAYERS = {
-    8: {"cli"},
-    7: {"course", "widgets"},
+    9: {"cli"},
+    8: {"widgets"},
+    7: {"course"},
     6: {"fetch", "serving", "tracking"},
     5: {"report"},
     4: {"checkpoints", "evaluation"},
@@ -28,7 +29,7 @@ LAYERS = {
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms} | {"": -1}
 """The package itself, "", lies below all of its rooms."""
-OUTSIDE_WORLD = {6, 7}
+OUTSIDE_WORLD = {6, 7, 8}
 """The only layers that may import a package that not everybody has."""
 WITHOUT_TORCH = ("cli", "course", "audit", "data", "sprites", "images", "config", "figures")
 """Rooms whose users never wait for torch."""

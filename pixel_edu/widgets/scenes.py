@@ -1,0 +1,132 @@
+"""Images and numbers to try a formula on, so that it has something to draw."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+SEED = 0
+"""Of the noise."""
+LABEL = 2
+"""Of the class whose sprites the model draws here: food."""
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """What a formula is given, several times, and how what it makes of that is seen.
+
+    An image is a mix: how much of each of `images`, and of the noise last.
+
+    Attributes:
+        images: by name, (16, 16, 3) uint8.
+        shows: captions, and what the formula is given: a mix for an image, or a number, by name.
+        seen: how much of the formula's result is seen, and the mix that is added to it.
+    """
+
+    images: dict[str, np.ndarray]
+    shows: list[tuple[str, dict[str, list[float] | float]]]
+    seen: tuple[float, list[float]]
+
+    def state(self) -> dict[str, Any]:
+        """As JSON."""
+        codes = [base64.b64encode(image.tobytes()).decode() for image in self.images.values()]
+        return {"images": codes, "seed": SEED, "shows": self.shows, "seen": list(self.seen)}
+
+
+def noising() -> Scenes:
+    """A sprite at three timesteps."""
+    shows = [
+        (f"t = {t}", {"x0": [1, 0], "eps": [0, 1], "level.signal": signal, "level.noise": noise})
+        for t, (signal, noise) in _levels(200, 500, 800).items()
+    ]
+    return Scenes({"x₀": _sprite()}, shows, (1, [0, 0]))
+
+
+def walking() -> Scenes:
+    """A sprite that is taken from one noise level to another, along its own noise."""
+    shows, levels = [], _levels(900, 700, 500, 300) | {"clean": (1, 0)}
+    for (t, here), (s, there) in pairwise(levels.items()):
+        ends = zip(("here.signal", "here.noise", "there.signal", "there.noise"), here + there, strict=True)
+        shows.append((f"{t} → {s}", {"x": list(here), "eps": [0, 1]} | dict(ends)))
+    return Scenes({"x₀": _sprite()}, shows, (1, [0, 0]))
+
+
+def guiding() -> Scenes:
+    """Both answers of the model about a noisy character, seen as the clean image that the guided noise leaves."""
+    import torch
+
+    from pixel_edu import load_reference
+    from pixel_edu.diffusion import add_noise, clean
+    from pixel_edu.images import to_tensor, to_uint8
+    from pixel_edu.samplers import SpriteNoise
+
+    model, t = load_reference(), torch.tensor([850, 850])
+    level, x0 = model.schedule.levels(t[:1]), _sprite()
+    x = add_noise(to_tensor(x0[None]), SpriteNoise([SEED]).start(), level).expand(2, -1, -1, -1)
+    eps = model.precise(x, t, torch.tensor([LABEL, model.null_label]))
+    cond, uncond = to_uint8(clean(x, eps, level, "eps").x0)
+    signal, noise = _short(level.signal), _short(level.noise)
+    ratio = _short(signal / noise)
+    # an answer is the noise that leaves its guess: (x - signal·guess) / noise
+    answers = {"eps_cond": [-ratio, 0, ratio, 1], "eps_uncond": [0, -ratio, ratio, 1]}
+    shows = [(f"s = {s}", answers | {"guidance_scale": s}) for s in (0, 1, 2, 4)]
+    images = {"with the label": cond, "without": uncond, "the sprite": x0}
+    return Scenes(images, shows, (-_short(noise / signal), [0, 0, 1, _short(noise / signal)]))
+
+
+def going_on() -> Scenes:
+    """Three times two guesses of the model that follow each other."""
+    import torch
+
+    from pixel_edu import load_reference
+    from pixel_edu.generate import SampleConfig, stream
+    from pixel_edu.images import to_uint8
+
+    model, shows = load_reference(), []
+    ends = model.schedule.timesteps(8)
+    lengths = model.schedule.levels(torch.tensor(ends)).half_log_snr.flatten().diff()
+    steps = list(stream(model, [LABEL], [SEED], SampleConfig("ddim", 8, 3.0)))[:4]
+    for place, step in enumerate(steps[1:], 1):
+        guesses = {
+            "x0": [int(i == place) for i in range(5)],
+            "last_x0": [int(i == place - 1) for i in range(5)],
+        }
+        last_h, h = lengths[place - 1 : place + 1]
+        shows.append((f"call {step.call}", guesses | {"h": _short(h), "last_h": _short(last_h)}))
+    images = {f"call {step.call}": to_uint8(step.x0)[0] for step in steps}
+    return Scenes(images, shows, (1, [0] * 5))
+
+
+SCENES: dict[str, Callable[[], Scenes]] = {
+    "ex-02-1": noising,
+    "ex-02-7": walking,
+    "ex-06-1": guiding,
+    "ex-07-4": going_on,
+}
+"""By exercise."""
+
+
+def _sprite() -> np.ndarray:
+    from pixel_edu import sprites
+
+    return sprites.make(1).images[0]
+
+
+def _levels(*timesteps: int) -> dict[Any, tuple[float, float]]:
+    """Signal and noise of the cosine schedule, by timestep."""
+    import torch
+
+    from pixel_edu.schedules import cosine
+
+    level = cosine().levels(torch.tensor(timesteps))
+    pairs = zip(level.signal.flatten(), level.noise.flatten(), strict=True)
+    return {t: (_short(s), _short(n)) for t, (s, n) in zip(timesteps, pairs, strict=True)}
+
+
+def _short(value: Any) -> float:
+    return float(f"{float(value):.6g}")
