@@ -1,0 +1,87 @@
+// Six blobs in the plane, two for each of three classes, and their perfect denoiser: a formula, as pixel_edu/oracle.py.
+//
+// Points are flat: x0, y0, x1, y1, ... Noised to x = signal·x₀ + noise·ε, a blob is Gaussian again, with centre
+// signal·μ and variance v = signal²·spread² + noise². Alone it would answer ε = noise/v · (x - signal·μ). The perfect
+// answer is the mean of these, each as heavy as it is likely that x comes from that blob.
+
+import { guide } from "./guidance.js";
+
+/** Chapter 6's blobs, neighbours overlap; as pixel_edu/widgets/plane.py. */
+export const BLOBS = Array.from({ length: 6 }, (_, i) => ({
+  x: Math.cos(i * Math.PI / 3),
+  y: Math.sin(i * Math.PI / 3),
+  label: Math.floor(i / 2),
+}));
+export const SPREAD = 0.35;
+export const CLEAN = { signal: 1, noise: 0 };
+
+/** How far a blob spreads at a level: the root of v. */
+export function spreadAt({ signal, noise }) {
+  return Math.hypot(signal * SPREAD, noise);
+}
+
+/** The noise in points at a level: of one class, or with the label null of all together. */
+export function predict(points, level, label = null) {
+  const { signal, noise } = level, variance = spreadAt(level) ** 2, eps = new Float64Array(points.length);
+  const mine = BLOBS.filter((blob) => label === null || blob.label === label);
+  for (let i = 0; i < points.length; i += 2) {
+    const away = mine.map(({ x, y }) => [points[i] - signal * x, points[i + 1] - signal * y]);
+    const logits = away.map(([dx, dy]) => -(dx * dx + dy * dy) / (2 * variance)), top = Math.max(...logits);
+    const likely = logits.map((logit) => Math.exp(logit - top)), sum = likely.reduce((a, b) => a + b);
+    away.forEach(([dx, dy], k) => {
+      const share = likely[k] / sum * noise / variance;
+      eps[i] += share * dx;
+      eps[i + 1] += share * dy;
+    });
+  }
+  return eps;
+}
+
+/** The same with guidance: what a sampler calls, at a timestep. */
+export function guidedEps(schedule, label, scale) {
+  return (points, t) => {
+    const level = schedule.level(t);
+    return guide(predict(points, level, label), predict(points, level), scale);
+  };
+}
+
+/** The share of points at a level whose nearest blob is of the class. */
+export function nearestShare(points, label, level = CLEAN) {
+  return shareOf(points, (x, y) => nearest(BLOBS, level, x, y).label === label);
+}
+
+/** The share of points at a level that lie more than two spreads from each blob of the class; 14 % of a lone blob do. */
+export function outsideShare(points, label, level = CLEAN) {
+  const mine = BLOBS.filter((blob) => blob.label === label);
+  return shareOf(points, (x, y) => nearest(mine, level, x, y).far > 2 * spreadAt(level));
+}
+
+/** The standard deviation of points, the mean of both directions. */
+export function spreadOf(points) {
+  return (deviation(points.filter((_, i) => i % 2 === 0)) + deviation(points.filter((_, i) => i % 2))) / 2;
+}
+
+/** How far points lie from where they should, on average. */
+export function meanDistance(points, targets) {
+  let sum = 0;
+  for (let i = 0; i < points.length; i += 2) {
+    sum += Math.hypot(points[i] - targets[i], points[i + 1] - targets[i + 1]);
+  }
+  return 2 * sum / points.length;
+}
+
+function nearest(blobs, { signal }, x, y) {
+  const all = blobs.map((blob) => ({ label: blob.label, far: Math.hypot(x - signal * blob.x, y - signal * blob.y) }));
+  return all.reduce((best, each) => each.far < best.far ? each : best);
+}
+
+function shareOf(points, test) {
+  let count = 0;
+  for (let i = 0; i < points.length; i += 2) if (test(points[i], points[i + 1])) count++;
+  return 2 * count / points.length;
+}
+
+function deviation(values) {
+  const mean = values.reduce((a, b) => a + b) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
+}
