@@ -1,12 +1,14 @@
 """Widgets on the book's pages: a picture in the page, which a script of ours makes live.
 
-A notebook stores which widgets it shows and in what state; a page in Markdown names one with `{pixel-widget}`. Either
-way the page gets a place with a picture, and `host.js` and the widgets' modules lie beside it, so that nothing is asked
-of another origin and nothing large is loaded before a reader asks for it.
+A notebook stores which widgets it shows and in what state; a page in Markdown names one with `{pixel-widget}`; and an
+exercise of one line gets a cell of its own. Each time the page gets a place with a picture, and `host.js` and the
+widgets' modules lie beside it, so that nothing is asked of another origin and nothing large is loaded before a reader
+asks for it.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shutil
@@ -18,7 +20,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from pixel_edu import widgets
 from pixel_edu.course import notebooks
+from pixel_edu.course.checking import find
 from pixel_edu.widgets import assets
+from pixel_edu.widgets.formula import STARTS, FormulaCell
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -74,6 +78,22 @@ def _make_places(app, doctree) -> None:
         bundle.children = [picture]
 
 
+def _add_formulas(app, doctree) -> None:
+    """Below the code of an exercise that is one line: a place to write that line and check it."""
+    found = [node for node in doctree.findall(nodes.Element) if node.get("label") in STARTS]
+    for exercise in found:
+        blocks = exercise.findall(nodes.literal_block)
+        code = [block for block in blocks if isinstance(block.parent, nodes.section)][
+            -1
+        ]  # hints may hold others
+        cell = FormulaCell(exercise=exercise["label"])
+        said = nodes.paragraph("", "Or write it here, in one line; the notebook's own check judges it.")
+        picture = nodes.raw("", cell.picture(), format="html")
+        place = [said, opening(cell.module, cell.settings()), picture, closing()]
+        code.parent.insert(code.parent.index(code) + 1, place)
+        app.env.note_dependency(inspect.getsourcefile(find(cell.exercise).run))
+
+
 def _load_host(app, pagename, templatename, context, doctree) -> None:
     if doctree and any('class="pixel-widget"' in node.astext() for node in doctree.findall(nodes.raw)):
         app.add_js_file(f"{FOLDER}/host.js", type="module")
@@ -102,6 +122,7 @@ def _copy_files(app, error) -> None:
 def setup(app):
     app.add_directive("pixel-widget", PixelWidget)
     app.connect("doctree-read", _make_places)
+    app.connect("doctree-read", _add_formulas)
     app.connect("html-page-context", _load_host, priority=100)  # before Sphinx works out the addresses
     app.connect("html-page-context", _drop_stored_state, priority=950)
     app.connect("build-finished", _copy_files)
