@@ -3,9 +3,12 @@
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from docutils import nodes
+from docutils.utils import new_document
 
 from pixel_edu.course import exercises, notebooks
 from pixel_edu.course.calling import caller
@@ -185,3 +188,23 @@ def test_the_picture_shows_the_line_and_what_it_works_on():
     picture = FormulaCell(exercise="ex-06-1").picture()
     assert "def guide(eps_cond, eps_uncond, guidance_scale):\n    return eps_cond" in picture
     assert 'alt="What guide works on: with the label, without, the sprite."' in picture
+
+
+def test_in_the_book_the_cell_stands_below_the_code_of_its_exercise(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    import pixel_widgets
+
+    page, noted = new_document("page"), []
+    for exercise in ("ex-02-7", "ex-02-6"):
+        code, stub, hint = (nodes.literal_block(text=text) for text in ("the bug", "the stub", "a hint"))
+        inside = nodes.section("", code, stub, nodes.container("", hint))
+        page += nodes.container("", inside, label=exercise)
+    app = SimpleNamespace(env=SimpleNamespace(note_dependency=noted.append))
+    pixel_widgets._add_formulas(app, page)
+    with_cell, without = (exercise.children[0].children for exercise in page.children)
+    texts = [node.astext() for node in with_cell]
+    assert texts[:2] == ["the bug", "the stub"]
+    assert 'data-widget="formula"' in texts[3]
+    assert texts[-1] == "a hint"
+    assert len(without) == 3
+    assert [Path(each).name for each in noted] == ["ch02.py"]
