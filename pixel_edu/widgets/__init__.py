@@ -8,8 +8,23 @@ from __future__ import annotations
 
 from pixel_edu.widgets.base import BY_MODULE, HERE, STYLE, Widget
 from pixel_edu.widgets.denoiser import Denoiser
+from pixel_edu.widgets.field import GuidanceField
+from pixel_edu.widgets.formula import FormulaCell
+from pixel_edu.widgets.lab import SpriteLab
+from pixel_edu.widgets.noise import NoiseExplorer
+from pixel_edu.widgets.race import SamplerRace
 
-__all__ = ["BY_MODULE", "Denoiser", "Widget", "page_files"]
+__all__ = [
+    "BY_MODULE",
+    "Denoiser",
+    "FormulaCell",
+    "GuidanceField",
+    "NoiseExplorer",
+    "SamplerRace",
+    "SpriteLab",
+    "Widget",
+    "page_files",
+]
 
 
 def page_files() -> dict[str, str]:

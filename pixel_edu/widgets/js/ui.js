@@ -3,6 +3,7 @@
 /** An element with attributes, properties whose names begin with a dot, listeners ("onclick"), and children. */
 export function element(tag, settings = {}, ...children) {
   const made = document.createElement(tag);
+  if (["input", "select", "button"].includes(tag)) made.dataset.lmSuppressShortcuts = "true"; // JupyterLab has keys, too
   for (const [name, value] of Object.entries(settings)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (name.startsWith(".")) made[name.slice(1)] = value;

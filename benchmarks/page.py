@@ -1,0 +1,139 @@
+"""What the model in the page costs a reader: seconds, bytes and memory, in headless Chromium.
+
+    make html && python benchmarks/page.py
+
+Ends with 1 where a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median
+
+import psutil
+from playwright.sync_api import Page, sync_playwright
+
+from pixel_edu.cli.train import hardware
+from pixel_edu.widgets import assets
+
+ROOT = Path(__file__).parents[1]
+PAGE = "book/intro.html"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--js-flags=--expose-gc"]
+GUIDED, FIRST, MODEL, GROWTH = 1.0, 4.0, 4e6, 0.05
+"""The bars: seconds of a guided sprite of 20 calls, seconds from a cold page to the first sprite, bytes of the model,
+and by which share memory may grow while 100 sprites are drawn, once what is kept for the next is kept."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder's files."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@contextmanager
+def opened(address: str) -> Iterator[Page]:
+    """The page in a browser that has never been here."""
+    with sync_playwright() as p, tempfile.TemporaryDirectory() as profile:
+        found = shutil.which("chromium") or shutil.which("google-chrome")
+        context = p.chromium.launch_persistent_context(profile, executable_path=found, args=FLAGS)
+        page = context.new_page()
+        page.answers = []
+        page.on("response", lambda answer: page.answers.append(answer))
+        page.goto(address + PAGE, wait_until="commit")
+        yield page
+        context.close()
+
+
+def draw(page: Page, number: int) -> float:
+    """Press Draw and wait for the sprite: seconds."""
+    began = time.perf_counter()
+    page.locator(".pixel-widget").get_by_role("button", name="Draw").click()
+    page.wait_for_function(f"document.querySelector('.pixel-panel').dataset.drawn >= {number}", polling=5)
+    return time.perf_counter() - began
+
+
+def weight(page: Page) -> int:
+    """Bytes that came over the network so far."""
+    return sum(int(answer.header_value("content-length") or 0) for answer in page.answers)
+
+
+def memory(page: Page) -> float:
+    """MB that the page's process holds, WebAssembly's included, after a collection."""
+    page.evaluate("gc()")
+    time.sleep(1)
+    here = psutil.Process().children(recursive=True)
+    return max(each.memory_info().rss for each in here if "--type=renderer" in each.cmdline()) / 1e6
+
+
+def main() -> None:
+    """Measure, print a table, and end with 1 where a bar is missed."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    built = ROOT / "_build" / "html"
+    if not (built / PAGE).exists():
+        sys.exit("the book is not built: run make html first")
+    firsts: list[float] = []
+    with served(built) as address:
+        for _ in range(3):
+            with opened(address) as page:
+                began = time.perf_counter()
+                page.wait_for_selector(".pixel-widget")
+                page.locator(".pixel-widget").first.scroll_into_view_if_needed()
+                page.wait_for_selector(".pixel-widget[data-live]")
+                light = weight(page)
+                draw(page, 1)
+                firsts.append(time.perf_counter() - began)
+                whole = weight(page)
+        with opened(address) as page:
+            page.locator(".pixel-widget").first.scroll_into_view_if_needed()
+            page.wait_for_selector(".pixel-widget[data-live]")
+            draw(page, 1)
+            page.get_by_label("sampler").first.select_option("DDIM")
+            page.wait_for_function("document.querySelector('.pixel-panel').dataset.drawn >= 2")
+            guided = [draw(page, 3 + i) for i in range(10)]
+            held = []
+            for i in range(300):
+                draw(page, 13 + i)
+                if i + 1 in (100, 200, 300):
+                    held.append(memory(page))
+    model = sum(assets.PATHS[name].stat().st_size for name in ("reference.onnx", "reference.safetensors"))
+    rows = [
+        ("a guided sprite of 20 calls", f"{median(guided):.2f} s", f"{GUIDED:g} s", median(guided) <= GUIDED),
+        ("first sprite after a cold page", f"{max(firsts):.2f} s", f"{FIRST:g} s", max(firsts) <= FIRST),
+        ("the model", f"{model / 1e6:.2f} MB", f"{MODEL / 1e6:g} MB", model <= MODEL),
+        ("the page, until the model is wanted", f"{light / 1e6:.2f} MB", "", True),
+        ("the page with the model", f"{whole / 1e6:.2f} MB", "", True),
+        (
+            "memory after 100, 200 and 300 sprites",
+            ", ".join(f"{each:.0f}" for each in held) + " MB",
+            f"+{GROWTH:.0%} from 200 to 300",
+            held[2] <= held[1] * (1 + GROWTH),
+        ),
+    ]
+    print(f"Chromium on {hardware()}\n\n| what | measured | bar |\n| :--- | ---: | ---: |")
+    for name, value, bar, _ in rows:
+        print(f"| {name} | {value} | {bar} |")
+    sys.exit(not all(held for *_, held in rows))
+
+
+if __name__ == "__main__":
+    main()
