@@ -44,7 +44,8 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     /opt/pip/bin/pip install -c constraints.txt setuptools wheel
 COPY pyproject.toml README.md LICENSE ./
 COPY pixel_edu pixel_edu
-RUN /opt/pip/bin/pip install --no-build-isolation --no-deps --target /opt/app .
+RUN /opt/pip/bin/pip install --no-build-isolation --no-deps --target /opt/app . \
+    && rm -rf /opt/app/pixel_edu/widgets
 
 FROM python
 COPY --from=packages /opt/venv /opt/venv

@@ -7,7 +7,7 @@ Each has a picture of itself for readers without JavaScript, and says in words w
 from __future__ import annotations
 
 from pixel_edu.widgets.base import BY_MODULE, HERE, STYLE, Widget
-from pixel_edu.widgets.denoiser import Denoiser
+from pixel_edu.widgets.denoiser import LiveDenoiser
 from pixel_edu.widgets.field import GuidanceField
 from pixel_edu.widgets.formula import FormulaCell
 from pixel_edu.widgets.lab import SpriteLab
@@ -16,9 +16,9 @@ from pixel_edu.widgets.race import SamplerRace
 
 __all__ = [
     "BY_MODULE",
-    "Denoiser",
     "FormulaCell",
     "GuidanceField",
+    "LiveDenoiser",
     "NoiseExplorer",
     "SamplerRace",
     "SpriteLab",

@@ -8,10 +8,10 @@ from pixel_edu.config import CLASSES
 from pixel_edu.widgets.base import Widget
 
 
-class Denoiser(Widget):
+class LiveDenoiser(Widget):
     """The reference draws: class, seed and settings, and two settings side by side from the same noise.
 
-    >>> Denoiser(label=2, seed=7)
+    >>> LiveDenoiser(label=2, seed=7)
     The model draws a sprite: choose its class, a seed, and how it samples.
     """
 

@@ -9,7 +9,7 @@ from tests.browser.lab import jupyterlab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SOURCE = "from pixel_edu import widgets\n\nshown = widgets.Denoiser(label=2, seed=5)\nshown"
+SOURCE = "from pixel_edu import widgets\n\nshown = widgets.LiveDenoiser(label=2, seed=5)\nshown"
 PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, 16, 16).data]"
 PATIENCE = 120_000
 
