@@ -1,7 +1,7 @@
 // The model draws: choose a class, and a sprite comes out of noise. Two settings can be compared on the same noise.
 
 import { assetsOf } from "./assets.js";
-import { loadDenoiser } from "./network.js";
+import { loadDenoiser, requireWebAssembly } from "./network.js";
 import { snap } from "./palette.js";
 import { download, NUMBERS, paint, SIZE, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
@@ -49,6 +49,7 @@ function side(model, prefix, letter) {
 }
 
 function render({ model, el }) {
+  requireWebAssembly();
   const asset = assetsOf(model), sides = [side(model, "", "A"), side(model, "other_", "B")];
   const said = status(), bar = element("progress", { max: 1, ".hidden": true, "aria-label": "loading the model" });
   const name = () => CLASSES[model.get("label")].replace("_", " ");

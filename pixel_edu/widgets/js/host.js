@@ -53,11 +53,20 @@ async function mount(place) {
   place.dataset.live = "";
 }
 
+/** What cannot be live says why, below its picture. */
+function stayPicture(place, error) {
+  const said = document.createElement("p");
+  said.className = "pixel-status";
+  said.setAttribute("role", "status");
+  said.textContent = `This stays a picture: ${error.message}.`;
+  place.append(said);
+}
+
 const near = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
     near.unobserve(target);
-    mount(target).catch((error) => console.warn("a widget stays a picture:", error));
+    mount(target).catch((error) => stayPicture(target, error));
   }
 }, { rootMargin: "600px" });
 for (const place of document.querySelectorAll(".pixel-widget[data-widget]")) near.observe(place);

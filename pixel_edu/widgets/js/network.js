@@ -5,6 +5,11 @@ import { SCHEDULES } from "./schedules.js";
 
 const SIZE = 16, CHANNELS = 3;
 
+/** Complain where the network cannot run, before anything is loaded. */
+export function requireWebAssembly() {
+  if (!globalThis.WebAssembly) throw new Error("this browser has no WebAssembly, or it is switched off");
+}
+
 /**
  * Load the network once for a page, however many widgets ask.
  *
@@ -23,7 +28,6 @@ export function loadDenoiser(asset, onProgress = () => {}) {
 }
 
 async function load(asset, onProgress) {
-  if (!globalThis.WebAssembly) throw new Error("this browser has no WebAssembly, or it is switched off");
   const names = ["ort.mjs", "ort.wasm.gz", "reference.onnx", "reference.safetensors"];
   const shares = names.map(() => 0), weights = [0.01, 0.47, 0.01, 0.51]; // about their sizes
   const [script, packed, graph, checkpoint] = await Promise.all(names.map((name, i) =>
