@@ -19,6 +19,7 @@ dt {{ border-top: 1px solid #8884; padding-top: .3rem }}
 dd {{ margin: 0 0 .3rem 1rem }}
 select, input, button {{ font: inherit; max-width: 9rem }}
 #sprite {{ width: 128px; height: 128px; image-rendering: pixelated; border: 1px solid #8886; display: block }}
+#sprite:not([src]) {{ visibility: hidden }}
 </style>
 <h1>{title}</h1>
 <p>{summary}</p>

@@ -18,6 +18,7 @@ def test_the_page_draws_a_sprite_and_needs_no_network(chromium):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(address)
         assert page.url == f"{address}/docs"
+        assert page.locator("#sprite").is_hidden()  # no picture yet, and no mark of a broken one
         page.select_option("select", "food")
         page.click("button")
         page.wait_for_function("document.getElementById('says').textContent == 'done'", timeout=PATIENCE)
