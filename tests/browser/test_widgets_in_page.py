@@ -2,9 +2,10 @@
 
 import pytest
 
-from pixel_edu import load_reference
+from pixel_edu import load_reference, widgets
 from pixel_edu.generate import generate
 from pixel_edu.palette import as_sprites
+from tests.browser.moves import MOVES, moves
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +26,7 @@ def opened(chromium, site):
     """Opens the page with its widget live, and gathers what it asks for and complains about."""
     contexts = []
 
-    def open_(page_script=None, live=True, **options):
+    def open_(page_script=None, live=True, name=PAGE, **options):
         context = chromium.new_context(viewport={"width": 1000, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -35,11 +36,11 @@ def opened(chromium, site):
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
         if page_script:
             page.add_init_script(page_script)
-        page.goto(f"{site}{PAGE}.html", wait_until="load")
+        page.goto(f"{site}{name}.html", wait_until="load")
         place = page.locator(".pixel-widget").first
         place.scroll_into_view_if_needed()
         if live:
-            page.wait_for_selector(".pixel-widget[data-live]")
+            page.wait_for_function("'live' in document.querySelector('.pixel-widget').dataset")
         return page, place
 
     yield open_
@@ -172,3 +173,29 @@ def test_without_a_connection_it_says_so_and_tries_again_when_asked(opened):
     page.context.set_offline(False)
     place.get_by_role("button", name="Draw").click()
     wait_for_sprites(page, 1)
+
+
+PLACES = {
+    "chapters/02_noise": ("NoiseExplorer", "FormulaCell"),
+    "chapters/06_guidance": ("GuidanceField",),
+    "chapters/07_ddim": ("SamplerRace",),
+    "chapters/08_palette": ("SpriteLab",),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "widget"), [(name, each) for name, found in PLACES.items() for each in found]
+)
+def test_a_widget_of_a_chapter_is_alive_in_the_book(opened, site, name, widget):
+    page, _ = opened(name=name)
+    module = getattr(widgets, widget).module
+    place = page.locator(f'.pixel-widget[data-widget="{module}"]').first
+    place.scroll_into_view_if_needed()
+    page.wait_for_selector(f'.pixel-widget[data-widget="{module}"][data-live]')
+    assert moves(page, place, widget)
+    assert [url for url in page.asked if not url.startswith((site, "data:", "blob:"))] == []
+    assert page.wrong == []
+
+
+def test_every_widget_stands_somewhere_in_the_book():
+    assert {each for found in PLACES.values() for each in found} == set(MOVES)

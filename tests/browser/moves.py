@@ -1,0 +1,24 @@
+"""For each widget a control to move, which must change what its canvases show: on a page, and in JupyterLab."""
+
+MOVES = {
+    "NoiseExplorer": ("slider", "timestep", "700"),
+    "GuidanceField": ("slider", "guidance", "7"),
+    "SamplerRace": ("slider", "calls", "20"),
+    "SpriteLab": ("slider", "spoil", "0.15"),
+    "FormulaCell": ("textbox", None, "level.signal * x0 + level.noise * eps"),
+}
+SEEN = """place => [...place.querySelectorAll("canvas")].map(c => c.toDataURL()).join()"""
+SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def moves(page, place, name):
+    """Whether a widget's pixels change when its control is moved."""
+    role, label, value = MOVES[name]
+    place.scroll_into_view_if_needed()
+    page.evaluate(SETTLED)
+    before = place.evaluate(SEEN)
+    assert before.count("data:image/png") >= 1
+    control = place.get_by_role(role, **({"name": label} if label else {})).first
+    control.fill(value)
+    page.evaluate(SETTLED)
+    return place.evaluate(SEEN) != before
