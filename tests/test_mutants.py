@@ -79,16 +79,14 @@ MUTANTS = {
     ),
     "an average without buffers": (
         "ema",
-        "mean = ema_update(self.network.state_dict(), network.state_dict(), n, self.decay)\n"
-        "        self.network.load_state_dict(mean)",
-        "mean = ema_update(self.network.state_dict(), dict(network.named_parameters()), n, self.decay)\n"
-        "        self.network.load_state_dict(mean, strict=False)",
+        "ema_update(average, network.state_dict(), n",
+        "ema_update(average, dict(network.named_parameters()), n",
         "ema",
     ),
     "an average of itself": (
         "ema",
-        "self.network.state_dict(), network.state_dict(), n",
-        "self.network.state_dict(), self.network.state_dict(), n",
+        "ema_update(average, network.state_dict(), n",
+        "ema_update(average, average, n",
         "ema",
     ),
     "the label left out of attention": (
