@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -35,6 +36,12 @@ def batches(monkeypatch):
     batches.go.set()
 
 
+def in_its_own_loop(work):
+    """What asynchronous work gives; a browser of other tests may have a loop running in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result(PATIENCE)
+
+
 def draw(batches, orders, **limits):
     """What orders get that come while the only thread is busy with another."""
     tiny = checkpoints.load_reference("tiny")
@@ -51,7 +58,7 @@ def draw(batches, orders, **limits):
         await asyncio.to_thread(place.close)
         return place, drawn
 
-    return asyncio.run(run())
+    return in_its_own_loop(run())
 
 
 def order(seed, **fields):
@@ -100,7 +107,7 @@ def test_who_went_away_is_not_drawn_and_the_others_are(batches):
         await asyncio.to_thread(place.close)
         return place.pending
 
-    assert asyncio.run(run()) == 0
+    assert in_its_own_loop(run()) == 0
     assert batches == [[999], [2]]
 
 
@@ -124,6 +131,6 @@ def test_an_error_in_a_loop_reaches_all_who_share_it_and_the_next_order_is_drawn
         await asyncio.to_thread(place.close)
         return answers, after
 
-    (first, *both), after = asyncio.run(run())
+    (first, *both), after = in_its_own_loop(run())
     assert all(isinstance(each, ArithmeticError) for each in both)
     assert first.shape == after.shape == (1, 16, 16, 3)
