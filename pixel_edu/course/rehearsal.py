@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,21 +90,25 @@ def rehearse(
     """
     spawn = multiprocessing.get_context("spawn")
     cells = spawn.SimpleQueue()
-    with _own_surroundings(jobs) as scratch, spawn.Pool(jobs, _report_to, (cells,)) as pool:
+    with _own_surroundings(jobs) as scratch:
         for folder in {path.parent for path in paths if path.parent.name == "solutions"}:
             shutil.copytree(folder, scratch / folder.name)
         tasks = [_Task(path, scratch, profile, out.absolute(), references or {}) for path in paths]
-        outcomes, left = pool.imap_unordered(_run, tasks), len(tasks)
-        while left:
-            try:
-                outcome = outcomes.next(timeout=0.2)
-            except multiprocessing.TimeoutError:
-                outcome = None
-            while not cells.empty():
-                on_cell(*cells.get())
-            if outcome:
-                left -= 1
-                yield outcome
+        pool = ProcessPoolExecutor(jobs, spawn, _report_to, (cells,))
+        try:
+            waiting = {pool.submit(_run, task) for task in tasks}
+            while waiting:
+                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                while not cells.empty():
+                    on_cell(*cells.get())
+                for each in finished:
+                    yield each.result()
+        finally:
+            for (
+                worker
+            ) in multiprocessing.active_children():  # in the middle of a cell it would not end if asked to
+                worker.kill()
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
