@@ -4,6 +4,7 @@ import torch
 from torch.testing import assert_close
 
 from pixel_edu import samplers
+from pixel_edu.checkpoints import load_reference
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import clean
 from pixel_edu.generate import SampleConfig, generate, stream
@@ -104,3 +105,17 @@ def test_a_precise_answer_is_the_usual_one_with_more_digits(prediction):
 def test_what_cannot_be_drawn_is_refused(labels, seeds, config, says):
     with pytest.raises(ValueError, match=says):
         generate(DENOISER, labels, seeds, config)
+
+
+@pytest.mark.parametrize(
+    ("device", "batches"),
+    [("cpu", [0, 64]), pytest.param("cuda", [0], marks=pytest.mark.gpu)],
+)
+def test_a_batch_is_as_large_as_keeps_the_device_busy(device, batches):
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    seen = []
+    config = SampleConfig(num_steps=1, guidance_scale=1.0)
+    model = load_reference("tiny", device)
+    generate(model, [0] * 65, range(65), config, device, track=lambda starts: seen.extend(starts) or starts)
+    assert seen == batches

@@ -2,7 +2,7 @@
 
 import { loadDenoiser } from "../../pixel_edu/widgets/js/network.js";
 import { snap } from "../../pixel_edu/widgets/js/palette.js";
-import { toBytes } from "../../pixel_edu/widgets/js/pixels.js";
+import { CLASSES, toBytes } from "../../pixel_edu/widgets/js/pixels.js";
 import { Generator } from "../../pixel_edu/widgets/js/random.js";
 import { stream } from "../../pixel_edu/widgets/js/sampling.js";
 import { SCHEDULES } from "../../pixel_edu/widgets/js/schedules.js";
@@ -29,4 +29,4 @@ const levels = Object.fromEntries(
     }];
   }),
 );
-console.log(JSON.stringify({ sprites, snapped, noise, levels }));
+console.log(JSON.stringify({ classes: CLASSES, sprites, snapped, noise, levels }));

@@ -11,6 +11,7 @@ import torch
 from torch.testing import assert_close
 
 from pixel_edu import guidance, load_reference, palette, schedules
+from pixel_edu.config import CLASSES
 from pixel_edu.generate import DEFAULT, generate, stream
 from pixel_edu.widgets import assets
 
@@ -59,6 +60,10 @@ def test_a_finished_sprite_has_the_same_colours(page, i):
     ours = palette.as_sprites(generate(model, labels, seeds, config), model.palette)
     theirs = np.array(page["snapped"][i], np.uint8).reshape(-1, 16, 16, 4)[..., :3]
     assert (theirs != ours).any(axis=-1).mean() < 0.002  # a pixel may lie between two colours to the last bit
+
+
+def test_the_classes_have_the_same_names_in_the_same_order(page):
+    assert tuple(page["classes"]) == CLASSES
 
 
 @pytest.mark.parametrize("i", range(len(SEEDS)))

@@ -1,6 +1,6 @@
 // Curves on a canvas: sharp on every screen, in the page's own colours, drawn again when the size or the theme changes.
 
-import { element } from "./ui.js";
+import { element, repaint } from "./ui.js";
 
 const LEFT = 36, RIGHT = 14, TOP = 26, BOTTOM = 22;
 
@@ -97,15 +97,7 @@ export function curvePlot({ title, x, y, legend = false, onpick }) {
     canvas.addEventListener("pointerdown", pick);
     canvas.addEventListener("pointermove", pick);
   }
-  const sizes = new ResizeObserver(draw), themes = new MutationObserver(() => requestAnimationFrame(draw));
-  sizes.observe(canvas);
-  for (const place of [document.documentElement, document.body]) {
-    themes.observe(place, { attributeFilter: ["data-theme", "data-jp-theme-light"] });
-  }
-  const stop = () => {
-    sizes.disconnect();
-    themes.disconnect();
-  };
+  const stop = repaint(canvas, draw);
   const show = (shown, place, alt) => {
     [curves, at] = [shown, place];
     canvas.setAttribute("aria-label", alt);

@@ -3,7 +3,7 @@
 import { assetsOf } from "./assets.js";
 import { loadDenoiser, requireWebAssembly } from "./network.js";
 import { snap } from "./palette.js";
-import { download, NUMBERS, paint, SIZE, toBytes } from "./pixels.js";
+import { CLASSES, download, NUMBERS, paint, SIZE, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { stream } from "./sampling.js";
 import {
@@ -21,7 +21,6 @@ import {
   whenever,
 } from "./ui.js";
 
-const CLASSES = ["characters", "creatures", "food", "items", "side_view"];
 const SAMPLERS = { dpmpp_2m: "DPM-Solver++", ddim: "DDIM", ddpm: "DDPM" };
 const SETTINGS = ["sampler", "num_steps", "guidance_scale"];
 

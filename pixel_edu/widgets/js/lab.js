@@ -3,11 +3,10 @@
 import { colorsOf, shareEqual, toHex } from "./colors.js";
 import { addNoise } from "./diffusion.js";
 import { fromWords, snap } from "./palette.js";
-import { download, fromBytes, NUMBERS, paint, SIZE, tilesOf, toBytes } from "./pixels.js";
+import { CLASSES, download, fromBytes, NUMBERS, paint, SIZE, tilesOf, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { button, canvas, choice, element, follow, seed, slider, status, whenever } from "./ui.js";
 
-const CLASSES = ["characters", "creatures", "food", "items", "side_view"];
 const WAYS = { none: "leave it alone", nearest: "nearest colours", snap: "snap" };
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 

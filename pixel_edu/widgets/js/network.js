@@ -1,9 +1,10 @@
 // The reference network, computed by onnxruntime-web (WebAssembly, one thread) from the checkpoint that the package ships.
 
 import { fromWords } from "./palette.js";
+import { SIZE } from "./pixels.js";
 import { SCHEDULES } from "./schedules.js";
 
-const SIZE = 16, CHANNELS = 3;
+const CHANNELS = 3;
 
 /** Complain where the network cannot run, before anything is loaded. */
 export function requireWebAssembly() {

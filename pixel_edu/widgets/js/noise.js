@@ -2,12 +2,11 @@
 
 import { curvePlot } from "./curves.js";
 import { addNoise } from "./diffusion.js";
-import { fromBytes, NUMBERS, paint, SIZE, tilesOf, toBytes } from "./pixels.js";
+import { CLASSES, fromBytes, NUMBERS, paint, SIZE, tilesOf, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { SCHEDULES } from "./schedules.js";
 import { canvas, choice, element, put, seed, slider, status, whenever } from "./ui.js";
 
-const CLASSES = ["characters", "creatures", "food", "items", "side_view"];
 const DASHES = { linear: [], cosine: [7, 4], sigmoid: [8, 3, 2, 3] };
 const ABOUT = Object.entries(SCHEDULES).map(([name, make]) => {
   const schedule = make(), lambda = schedule.alphaBar.map((_, t) => schedule.level(t).halfLogSnr);

@@ -1,7 +1,7 @@
 // A square of the plane to draw on: sharp on every screen, and in the page's own colours, light or dark.
 
 import { BLOBS, spreadAt } from "./mixture.js";
-import { canvas } from "./ui.js";
+import { canvas, repaint } from "./ui.js";
 
 /** The course's blue, vermilion and green, as pixel_edu/figures.py. */
 export const COLORS = ["#2b7fce", "#d9590b", "#0d9468"];
@@ -22,17 +22,7 @@ export function plane(reach, draw) {
     picture.width = picture.height = Math.round(width * (globalThis.devicePixelRatio || 1));
     draw(new Pen(picture, width, reach));
   };
-  const resized = new ResizeObserver(redraw), dressed = new MutationObserver(redraw);
-  resized.observe(picture);
-  for (const place of [document.documentElement, document.body]) { // the book's theme, and JupyterLab's
-    dressed.observe(place, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-name"] });
-  }
-  addEventListener("resize", redraw); // zoom
-  const stop = () => {
-    resized.disconnect();
-    dressed.disconnect();
-    removeEventListener("resize", redraw);
-  };
+  const stop = repaint(picture, redraw);
   return { picture, redraw, stop };
 }
 

@@ -122,6 +122,22 @@ export function whenever(model, traits, changed) {
   }
 }
 
+/** Paint a canvas again when its size, the zoom or the page's theme changes; gives a function that ends this. */
+export function repaint(canvas, paint) {
+  const later = () => requestAnimationFrame(paint);
+  const sizes = new ResizeObserver(paint), themes = new MutationObserver(later);
+  sizes.observe(canvas);
+  for (const place of [document.documentElement, document.body]) { // the book's theme, and JupyterLab's
+    themes.observe(place, { attributeFilter: ["data-theme", "data-jp-theme-name", "data-jp-theme-light"] });
+  }
+  addEventListener("resize", paint); // zoom
+  return () => {
+    sizes.disconnect();
+    themes.disconnect();
+    removeEventListener("resize", paint);
+  };
+}
+
 /** Whether the reader asked for less motion: then show the end at once, not the way there. */
 export function calm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
