@@ -27,8 +27,8 @@ from torch import Tensor, nn
 
 from pixel_edu import evaluation, palette, report, sprites
 from pixel_edu.config import hardware
+from pixel_edu.files import replacing
 from pixel_edu.generate import generate
-from pixel_edu.images import replacing
 from pixel_edu.training import RECIPES, TrainState, train
 from pixel_edu.unet import ContextUNet
 

@@ -26,8 +26,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-from pixel_edu.course.exercises import SOLUTION, grade_id
-from pixel_edu.course.grading import assignment
+from pixel_edu.grading import assignment
+from pixel_edu.notebooks.handouts import SOLUTION, grade_id
 
 NUMPY = {
     "mean": (

@@ -20,8 +20,8 @@ from rich.progress import track
 from pixel_edu import evaluation, palette, sprites
 from pixel_edu.config import hardware
 from pixel_edu.evaluation import bootstrap, nearest_sprites
+from pixel_edu.files import replacing
 from pixel_edu.generate import SampleConfig, generate
-from pixel_edu.images import replacing
 from pixel_edu.training import RECIPES, train
 
 RECIPE = replace(RECIPES["tiny"], steps=8_000)

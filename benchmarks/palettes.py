@@ -17,9 +17,10 @@ from rich.progress import track
 from pixel_edu import checkpoints, evaluation, palette, report
 from pixel_edu.config import hardware
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.files import replacing
 from pixel_edu.generate import SampleConfig, generate
 from pixel_edu.guidance import guided
-from pixel_edu.images import replacing, to_uint8
+from pixel_edu.images import to_uint8
 from pixel_edu.samplers import SpriteNoise, dpmpp_2m_sample
 
 SHOWN = ("colors", "flat", "palette_distance", "closed", "label_accuracy", "fid")

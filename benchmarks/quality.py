@@ -25,9 +25,10 @@ from torch import Tensor
 from pixel_edu import checkpoints, evaluation, palette, report, samplers, sprites
 from pixel_edu.config import hardware
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.files import replacing
 from pixel_edu.generate import DEFAULT, SampleConfig, stream
 from pixel_edu.guidance import guide
-from pixel_edu.images import replacing, to_uint8
+from pixel_edu.images import to_uint8
 from pixel_edu.samplers import SpriteNoise
 from pixel_edu.serving import onnx
 

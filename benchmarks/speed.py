@@ -22,9 +22,10 @@ from torch import Tensor
 from pixel_edu import checkpoints, samplers, schedules, sprites
 from pixel_edu.config import hardware
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.files import replacing
 from pixel_edu.generate import SampleConfig, stream
 from pixel_edu.guidance import guide
-from pixel_edu.images import replacing, to_tensor
+from pixel_edu.images import to_tensor
 from pixel_edu.samplers import SpriteNoise
 from pixel_edu.serving import onnx
 from pixel_edu.training import TrainConfig, train

@@ -30,7 +30,7 @@ from PIL import Image
 from pixel_edu import sprites
 from pixel_edu.cli.train import hardware
 from pixel_edu.data import load, write_kaggle
-from pixel_edu.images import replacing
+from pixel_edu.files import replacing
 
 IMAGES = ("api", "train", "mlflow")
 MEASURED = ROOT / "book" / "measured" / "images.json"

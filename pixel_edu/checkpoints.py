@@ -19,8 +19,8 @@ from torch import Tensor
 
 from pixel_edu.config import UserError
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.files import replacing
 from pixel_edu.guidance import Model
-from pixel_edu.images import replacing
 from pixel_edu.palette import from_words
 from pixel_edu.training import TrainConfig, TrainState
 from pixel_edu.unet import ContextUNet, UNetConfig

@@ -23,7 +23,8 @@ from torch.nn import functional as F
 
 from pixel_edu import sprites
 from pixel_edu.config import CLASSES, UserError
-from pixel_edu.images import replacing, to_tensor
+from pixel_edu.files import replacing
+from pixel_edu.images import to_tensor
 
 SHIPPED = Path(__file__).with_suffix(".safetensors")
 KEY = "pixel_edu.classifier"

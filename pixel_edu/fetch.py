@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixel_edu.data import DataError
 from pixel_edu.data.core import IMAGES, LABELS
-from pixel_edu.data.writing import replacing_folder
+from pixel_edu.files import replacing_folder
 
 DATASET = "ebrahimelgazar/pixel-art"
 MIRROR, REVISION = "ashis-palai/sprites_image_dataset", "a24918819843abc0d1bee75a239024415081a87d"
@@ -38,7 +38,7 @@ def fetch(out: str | Path | None = None) -> Path:
     verify(folder / IMAGES, BLOB)
     if out is None:
         return folder
-    with replacing_folder(Path(out), force=False) as new:
+    with replacing_folder(Path(out)) as new:
         shutil.copytree(folder, new, dirs_exist_ok=True)
     return Path(out)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # torch takes seconds to import, and the data commands do not need it
-    from collections.abc import Iterator
+from pixel_edu.files import replacing
 
+if TYPE_CHECKING:  # torch takes seconds to import, and the data commands do not need it
     import torch
 
 WHITE = 255
@@ -135,22 +133,6 @@ def indexed_png_bytes(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-@contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Write a file whole or not at all: gives a temporary name beside it, renamed when the block succeeds."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.filename is not None and Path(os.fsdecode(error.filename)) == temporary:
-            error.filename = str(path)  # the name that was asked for
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_png(path: str | os.PathLike, image: np.ndarray, indexed: bool = False) -> None:

@@ -63,7 +63,7 @@ def book(tmp_path_factory) -> Path:
 
 def pytest_collection_modifyitems(items) -> None:
     """A cell of a notebook is compared with what is stored as exactly as its tag declares, and not at all without."""
-    from pixel_edu.course import outputs
+    from pixel_edu.notebooks import outputs
 
     for item in items:
         if type(item).__name__ == "IPyNbCell":
@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(items) -> None:
 
 def _as_declared(item, kind, new, stored) -> bool:
     """What nbval asks of a cell: whether its outputs are as they were."""
-    from pixel_edu.course import outputs
+    from pixel_edu.notebooks import outputs
 
     found = outputs.difference(kind, stored, new)
     item.comparison_traceback = [f"declared {kind}, but {found}; if that is right: make notebooks"]

@@ -15,8 +15,10 @@ import pytest
 import torch
 import yaml
 
+from pixel_edu import notebooks
 from pixel_edu.config import UserError, pick_device
-from pixel_edu.course import artwork, notebooks, outputs
+from pixel_edu.making import artwork
+from pixel_edu.notebooks import outputs
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from pixel_edu import notebooks
 from pixel_edu.config import UserError
-from pixel_edu.course import capstone, notebooks
+from pixel_edu.course import capstone
 from pixel_edu.course.using import PARTS
 
 ROOT = Path(__file__).parents[1]

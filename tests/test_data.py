@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixel_edu import data, sprites
+from pixel_edu import config, data, sprites
 from pixel_edu.config import CLASSES
 from pixel_edu.data.core import IMAGES, JPEGS, LABELS, TABLE
 from pixel_edu.images import mirror_keys
@@ -464,5 +464,5 @@ def test_a_disk_that_fills_half_way_leaves_the_old_folder_and_nothing_else(kaggl
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path, drawn):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(data.DataError, match="cannot be written"):
+    with pytest.raises(config.UserError, match="cannot be written"):
         data.write_kaggle(tmp_path / "file" / "set", drawn.images, drawn.labels)

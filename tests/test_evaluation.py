@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pixel_edu import evaluation, sprites
+from pixel_edu import distances, evaluation, sprites
 from pixel_edu.evaluation import MEASURES, Score
 
 WHITE, INK, RED = [255, 255, 255], [23, 19, 31], [210, 59, 63]
@@ -60,10 +60,10 @@ def test_the_kernel_distance_is_nothing_for_the_same_cloud_and_something_for_ano
 def test_density_and_coverage_of_points_on_a_line(monkeypatch):
     monkeypatch.setattr(evaluation, "NEIGHBOURS", 1)
     real = np.array([[0.0], [1], [10], [12]], np.float32)  # balls: -1..1, 0..2, 8..12, 10..14
-    inside = evaluation._inside(np.array([[0.5], [11], [20], [1.5]], np.float32), real)
+    inside = distances.inside(np.array([[0.5], [11], [20], [1.5]], np.float32), real)
     assert inside.per_image.tolist() == [2, 2, 0, 1]
     assert inside.reached.tolist() == [True, True, True, True]
-    assert evaluation._inside(np.full((4, 1), 0.5, np.float32), real).reached.tolist() == [1, 1, 0, 0]
+    assert distances.inside(np.full((4, 1), 0.5, np.float32), real).reached.tolist() == [1, 1, 0, 0]
 
 
 def test_the_nearest_sprite_is_that_of_a_plain_search_with_mirrors():

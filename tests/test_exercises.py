@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pixel_edu.course import calling, check, checking, exercises, notebooks, require
+from pixel_edu import notebooks
+from pixel_edu.course import calling, check, checking, require
+from pixel_edu.notebooks import handouts
 
 ROOT = Path(__file__).parents[1]
 
@@ -149,7 +151,7 @@ def test_each_exercise_has_five_wrong_answers_with_messages_of_their_own(id):
 
 
 def test_every_exercise_of_the_notebooks_has_a_check_and_a_bank_and_no_other():
-    of_notebooks = [each.id for name in CHAPTERS for each in exercises.exercises_of(source(name), name)]
+    of_notebooks = [each.id for name in CHAPTERS for each in handouts.exercises_of(source(name), name)]
     assert of_notebooks == [each.id for each in checking.all_exercises()] == IDS
     assert all(bank(id).WRONG.keys() == bank(id).RIGHT.keys() for id in IDS)
 

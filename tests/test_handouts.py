@@ -12,9 +12,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from typer.testing import CliRunner
 
+from pixel_edu import notebooks
 from pixel_edu.cli import app
 from pixel_edu.config import UserError
-from pixel_edu.course import exercises, notebooks, repository, use
+from pixel_edu.course import repository, use
+from pixel_edu.notebooks import handouts
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("[0-9][0-9]_*.ipynb"))
@@ -48,9 +50,9 @@ def code_of(notebook):
 def solution_lines(name):
     """Lines that only a solution has."""
     notebook = source(name)
-    solved = "\n".join(hit[2] for cell in notebook.cells for hit in exercises.SOLUTION.finditer(cell.source))
+    solved = "\n".join(hit[2] for cell in notebook.cells for hit in handouts.SOLUTION.finditer(cell.source))
     shown = "\n".join(
-        exercises.SOLUTION.sub("", cell.source)
+        handouts.SOLUTION.sub("", cell.source)
         for cell in notebook.cells
         if "solution-only" not in cell.metadata.get("tags", [])
     )
@@ -59,7 +61,7 @@ def solution_lines(name):
 
 
 def test_the_hand_outs_are_those_of_the_solutions():
-    states = dict(exercises.build(ROOT / "solutions", ROOT / "exercises", repository(), check=True))
+    states = dict(handouts.build(ROOT / "solutions", ROOT / "exercises", repository(), check=True))
     assert set(states.values()) == {"unchanged"}
     assert [path.stem for path in states] == NAMES
     assert {path.stem for path in (ROOT / "exercises").glob("*.ipynb")} == set(NAMES)
@@ -83,13 +85,13 @@ def test_a_hand_out_carries_what_nbgrader_needs(name):
     cells = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
     ids = [cell.metadata.nbgrader.grade_id for cell in cells]
     assert len(set(ids)) == len(ids)
-    assert ids == [exercises.grade_id(c) for c in given_cells(name)]
+    assert ids == [handouts.grade_id(c) for c in given_cells(name)]
     for cell in cells:
         facts = cell.metadata.nbgrader
         assert set(facts) <= KEYS
         assert facts.schema_version == 3
         assert ("points" in facts) == facts.grade
-        assert facts.checksum == exercises.checksum(cell)
+        assert facts.checksum == handouts.checksum(cell)
         assert facts.cell_type == cell.cell_type
 
 
@@ -98,7 +100,7 @@ def given_cells(name):
     return [
         c
         for c in source(name).cells
-        if exercises.grade_id(c) and "solution-only" not in c.metadata.get("tags", [])
+        if handouts.grade_id(c) and "solution-only" not in c.metadata.get("tags", [])
     ]
 
 
@@ -128,7 +130,7 @@ def test_every_solution_passes_its_hidden_tests_and_draws_what_it_promises(name)
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_each_exercise_says_what_a_reader_wants_to_know(name):
-    found = exercises.exercises_of(source(name), name)
+    found = handouts.exercises_of(source(name), name)
     assert 4 <= len(found) <= 7
     assert sum("planted bug" in each.title for each in found) == 1
     for each in found:
@@ -143,7 +145,7 @@ def test_the_book_shows_every_exercise_and_no_hidden_test(book):
     for name in CHAPTERS:
         page = (book / "chapters" / f"{name}.html").read_text(encoding="utf-8")
         solved = (book / "book" / "solutions" / f"{name}.html").read_text(encoding="utf-8")
-        for each in exercises.exercises_of(source(name), name):
+        for each in handouts.exercises_of(source(name), name):
             assert f'id="{each.id}"' in page
             assert f'id="solution-{each.id}"' in solved
     files = [path for path in book.rglob("*") if path.suffix in (".html", ".ipynb", ".md", ".txt", ".js")]
@@ -250,23 +252,23 @@ def test_answers_are_never_written_over_by_chance(course):
 
 
 def build_it(course):
-    list(exercises.build(course / "solutions", course / "exercises", ""))
+    list(handouts.build(course / "solutions", course / "exercises", ""))
 
 
 def test_a_source_that_is_not_as_it_must_be_is_named(course):
     notebook = toy(answer="return 1")
     with pytest.raises(UserError, match="ex-99-1: there are no solution markers"):
-        exercises.hand_out(notebook, "99_toy")
+        handouts.hand_out(notebook, "99_toy")
     notebook = toy()
     del notebook.cells[-1]
     with pytest.raises(UserError, match="ex-99-1 has no cell ex-99-1-marks"):
-        exercises.hand_out(notebook, "99_toy")
+        handouts.hand_out(notebook, "99_toy")
     notebook = toy()
     notebook.cells[1].source = "no heading"
     with pytest.raises(UserError, match="begin with `### ex-99-1"):
-        exercises.hand_out(notebook, "99_toy")
+        handouts.hand_out(notebook, "99_toy")
     with pytest.raises(UserError, match="no solution notebook here"):
-        list(exercises.build(course / "nowhere", course, ""))
+        list(handouts.build(course / "nowhere", course, ""))
 
 
 def test_json_stays_json(course):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from pixel_edu import images
+from pixel_edu import files, images
 
 IMAGE = arrays(np.uint8, (3, 16, 16, 3))
 
@@ -86,7 +86,7 @@ def test_a_png_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a.png"
     images.write_png(path, image)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(path.read_bytes()))), image)
-    with pytest.raises(RuntimeError), images.replacing(path) as temporary:
+    with pytest.raises(RuntimeError), files.replacing(path) as temporary:
         temporary.write_bytes(b"half")
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]

@@ -1,6 +1,8 @@
 """The picture of the rooms, asserted from the imports: they point down, never up or sideways."""
 
 import ast
+import graphlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,23 +17,37 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PACKAGE = "pixel_edu"
 
+PICTURE = re.search(r"```text\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)[
+    1
+]
+
+
+def rooms_of(line: str) -> set[str]:
+    """The rooms that a line of the picture names: words with two spaces between them, up to a wider gap."""
+    return set(re.split(r" {3,}", line.strip())[0].split())
+
+
+ABOVE, BELOW = PICTURE.split("--", 1)
 LAYERS = {
-    9: {"cli"},
-    8: {"widgets"},
-    7: {"course"},
-    6: {"fetch", "serving", "tracking"},
-    5: {"report"},
-    4: {"checkpoints", "evaluation"},
-    3: {"training", "generate", "palette"},
-    2: {"audit", "classifier", "denoiser", "guidance", "oracle", "samplers"},
-    1: {"sprites", "data", "diffusion", "ema", "figures", "unet"},
-    0: {"config", "schedules", "images"},
+    int(number): rooms_of(rest) for number, rest in re.findall(r"^ *(\d+)  (.*)$", PICTURE, re.MULTILINE)
 }
+"""By number, from the picture in CONTRIBUTING.md."""
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms} | {"": -1}
 """The package itself, "", lies below all of its rooms."""
-OUTSIDE_WORLD = {6, 7, 8}
-"""The only layers that may import a package that not everybody has."""
-WITHOUT_TORCH = ("cli", "course", "audit", "data", "sprites", "images", "config", "figures")
+OUTSIDE_WORLD = {int(number) for number in re.findall(r"^ *(\d+)  ", ABOVE, re.MULTILINE)} - {max(LAYERS)}
+"""The only layers that may import a package that not everybody has; commands leave that to the library."""
+WITHOUT_TORCH = (
+    "cli",
+    "course",
+    "notebooks",
+    "grading",
+    "audit",
+    "data",
+    "sprites",
+    "images",
+    "config",
+    "figures",
+)
 """Rooms whose users never wait for torch."""
 
 
@@ -87,7 +103,7 @@ def wrong_way(imports: list[Import]) -> list[str]:
 
 
 def too_heavy(imports: list[Import]) -> list[str]:
-    """Imports of third-party packages, other than the core dependencies, from below layer 5."""
+    """Imports of third-party packages, other than the core dependencies, from where only they may be imported."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     core = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
     distributions = packages_distributions()
@@ -105,8 +121,42 @@ def test_imports_point_down():
     assert wrong_way(all_imports()) == []
 
 
-def test_packages_that_not_everybody_has_are_imported_in_layers_5_and_6_only():
+def test_packages_that_not_everybody_has_are_imported_above_the_line_only():
     assert too_heavy(all_imports()) == []
+
+
+def module_graph() -> dict[str, set[str]]:
+    """Every module, and the modules of the package that it imports, inside functions too."""
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in (ROOT / PACKAGE).rglob("*.py")
+    }
+    graph: dict[str, set[str]] = {module: set() for module in modules}
+    for i in all_imports():
+        module = i.where.partition(":")[0]
+        target = i.target if i.target in modules else i.target.rpartition(".")[0]
+        if target in modules and target != module:
+            graph[module].add(target)
+    return graph
+
+
+def test_no_two_modules_import_each_other_in_a_circle():
+    graphlib.TopologicalSorter(module_graph()).prepare()  # raises CycleError, which names the circle
+
+
+def test_a_circle_would_be_found():
+    graph = module_graph()
+    graph["pixel_edu.config"].add("pixel_edu.cli")
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("room", ["pixel_edu.grading.sandbox", "pixel_edu.grading.rpc"])
+def test_these_rooms_stand_on_their_own(room):
+    targets = {t for module, ts in module_graph().items() if module.startswith(room) for t in ts}
+    assert {t for t in targets if t.startswith("pixel_edu.grading") and not t.startswith(room)} <= {
+        "pixel_edu.grading"  # the package itself, which holds nothing
+    }
 
 
 def test_every_room_has_its_layer_and_every_layer_its_rooms():
@@ -118,8 +168,8 @@ def test_every_room_has_its_layer_and_every_layer_its_rooms():
     ("source", "module"),
     [
         ("from pixel_edu import audit", "pixel_edu.data.core"),
-        ("import pixel_edu.cli.data", "pixel_edu.course.notebooks"),
-        ("def f():\n    from pixel_edu.sprites.palette import ramp", "pixel_edu.figures"),
+        ("import pixel_edu.cli.data", "pixel_edu.course.checking"),
+        ("def f():\n    from pixel_edu.sprites.palette import ramp", "pixel_edu.unet"),
         ("from ..figures import svg", "pixel_edu.data.core"),
         ("from . import images", "pixel_edu.config"),
         ("from pixel_edu import config", "pixel_edu"),
@@ -138,10 +188,10 @@ def test_an_import_down_or_within_a_room_is_fine():
     assert wrong_way(imports_of("from pixel_edu import data, config", "pixel_edu.audit")) == []
 
 
-def test_a_heavy_import_below_layer_5_is_found():
+def test_a_heavy_import_below_the_line_is_found():
     source = "def f():\n    import mlflow"
     assert len(too_heavy(imports_of(source, "pixel_edu.diffusion"))) == 1
-    assert too_heavy(imports_of(source, "pixel_edu.course.notebooks")) == []
+    assert too_heavy(imports_of(source, "pixel_edu.notebooks")) == []
 
 
 @pytest.mark.parametrize("room", WITHOUT_TORCH)

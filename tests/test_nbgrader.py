@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pixel_edu.course import exercises, notebooks
+from pixel_edu import notebooks
+from pixel_edu.notebooks import handouts
 
 ROOT = Path(__file__).parents[1]
 NBGRADER = "nbgrader==0.9.6"
@@ -69,12 +70,10 @@ def solved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("solved")
     for name in NAMES:
         given = notebooks.read(ROOT / "exercises" / f"{name}.ipynb")
-        source = {
-            exercises.grade_id(c): c for c in notebooks.read(ROOT / "solutions" / f"{name}.ipynb").cells
-        }
+        source = {handouts.grade_id(c): c for c in notebooks.read(ROOT / "solutions" / f"{name}.ipynb").cells}
         for cell in given.cells:
-            if exercises.ID.fullmatch(exercises.grade_id(cell)):
-                cell.source = source[exercises.grade_id(cell)].source
+            if handouts.ID.fullmatch(handouts.grade_id(cell)):
+                cell.source = source[handouts.grade_id(cell)].source
         notebooks.write(given, folder / f"{name}.ipynb")
     return folder
 
@@ -84,7 +83,7 @@ def test_nbgrader_validates_solutions_and_refuses_untouched_exercises(nbgrader, 
     assert "Success" in nbgrader("validate", solved / f"{name}.ipynb")
     said = nbgrader("validate", ROOT / "exercises" / f"{name}.ipynb")
     assert "Success" not in said
-    count = len(exercises.exercises_of(notebooks.read(ROOT / "solutions" / f"{name}.ipynb")))
+    count = len(handouts.exercises_of(notebooks.read(ROOT / "solutions" / f"{name}.ipynb")))
     assert f"FAILED ON {count} CELL(S)" in said
 
 
@@ -99,7 +98,7 @@ def test_nbgrader_makes_the_same_hand_outs_and_gives_full_marks_or_none(nbgrader
     said, points = nbgrader("generate_assignment", "course"), 0
     for name in NAMES:
         theirs = notebooks.read(nbgrader.course / "release" / "course" / f"{name}.ipynb")
-        ours = exercises.hand_out(notebooks.read(ROOT / "solutions" / f"{name}.ipynb"), "x")
+        ours = handouts.hand_out(notebooks.read(ROOT / "solutions" / f"{name}.ipynb"), "x")
         assert known(ours) == known(theirs), said
         points += sum(
             c.metadata.nbgrader.points for c in ours.cells if c.metadata.get("nbgrader", {}).get("grade")
@@ -114,10 +113,10 @@ def test_nbgrader_makes_the_same_hand_outs_and_gives_full_marks_or_none(nbgrader
 
 def known(notebook):
     """What nbgrader knows of each cell of a hand-out, but for the answers, whose stubs say other words."""
-    cells = [c for c in notebook.cells if exercises.grade_id(c) and not c.metadata.get("tags")]
+    cells = [c for c in notebook.cells if handouts.grade_id(c) and not c.metadata.get("tags")]
     return [
         (
-            exercises.grade_id(cell),
+            handouts.grade_id(cell),
             dict(cell.metadata.nbgrader),
             cell.metadata.get("editable"),
             cell.metadata.get("deletable"),

@@ -7,8 +7,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from typer.testing import CliRunner
 
+from pixel_edu import notebooks
 from pixel_edu.cli.course import app
-from pixel_edu.course import notebooks, outputs
+from pixel_edu.notebooks import outputs
 
 LESSON = [
     ("parameters", "profile = 'cpu'\nsteps: int = 3"),

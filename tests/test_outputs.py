@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from pixel_edu import figures
-from pixel_edu.course import notebooks, outputs
-from pixel_edu.course.outputs import KINDS, difference, text_difference
+from pixel_edu import figures, notebooks
+from pixel_edu.notebooks import outputs
+from pixel_edu.notebooks.outputs import KINDS, difference, text_difference
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))

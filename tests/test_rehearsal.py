@@ -13,9 +13,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from typer.testing import CliRunner
 
+from pixel_edu import notebooks
 from pixel_edu.cli.course import app
 from pixel_edu.config import UserError
-from pixel_edu.course import notebooks, rehearsal, status
+from pixel_edu.making import rehearsal, status
 
 ROOT = Path(__file__).parents[1]
 

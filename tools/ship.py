@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from pixel_edu.images import replacing
+from pixel_edu.files import replacing
 
 WEIGHTS = Path(__file__).parents[1] / "pixel_edu" / "weights"
 MEAN_OF = 100

@@ -15,7 +15,8 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from pixel_edu.course import exercises, notebooks, outputs
+from pixel_edu import notebooks
+from pixel_edu.notebooks import handouts, outputs
 
 ELSEWHERE = ("thebe", "unpkg.com", "cdn.jsdelivr.net", "cdnjs.cloudflare.com")
 
@@ -80,11 +81,9 @@ class FromSolutions(SphinxDirective):
         self.env.note_dependency(str(path))
         notebook = notebooks.read(path)
         if self.name == "chapter-exercises":
-            text = exercises.chapter_page(
-                notebook, name, repository(root), os.environ.get("SOLUTIONS") != "0"
-            )
+            text = handouts.chapter_page(notebook, name, repository(root), os.environ.get("SOLUTIONS") != "0")
         else:
-            text = exercises.solutions_page(notebook, name)
+            text = handouts.solutions_page(notebook, name)
         inside = nodes.container()
         self.state.nested_parse(StringList(text.splitlines(), source=str(path)), 0, inside)
         return inside.children

@@ -18,8 +18,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from pixel_edu import widgets
-from pixel_edu.course import notebooks
+from pixel_edu import notebooks, widgets
 from pixel_edu.course.checking import find
 from pixel_edu.widgets import assets
 from pixel_edu.widgets.formula import STARTS, FormulaCell

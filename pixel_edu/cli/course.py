@@ -44,7 +44,7 @@ def notebooks(
         raise typer.BadParameter("a profile of your own goes to a folder of your own: add --out FOLDER")
     if check and out:
         raise typer.BadParameter("--check compares and writes nothing: leave out --out")
-    from pixel_edu.course import notebooks as course
+    from pixel_edu import notebooks as course
 
     chosen = _choose(names or [], folder)
     stale = [path for path in chosen if not _run_one(course, path, profile, out, check)]
@@ -127,7 +127,7 @@ def run_all(
 
     from pixel_edu import config
     from pixel_edu.cli.train import hardware
-    from pixel_edu.course import rehearsal, status
+    from pixel_edu.making import rehearsal, status
 
     began = time.perf_counter()
     if profile is Profile.gpu and (jobs or 1) > 1:
@@ -192,8 +192,8 @@ def show_status(
     root: Annotated[Path, typer.Option(help="The course's folder.")] = Path(),
 ) -> None:
     """Write the tables of the book's status page from runs of the course."""
-    from pixel_edu.course import status
-    from pixel_edu.images import replacing
+    from pixel_edu.files import replacing
+    from pixel_edu.making import status
 
     book = root / "book"
     if check and runs:
@@ -221,7 +221,7 @@ def artwork(
     book: Annotated[Path, typer.Option(help="The book's folder.")] = Path("book"),
 ) -> None:
     """Draw the pictures of the book's pages and count the numbers of the dataset card."""
-    from pixel_edu.course import artwork as art
+    from pixel_edu.making import artwork as art
 
     changed = art.stale(book) if check else art.draw_all(book)
     if check and changed:

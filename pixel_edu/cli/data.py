@@ -145,7 +145,7 @@ def split(
     """Divide rows by base sprite, so that no sprite is on both sides, not even mirrored."""
     import numpy as np
 
-    from pixel_edu import data, images
+    from pixel_edu import data, files
 
     sprites = data.load(path, skip_bad, track=_bar("reading pictures"))
     parts = data.split(sprites.images, sprites.labels, validation)
@@ -154,7 +154,7 @@ def split(
         typer.echo(f"{name}: {len(part):,} rows, {len(np.unique(ids[part])):,} base sprites")
     if out:
         try:
-            with images.replacing(out) as temporary, open(temporary, "wb") as file:
+            with files.replacing(out) as temporary, open(temporary, "wb") as file:
                 np.savez(file, train=parts.train, validation=parts.validation)
         except OSError as error:
             raise data.DataError(

@@ -171,7 +171,7 @@ def _write(out: Path, page: str, numbers: dict) -> None:
     import json
 
     from pixel_edu.config import UserError
-    from pixel_edu.images import replacing
+    from pixel_edu.files import replacing
 
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -42,11 +42,12 @@ def build(
     seed: Annotated[int, typer.Option(help="Of who gets which variant; grade needs the same.")] = 0,
 ) -> None:
     """Write a student's copy of every solution notebook: without solutions, hidden tests and outputs."""
-    from pixel_edu.course import exercises, repository
+    from pixel_edu.course import repository
+    from pixel_edu.notebooks import handouts
 
     copies = _copies(students, seed) if students else None
     stale = []
-    for path, state in exercises.build(source, out, repository(), check, force, copies):
+    for path, state in handouts.build(source, out, repository(), check, force, copies):
         typer.echo(f"{path}: {state}")
         stale += [path] if state == "out of date" else []
     if stale:
@@ -57,7 +58,7 @@ def build(
 def _copies(students: Path, seed: int) -> dict[str, Callable]:
     """What makes each student's source."""
     from pixel_edu.config import UserError
-    from pixel_edu.course.grading import variants
+    from pixel_edu.grading import variants
 
     try:
         names = [line.strip() for line in students.read_text(encoding="utf-8").splitlines() if line.strip()]

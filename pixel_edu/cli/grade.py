@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from pixel_edu.course.grading.assignment import Assignment
-    from pixel_edu.course.grading.batch import Job
-    from pixel_edu.course.grading.gradebook import Row
-    from pixel_edu.course.grading.store import Result, Store
-    from pixel_edu.course.grading.walls import Limits
+    from pixel_edu.grading.assignment import Assignment
+    from pixel_edu.grading.batch import Job
+    from pixel_edu.grading.results.gradebook import Row
+    from pixel_edu.grading.results.store import Result, Store
+    from pixel_edu.grading.sandbox.restrictions import Limits
 
 
 def grade(
@@ -103,16 +103,17 @@ def grade(
     """
     os.environ["OMP_NUM_THREADS"] = "1"  # workers are forked, and threads do not come along
     from pixel_edu.config import UserError
-    from pixel_edu.course.grading import assignment as assignments
-    from pixel_edu.course.grading import batch, gradebook
-    from pixel_edu.course.grading import late as lateness
-    from pixel_edu.course.grading import sandbox as sandboxes
-    from pixel_edu.course.grading import submissions as files
-    from pixel_edu.course.grading.store import Store
-    from pixel_edu.course.grading.walls import Limits
+    from pixel_edu.grading import assignment as assignments
+    from pixel_edu.grading import batch
+    from pixel_edu.grading import submissions as files
+    from pixel_edu.grading.results import gradebook
+    from pixel_edu.grading.results import late as lateness
+    from pixel_edu.grading.results.store import Store
+    from pixel_edu.grading.sandbox import isolation
+    from pixel_edu.grading.sandbox.restrictions import Limits
 
     if demo:
-        from pixel_edu.course.grading import demo as made_up
+        from pixel_edu.grading import demo as made_up
 
         assignment = assignment or made_up.ASSIGNMENT
         submissions = submissions or out / "submissions"
@@ -122,8 +123,8 @@ def grade(
         raise typer.BadParameter(
             "give the folder of what was handed in, and --assignment, such as 05_training"
         )
-    if sandbox not in ("auto", *sandboxes.RUNGS):
-        raise typer.BadParameter(f"--sandbox {sandbox}: use auto, {', '.join(sandboxes.RUNGS)}")
+    if sandbox not in ("auto", *isolation.RUNGS):
+        raise typer.BadParameter(f"--sandbox {sandbox}: use auto, {', '.join(isolation.RUNGS)}")
     what = assignments.load(source, assignment, seed)
     found = files.find(submissions)
     _known(student, {each.student for each in found}, "student", "handed in")
@@ -150,7 +151,7 @@ def grade(
     rows = gradebook.rows(results, manual or gradebook.read_manual(out / "manual.csv"), policy)
     _write(out, rows, what, policy, results)
     if mlflow:
-        from pixel_edu.course.grading import tracked
+        from pixel_edu.grading.results import tracked
 
         tracked.log(mlflow, rows, what, out / "report.html")
     _table(console, rows, what)
@@ -231,8 +232,8 @@ def _here(
     sandbox: str,
 ) -> Iterator[tuple[Result, str]]:
     """Results from workers on this machine."""
-    from pixel_edu.course.grading import batch
-    from pixel_edu.course.grading.zygote import Zygote
+    from pixel_edu.grading import batch
+    from pixel_edu.grading.sandbox.forkserver import Zygote
 
     batch.sweep()
     jobs = min(jobs or batch.cores(), len(todo))
@@ -252,7 +253,7 @@ def _on_cluster(
     console: Console, what: Assignment, todo: list[Job], limits: Limits, sandbox: str, scheduler: str
 ) -> Iterator[tuple[Result, str]]:
     """Results from a cluster."""
-    from pixel_edu.course.grading import cluster
+    from pixel_edu.grading import cluster
 
     if not cluster.is_local(scheduler):
         console.print(
@@ -273,7 +274,7 @@ def _bar(console: Console) -> Progress:
 
 def _differences(console: Console, jobs: list[Job], store: Store) -> None:
     """Say what regrading changed."""
-    from pixel_edu.course.grading.gradebook import number
+    from pixel_edu.grading.results.gradebook import number
 
     lines = []
     for job in jobs:
@@ -290,7 +291,7 @@ def _differences(console: Console, jobs: list[Job], store: Store) -> None:
 
 
 def _write(out: Path, rows: list[Row], what: Assignment, policy: object, results: list) -> None:
-    from pixel_edu.course.grading import gradebook, pages
+    from pixel_edu.grading.results import gradebook, pages
 
     gradebook.grades(out / "grades.csv", rows, what)
     gradebook.nbgrader(out / "nbgrader.csv", rows, what, policy)

@@ -134,7 +134,7 @@ def write_arrays(path: Path, drawn, labels: list[int]) -> None:
     """Write sprites (N, 16, 16, 3) uint8, and their classes (N,) int64 beside them, each whole or not at all."""
     import numpy as np
 
-    from pixel_edu.images import replacing
+    from pixel_edu.files import replacing
 
     beside = path.with_name(f"{path.stem}_labels.npy")
     for name, array in ((path, drawn), (beside, np.array(labels, np.int64))):

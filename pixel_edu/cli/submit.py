@@ -27,8 +27,8 @@ def submit(
     from rich.markup import escape
     from rich.table import Table
 
-    from pixel_edu.course.grading import dry_run as dry
-    from pixel_edu.course.grading.walls import Limits
+    from pixel_edu.grading import dry_run as dry
+    from pixel_edu.grading.sandbox.restrictions import Limits
 
     console = Console(highlight=False)
     with console.status("running your notebook"):

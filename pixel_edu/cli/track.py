@@ -92,7 +92,7 @@ def compare(
     if out.suffix not in PICTURES:
         raise typer.BadParameter(f"{out.name} ends with none of {', '.join(PICTURES)}", param_hint="--out")
     from pixel_edu import tracking
-    from pixel_edu.images import replacing
+    from pixel_edu.files import replacing
     from pixel_edu.tracking import comparing
 
     client = tracking.client_of(folders[0], mlflow)

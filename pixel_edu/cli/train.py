@@ -313,7 +313,7 @@ class Log:
 
     def write(self) -> None:
         """Write the table, whole or not at all."""
-        from pixel_edu.images import replacing
+        from pixel_edu.files import replacing
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as temporary:

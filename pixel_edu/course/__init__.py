@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["check", "in_clone", "progress", "repository", "require", "use"]
 
-_HOMES = {"check": "checking", "require": "checking", "use": "using", "progress": "passed"}
+_HOMES = {"check": "checking", "require": "checking", "use": "using", "progress": "overview"}
 
 
 def __getattr__(name: str) -> Any:

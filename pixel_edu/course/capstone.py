@@ -15,10 +15,12 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from pixel_edu import notebooks
 from pixel_edu.config import UserError
-from pixel_edu.course import calling, checking, exercises, notebooks
+from pixel_edu.course import calling, checking
 from pixel_edu.course.using import PARTS, use
-from pixel_edu.images import replacing
+from pixel_edu.files import replacing
+from pixel_edu.notebooks import handouts
 
 FILE = "my_pixel_edu.py"
 MINE = "PIXEL_EDU_MINE"
@@ -168,11 +170,11 @@ def _imports(notebook: NotebookNode) -> dict[str, str]:
 
 def _answers(notebook: NotebookNode) -> dict[str, str]:
     """The sources of the answer cells, by exercise."""
-    cells = {exercises.grade_id(cell): cell for cell in notebook.cells}
+    cells = {handouts.grade_id(cell): cell for cell in notebook.cells}
     return {
-        id: exercises.SOLUTION.sub(r"\2", cell.source)
+        id: handouts.SOLUTION.sub(r"\2", cell.source)
         for id, cell in cells.items()
-        if exercises.ID.fullmatch(id)
+        if handouts.ID.fullmatch(id)
     }
 
 

@@ -32,7 +32,7 @@ PARTS = {
     "projected": "palette",
     "to_bits": "palette",
     "from_bits": "palette",
-    "nearest_sprites": "evaluation",
+    "nearest_sprites": "distances",
 }
 """What can be replaced, and the module it lives in."""
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ from numpy.lib import format as npy
 
 from pixel_edu.config import CLASSES
 from pixel_edu.data.core import IMAGES, JPEGS, LABELS, SHAPE, TABLE, DataError
+from pixel_edu.files import replacing_folder
 
 OURS = re.compile(rf"{IMAGES}|{LABELS}|{TABLE}|image_\d+\.JPEG")
 
@@ -56,7 +54,11 @@ def write_kaggle(
     blocks = [images, images[:, :, ::-1]] if mirrored else [images]
     classes = np.tile(labels, len(blocks))
     total = copies * len(classes)
-    with replacing_folder(folder, force) as new:
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        raise DataError(
+            f"{folder} is already there and not empty: choose another folder, or replace it with --force"
+        )
+    with replacing_folder(folder, OURS if force else None) as new:
         _write_array(new / IMAGES, (total, *SHAPE), np.uint8, blocks * copies)
         _write_array(
             new / LABELS, (total, len(CLASSES)), np.float64, [np.eye(len(CLASSES))[classes]] * copies
@@ -107,43 +109,3 @@ def _write_jpegs(
         image = blocks[copy % len(blocks)][row]
         stored = np.negative(image) if overflow else image  # a uint8 wraps: (-x) mod 256
         Image.fromarray(np.ascontiguousarray(stored)).save(folder / f"image_{k}.JPEG", quality=95)
-
-
-@contextmanager
-def replacing_folder(folder: Path, force: bool) -> Iterator[Path]:
-    """A temporary folder beside the wanted one, which takes its place when the block succeeds."""
-    folder = folder.absolute()
-    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("part", "old"))
-    try:
-        _refuse_to_overwrite(folder, force)
-        new.mkdir(parents=True)
-        yield new
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
-    except OSError as error:
-        if old.exists() and not folder.exists():
-            os.replace(old, folder)
-        reason = error.strerror or error
-        raise DataError(
-            f"{folder} cannot be written ({reason}): choose a place that you may write to, with room"
-        ) from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _refuse_to_overwrite(folder: Path, force: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file: choose another name for the folder")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not force:
-        raise DataError(
-            f"{folder} is already there and not empty: choose another folder, or replace it with --force"
-        )
-    for entry in folder.rglob("*"):  # --force replaces a dataset, never somebody's other files
-        if not entry.is_dir() and not OURS.fullmatch(entry.name):
-            raise DataError(
-                f"{folder} also holds {entry.relative_to(folder)}: choose another folder, or move that away"
-            )

@@ -24,8 +24,8 @@ import torch
 
 from pixel_edu.checkpoints import load_model, read_about
 from pixel_edu.config import UserError
-from pixel_edu.data.writing import replacing_folder
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.files import replacing_folder
 from pixel_edu.serving import card
 from pixel_edu.serving.bundle import bundle
 
@@ -64,7 +64,7 @@ def save(
     measured = card.read_report(report, checkpoint) if report is not None else None
     unet = SpriteUNet(dataclasses.asdict(about.config.unet))
     unet.network.load_state_dict(denoiser.network.state_dict())
-    with replacing_folder(Path(folder), force=False) as new:
+    with replacing_folder(Path(folder)) as new:
         unet.save_pretrained(new / "unet")
         (new / "unet" / "sprite_unet.py").write_text(bundle(PARTS, "SpriteUNet"), encoding="utf-8")
         (new / "pipeline.py").write_text(bundle(PARTS, "SpritePipeline"), encoding="utf-8")

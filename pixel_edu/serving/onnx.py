@@ -19,7 +19,7 @@ from torch import Tensor
 from pixel_edu.checkpoints import KEY, About, CheckpointError, load_model, read_about
 from pixel_edu.config import IMAGE_SIZE, UserError
 from pixel_edu.denoiser import Denoiser
-from pixel_edu.images import replacing
+from pixel_edu.files import replacing
 
 INPUTS = ("x", "t", "c")
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pixel_edu.images import replacing, write_png
+from pixel_edu.files import replacing
+from pixel_edu.images import write_png
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from pixel_edu.images import replacing
+from pixel_edu.files import replacing
 from pixel_edu.tracking.connecting import (
     EXPERIMENT,
     TrackingError,

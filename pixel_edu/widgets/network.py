@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from pixel_edu import checkpoints
-from pixel_edu.images import replacing
+from pixel_edu.files import replacing
 from pixel_edu.serving import onnx
 
 PATH = Path(__file__).with_name("reference.onnx")

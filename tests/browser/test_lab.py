@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pixel_edu.course import exercises, notebooks
+from pixel_edu import notebooks
+from pixel_edu.notebooks import handouts
 from tests.browser.lab import jupyterlab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -113,7 +114,7 @@ def opened(chromium, lab):
 def test_a_student_works_through_a_notebook(opened, name):
     notebook = opened(name)
     source = notebooks.read(ROOT / "solutions" / f"{name}.ipynb")
-    found = exercises.exercises_of(source, name)
+    found = handouts.exercises_of(source, name)
     notebook.shot("0-opened")
     hint = notebook.page.locator("details", has_text="Hint 1").first
     assert hint.locator("p").first.is_hidden()

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from pixel_edu.course import notebooks
+from pixel_edu import notebooks
 from tests.browser.lab import jupyterlab
 from tests.browser.moves import MOVES, moves
 

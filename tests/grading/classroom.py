@@ -5,10 +5,11 @@ import json
 
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from pixel_edu.course.exercises import grade_id
-from pixel_edu.course.grading import assignment, store
-from pixel_edu.course.grading.batch import Job
-from pixel_edu.course.grading.submissions import Submission
+from pixel_edu.grading import assignment
+from pixel_edu.grading.batch import Job
+from pixel_edu.grading.results import store
+from pixel_edu.grading.submissions import Submission
+from pixel_edu.notebooks.handouts import grade_id
 
 TOKEN = "a-word-that-stands-in-hidden-tests-only"
 DOUBLE = """\

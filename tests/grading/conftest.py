@@ -5,12 +5,13 @@ import shutil
 
 import pytest
 
-from pixel_edu.course.grading import escape, line
-from pixel_edu.course.grading.batch import Grader
-from pixel_edu.course.grading.marking import Examiner
-from pixel_edu.course.grading.sandbox import SandboxError
-from pixel_edu.course.grading.walls import Limits
-from pixel_edu.course.grading.zygote import Zygote
+from pixel_edu.grading import selftest
+from pixel_edu.grading.batch import Grader
+from pixel_edu.grading.marking import Examiner
+from pixel_edu.grading.rpc import client
+from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.isolation import SandboxError
+from pixel_edu.grading.sandbox.restrictions import Limits
 from tests.grading import classroom
 
 LIMITS = Limits(cell=3, notebook=40, memory=1024, processes=32, file=64, output=64)
@@ -25,9 +26,9 @@ def zygote():
 @pytest.fixture(scope="session")
 def rung(zygote):
     """The best sandbox of this machine."""
-    line.LIMIT = 2
+    client.LIMIT = 2
     try:
-        choice = escape.choose("auto", zygote)
+        choice = selftest.choose("auto", zygote)
     except SandboxError as error:
         pytest.skip(str(error))
     assert choice.rung == "bubblewrap" or not shutil.which("bwrap"), choice

@@ -11,13 +11,14 @@ import time
 
 import pytest
 
-from pixel_edu.course.grading import assignment, batch, gradebook, marking, tracked
-from pixel_edu.course.grading.batch import Grader, Pool, plan, prove
-from pixel_edu.course.grading.late import Policy
-from pixel_edu.course.grading.marking import Examiner
-from pixel_edu.course.grading.store import Result, Store
-from pixel_edu.course.grading.submissions import Submission, find
-from pixel_edu.course.grading.zygote import Zygote
+from pixel_edu.grading import assignment, batch, marking
+from pixel_edu.grading.batch import Grader, Pool, plan, prove
+from pixel_edu.grading.marking import Examiner
+from pixel_edu.grading.results import gradebook, tracked
+from pixel_edu.grading.results.late import Policy
+from pixel_edu.grading.results.store import Result, Store
+from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.submissions import Submission, find
 from tests.grading import classroom
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, job, points, solved
 from tests.grading.conftest import LIMITS

@@ -12,9 +12,9 @@ from dask import config
 from distributed import Security
 
 from pixel_edu.config import UserError
-from pixel_edu.course.grading import cluster
-from pixel_edu.course.grading.batch import plan
-from pixel_edu.course.grading.store import Store
+from pixel_edu.grading import cluster
+from pixel_edu.grading.batch import plan
+from pixel_edu.grading.results.store import Store
 from tests.grading.classroom import ASSIGNMENT, FULL, points
 from tests.grading.conftest import LIMITS
 from tests.grading.test_batch import submissions

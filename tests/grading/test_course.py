@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pixel_edu.course.grading import assignment
-from pixel_edu.course.grading.batch import Grader, Job
-from pixel_edu.course.grading.marking import Examiner
-from pixel_edu.course.grading.submissions import Submission
-from pixel_edu.course.grading.walls import Limits
+from pixel_edu.grading import assignment
+from pixel_edu.grading.batch import Grader, Job
+from pixel_edu.grading.marking import Examiner
+from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.submissions import Submission
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("??_*.ipynb") if path.stem < "13")

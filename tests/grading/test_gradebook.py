@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from pixel_edu.config import UserError
-from pixel_edu.course.grading import gradebook, late, pages, similar
-from pixel_edu.course.grading.late import Policy
-from pixel_edu.course.grading.marking import Mark
-from pixel_edu.course.grading.store import Result
+from pixel_edu.grading.marking import Mark
+from pixel_edu.grading.results import gradebook, late, pages, similar
+from pixel_edu.grading.results.late import Policy
+from pixel_edu.grading.results.store import Result
 from tests.grading.classroom import ASSIGNMENT
 
 TIME = "2026-03-02T22:00:00+00:00"

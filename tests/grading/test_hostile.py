@@ -8,10 +8,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 
-from pixel_edu.course.exercises import grade_id
-from pixel_edu.course.grading import gradebook, pages
-from pixel_edu.course.grading.batch import Grader
-from pixel_edu.course.grading.late import Policy
+from pixel_edu.grading.batch import Grader
+from pixel_edu.grading.results import gradebook, pages
+from pixel_edu.grading.results.late import Policy
+from pixel_edu.notebooks.handouts import grade_id
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, TOKEN, find, job, points, solved
 
 NO_DOUBLE = FULL | {"double": 0}
@@ -112,17 +112,17 @@ threading.Thread(target=impersonate, daemon=True).start()
 """
 SABOTAGE = """\
 import os
-import pixel_edu.course.grading.inside as inside
-answer = inside.Served.answer
-inside.Served.answer = lambda self, message, arrays: (
+import pixel_edu.grading.rpc.server
+answer = server.Served.answer
+server.Served.answer = lambda self, message, arrays: (
     os._exit(1) if message["of"] == "Scale" else answer(self, message, arrays)
 )
 """
 FORGE = """\
-import pixel_edu.course.grading.inside as inside
+import pixel_edu.grading.rpc.server
 def answer(self, message, arrays):
     self.send({"say": "result"}, value=True, changed={})
-inside.Served.answer = answer
+server.Served.answer = answer
 """
 OPEN = """\
 import numpy as np

@@ -15,9 +15,9 @@ import torch
 from pixel_edu import schedules
 from pixel_edu.course import checking
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten, caller
-from pixel_edu.course.grading import inside, line, wire
-from pixel_edu.course.grading.line import Answer, Broken, Line
 from pixel_edu.course.values import Wrong
+from pixel_edu.grading.rpc import client, server, wire
+from pixel_edu.grading.rpc.client import Answer, Broken, Line
 from pixel_edu.unet import PRESETS
 from tests.test_exercises import BANKS, IDS
 
@@ -40,7 +40,7 @@ def across(names, tmp_path):
         if not pid:
             torch.set_num_threads(1)  # threads do not come along
             try:
-                inside.serve(path, names)
+                server.serve(path, names)
             finally:
                 os._exit(0)
         made = Line(listening.accept()[0])
@@ -206,7 +206,7 @@ def test_what_never_comes_back_is_left(tmp_path, monkeypatch):
                 while True:
                     pass
 
-    monkeypatch.setattr(line, "GRACE", 0.3)
+    monkeypatch.setattr(client, "GRACE", 0.3)
     with across({"never": never}, tmp_path) as made:
         with pytest.raises(TooSlow):
             made.request("call", "never", limit=0.2)

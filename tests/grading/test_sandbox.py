@@ -8,18 +8,19 @@ import sys
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from pixel_edu.course import notebooks
-from pixel_edu.course.grading import escape, running, sandbox, walls
-from pixel_edu.course.grading.batch import Grader
-from pixel_edu.course.grading.merge import Merged
-from pixel_edu.course.grading.sandbox import Room, SandboxError
+from pixel_edu import notebooks
+from pixel_edu.grading import running, selftest
+from pixel_edu.grading.batch import Grader
+from pixel_edu.grading.merge import Merged
+from pixel_edu.grading.sandbox import isolation, restrictions
+from pixel_edu.grading.sandbox.isolation import Room, SandboxError
 from tests.grading.classroom import ASSIGNMENT, FULL, job, points, solved
 from tests.grading.conftest import LIMITS
 
 HERE = {
     "bubblewrap": shutil.which("bwrap"),
-    "namespaces": shutil.which("unshare") and walls.landlock_version(),
-    "landlock": walls.landlock_version() >= 6,
+    "namespaces": shutil.which("unshare") and restrictions.landlock_version(),
+    "landlock": restrictions.landlock_version() >= 6,
 }
 
 
@@ -27,21 +28,21 @@ HERE = {
 def test_nothing_escapes(name, zygote):
     if not HERE[name]:
         pytest.skip(f"this machine has no {name}")
-    assert escape.escapes(name, zygote) == []
+    assert selftest.escapes(name, zygote) == []
 
 
 def test_the_self_test_notices_when_there_are_no_walls(zygote):
-    through = escape.escapes("none", zygote)
+    through = selftest.escapes("none", zygote)
     assert {"read a file of the grader's", "reach the network", "end another process"} <= set(through)
 
 
 def test_a_sandbox_that_leaks_is_refused(zygote, rung, monkeypatch):
     if rung != "bubblewrap":
         pytest.skip("there is no bubblewrap")
-    checks = sandbox.Path(escape.pixel_edu.__file__).parent / "course" / "checks"
-    monkeypatch.setattr(sandbox, "hidden", lambda: Leaky([checks]))
+    checks = isolation.Path(selftest.pixel_edu.__file__).parent / "course" / "checks"
+    monkeypatch.setattr(isolation, "hidden", lambda: Leaky([checks]))
     with pytest.raises(SandboxError, match="a notebook could read the checks of the exercises"):
-        escape.choose("bubblewrap", zygote)
+        selftest.choose("bubblewrap", zygote)
 
 
 class Leaky(list):
@@ -73,7 +74,7 @@ def test_a_kernel_has_no_privileges_and_cannot_get_any(name, zygote):
     )
     assert int(said["CapEff"], 16) == int(said["CapPrm"], 16) == 0
     assert said["NoNewPrivs"] == "1"
-    assert walls.program() is None or said["Seccomp"] == "2"
+    assert restrictions.program() is None or said["Seccomp"] == "2"
 
 
 def test_a_room_leaves_nothing_behind(rung):
@@ -88,8 +89,8 @@ def test_a_killed_grader_takes_its_rooms_along(rung):
     if rung == "landlock":
         pytest.skip("this rung has no processes of its own until a kernel starts")
     code = (
-        "import time\nfrom pixel_edu.course.grading.sandbox import Room\n"
-        "from pixel_edu.course.grading.walls import Limits\n"
+        "import time\nfrom pixel_edu.grading.sandbox.isolation import Room\n"
+        "from pixel_edu.grading.sandbox.restrictions import Limits\n"
         f"room = Room({rung!r}, Limits())\nprint(room.leader, flush=True)\ntime.sleep(60)"
     )
     run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -99,14 +100,14 @@ def test_a_killed_grader_takes_its_rooms_along(rung):
     for _ in range(200):
         if not os.path.exists(f"/proc/{leader}"):
             return
-        sandbox.time.sleep(0.02)
+        isolation.time.sleep(0.02)
     pytest.fail("the room still runs")
 
 
 def test_an_unknown_sandbox_says_what_to_do(zygote, monkeypatch):
-    monkeypatch.setattr(escape, "RUNGS", ("bubblewrap", "none"))
-    monkeypatch.setattr(escape.shutil, "which", lambda _: None)
+    monkeypatch.setattr(selftest, "RUNGS", ("bubblewrap", "none"))
+    monkeypatch.setattr(selftest.shutil, "which", lambda _: None)
     with pytest.raises(
         SandboxError, match=r"bubblewrap is not installed.*--sandbox none if you trust everybody"
     ):
-        escape.choose("auto", zygote)
+        selftest.choose("auto", zygote)

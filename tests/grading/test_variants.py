@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from pixel_edu.course.exercises import ExerciseError, grade_id
-from pixel_edu.course.grading import assignment, variants
-from pixel_edu.course.grading.batch import Grader, prove
-from pixel_edu.course.grading.marking import Examiner
+from pixel_edu.grading import assignment, variants
+from pixel_edu.grading.batch import Grader, prove
+from pixel_edu.grading.marking import Examiner
+from pixel_edu.notebooks.handouts import ExerciseError, grade_id
 from tests.grading import classroom
 from tests.grading.classroom import FULL, find, job, points
 from tests.grading.conftest import LIMITS

@@ -7,8 +7,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from pixel_edu import widgets
-from pixel_edu.course import notebooks, states
+from pixel_edu import notebooks, widgets
+from pixel_edu.notebooks import states
 from pixel_edu.widgets import assets
 from pixel_edu.widgets.bundle import bundle
 

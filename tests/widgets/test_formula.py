@@ -10,9 +10,10 @@ import torch
 from docutils import nodes
 from docutils.utils import new_document
 
-from pixel_edu.course import exercises, notebooks
+from pixel_edu import notebooks
 from pixel_edu.course.calling import caller
 from pixel_edu.course.checking import examine, find
+from pixel_edu.notebooks import handouts
 from pixel_edu.widgets.cases import NoFormulaError, recorded
 from pixel_edu.widgets.formula import STARTS, FormulaCell
 
@@ -104,7 +105,7 @@ def one_line(exercise):
     """The solution's line, where it has only one."""
     name = next(ROOT.glob(f"solutions/{exercise[3:5]}_*.ipynb")).stem
     found = {
-        each.id: each for each in exercises.exercises_of(notebooks.read(ROOT / f"solutions/{name}.ipynb"))
+        each.id: each for each in handouts.exercises_of(notebooks.read(ROOT / f"solutions/{name}.ipynb"))
     }
     *_, before, last = found[exercise].solution.splitlines()
     return last.partition("return ")[2] if before.endswith('"""') else ""

@@ -1,0 +1,74 @@
+"""Files and folders that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pixel_edu.config import UserError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Write a file whole or not at all: gives a temporary name beside it, renamed when the block succeeds."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) == temporary:
+            error.filename = str(path)  # the name that was asked for
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path, ours: re.Pattern[str] | None = None) -> Iterator[Path]:
+    """Write a folder whole or not at all: gives a temporary one beside it, renamed when the block succeeds.
+
+    Args:
+        folder: the folder to make; one that is there and not empty is refused, unless `ours` allows it.
+        ours: names of the files that may be replaced. A folder that holds any other is never touched.
+
+    Raises:
+        UserError: the folder holds what may not be replaced, or cannot be written.
+    """
+    folder = folder.absolute()
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("part", "old"))
+    try:
+        _refuse_to_overwrite(folder, ours)
+        new.mkdir(parents=True)
+        yield new
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    except OSError as error:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        reason = error.strerror or error
+        raise UserError(
+            f"{folder} cannot be written ({reason}): choose a place that you may write to, with room"
+        ) from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_to_overwrite(folder: Path, ours: re.Pattern[str] | None) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: choose another name for the folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if ours is None:
+        raise UserError(f"{folder} is already there and not empty: choose another folder")
+    for entry in folder.rglob("*"):
+        if not entry.is_dir() and not ours.fullmatch(entry.name):
+            raise UserError(
+                f"{folder} also holds {entry.relative_to(folder)}: choose another folder, or move that away"
+            )

@@ -1,0 +1,340 @@
+"""Grade many submissions: only what has to be, in several processes, and one bad one stops nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import nbformat
+
+from pixel_edu.grading import selftest
+from pixel_edu.grading.assignment import Assignment, Task
+from pixel_edu.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Examiner, Mark
+from pixel_edu.grading.merge import Merged, Unreadable, merge, untouched
+from pixel_edu.grading.results.store import ERROR, GRADED, PARTLY, UNREADABLE, Result, Store
+from pixel_edu.grading.running import Outcome, Run
+from pixel_edu.grading.sandbox import restrictions
+from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.isolation import SandboxError
+from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.submissions import Submission
+from pixel_edu.notebooks.handouts import ExerciseError, grade_id
+
+COLD = ("pixel_edu.grading.rpc.server",)
+"""All that a kernel needs to have imported."""
+IMPORTS = 60
+"""Seconds more for a kernel that has no more than that imported: torch is then read by a student's own cell."""
+TRIES = 2
+"""How often a submission may take its worker down."""
+SLACK = 60 + IMPORTS
+"""Seconds beyond a notebook's time after which a worker is given up."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission to grade.
+
+    Attributes:
+        submission: the file.
+        ids: of the exercises to mark.
+        before: the result that the others' marks are kept from, or None.
+    """
+
+    submission: Submission
+    ids: tuple[str, ...]
+    before: Result | None = None
+
+
+def plan(
+    submissions: list[Submission],
+    assignment: Assignment,
+    store: Store,
+    students: list[str] | None = None,
+    exercises: list[str] | None = None,
+    shard: tuple[int, int] = (1, 1),
+) -> list[Job]:
+    """What has to be graded: what is new, what failed for the grader's own fault, and what a changed test touches.
+
+    Args:
+        submissions: all of them.
+        assignment: what they are graded for.
+        store: what is graded already.
+        students: grade these again, and no others.
+        exercises: mark these again, and no others.
+        shard: (i, n): only the i-th of n parts.
+    """
+    jobs = []
+    for submission in submissions:
+        if students and submission.student not in students:
+            continue
+        if int(submission.key, 16) % shard[1] != shard[0] - 1:
+            continue
+        before, what = store.load(submission.key), assignment.of_student(submission.student)
+        if before and before.run_key != what.key:
+            before = before if before.marks else None
+            ids = [task.id for task in what.tasks]
+        elif before and before.status == UNREADABLE:
+            ids = []
+        else:
+            known = {mark.id: mark.tests_key for mark in before.marks} if before else {}
+            ids = [task.id for task in what.tasks if known.get(task.id) != task.tests_key]
+        if (students or exercises) and not (before and before.status == UNREADABLE):
+            wanted = [task.id for task in assignment.tasks if not exercises or task.id in exercises]
+            ids = wanted if before or not exercises else ids
+        if ids:
+            jobs.append(Job(submission, tuple(ids), before))
+    return jobs
+
+
+class Grader:
+    """Grades one submission after another.
+
+    Args:
+        assignment: what for.
+        tests: of the assignment.
+        zygote: makes kernels.
+        rung: of the sandbox.
+        limits: for each submission.
+    """
+
+    def __init__(
+        self, assignment: Assignment, tests: Examiner, zygote: Zygote, rung: str, limits: Limits
+    ) -> None:
+        self.assignment, self.tests, self.zygote, self.rung, self.limits = (
+            assignment,
+            tests,
+            zygote,
+            rung,
+            limits,
+        )
+
+    def grade(self, job: Job) -> tuple[Result, str]:
+        """Grade a submission, whatever it does.
+
+        Returns:
+            Its result, and the notebook that was executed, as text.
+        """
+        started, submission = time.monotonic(), job.submission
+        what = self.assignment.of_student(submission.student)
+        result = Result(
+            submission.key, submission.file, submission.student, submission.number, submission.time
+        )
+        result.rung, result.run_key = self.rung, what.key
+        executed = ""
+        try:
+            merged = merge(submission.content, what)
+            tasks = [task for task in what.tasks if task.id in job.ids]
+            outcome = self._run(merged, tasks)
+            result.marks, result.notes, result.rooms = outcome.marks, outcome.notes, outcome.rooms
+            result.answers = merged.answers
+            given = {grade_id(cell): cell for cell in what.hand_out.cells}
+            blank = {id for id, answer in merged.answers.items() if untouched(given[id], answer)}
+            for mark in result.marks:
+                if mark.status == FAILED and mark.id in blank:
+                    mark.status, mark.message, mark.remark = UNWRITTEN, NOTHING, ""
+            executed = nbformat.writes(outcome.notebook)
+        except Unreadable as error:
+            result.status, result.reason = UNREADABLE, str(error)
+        except Exception as error:
+            result.status, result.reason = ERROR, f"{type(error).__name__}: {error}"
+        result.seconds = round(time.monotonic() - started, 2)
+        return joined(result, job, what), executed
+
+    def _run(self, merged: Merged, tasks: list[Task]) -> Outcome:
+        """Run it; where no kernel can be forked, with one that starts from nothing."""
+        try:
+            return Run(merged, self.tests, self.zygote, self.rung, self.limits).outcome(tasks)
+        except (SandboxError, OSError):
+            slow = self.limits._replace(
+                cell=self.limits.cell + IMPORTS, notebook=self.limits.notebook + IMPORTS
+            )
+            with contextlib.closing(Zygote(COLD)) as cold:
+                outcome = Run(merged, self.tests, cold, self.rung, slow).outcome(tasks)
+            outcome.notes.append("its kernel could not be forked, and was started from nothing")
+            return outcome
+
+
+def joined(result: Result, job: Job, assignment: Assignment) -> Result:
+    """A result with the marks that were not asked for as they were, and a note of those that changed.
+
+    Where grading again failed for the grader's own fault, the marks from before stay.
+    """
+    if result.status == ERROR and job.before and job.before.marks:
+        return replace(job.before, reason=f"grading it again failed, and its marks stay: {result.reason}")
+    new, old = {mark.id: mark for mark in result.marks}, {}
+    for task in assignment.tasks:
+        if task.id in new:
+            new[task.id].tests_key = task.tests_key
+    if job.before:
+        old = {mark.id: mark for mark in job.before.marks}
+        result.history = job.before.history
+        changed = {id: old[id].points for id in new if id in old and old[id].points != new[id].points}
+        if changed:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            result.history = [*result.history, {"at": now, "points": changed}]
+    if result.status == GRADED:
+        result.marks = [new.get(task.id) or old.get(task.id) for task in assignment.tasks]
+        missing = [task for task, mark in zip(assignment.tasks, result.marks, strict=True) if mark is None]
+        result.marks = [mark for mark in result.marks if mark]
+        result.marks += [Mark(task.id, None, task.points, "not run", "It was not run.") for task in missing]
+        unknown = [mark.id for mark in result.marks if mark.status == "not run"]
+        if unknown:
+            result.status, result.reason = PARTLY, f"not run: {', '.join(unknown)}"
+    return result
+
+
+def given_up(job: Job, assignment: Assignment, why: str) -> Result:
+    """The result of a submission that could not be graded, for no fault of the student's."""
+    submission = job.submission
+    result = Result(submission.key, submission.file, submission.student, submission.number, submission.time)
+    result.status, result.reason = ERROR, why
+    return joined(result, job, assignment)
+
+
+def prove(grader: Grader) -> None:
+    """Grade the instructor's own solution, which must get all points: else the tests are wrong.
+
+    Raises:
+        ExerciseError: it does not.
+    """
+    for variant in grader.assignment.variants:
+        prove(Grader(variant, grader.tests, grader.zygote, grader.rung, grader.limits))
+    if grader.assignment.variants:
+        return
+    assignment = grader.assignment
+    content = nbformat.writes(assignment.notebook).encode()
+    submission = Submission("solution", "the solution", "", "", content)
+    result, _ = grader.grade(Job(submission, tuple(task.id for task in assignment.tasks)))
+    if result.status in (ERROR, UNREADABLE):
+        raise ExerciseError(f"{assignment.name}: its own solution cannot be graded: {result.reason}")
+    for mark, task in zip(result.marks, assignment.tasks, strict=True):
+        if not task.by_hand and mark.status != PASSED:
+            raise ExerciseError(
+                f"{assignment.name}, {mark.id}: its own solution gets {mark.points or 0:g} of {mark.most:g} points "
+                f"({mark.remark or mark.message}): mend the solution or the test"
+            )
+
+
+class Pool:
+    """Workers that grade, forked from this process with all that it has loaded.
+
+    Args:
+        assignment: what for.
+        zygote: theirs are its twins.
+        limits: for each submission.
+        jobs: how many workers.
+    """
+
+    def __init__(self, assignment: Assignment, zygote: Zygote, limits: Limits, jobs: int) -> None:
+        self.assignment, self.zygote, self.limits = assignment, zygote, limits
+        self.tests = Examiner(assignment)
+        self.context = multiprocessing.get_context("fork")
+        self.workers = [self._worker() for _ in range(jobs)]
+
+    def _worker(self) -> tuple[Connection, multiprocessing.Process]:
+        line = self.zygote.twin()
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(target=self._work, args=(theirs, ours, line), daemon=True)
+        process.start()
+        theirs.close()
+        line.close()
+        return ours, process
+
+    def _work(self, pipe: Connection, other_end: Connection, line: object) -> None:
+        """In the worker: grade what comes until nothing does."""
+        restrictions.die_with_parent()
+        other_end.close()
+        zygote = Zygote(line=line)
+        try:
+            while True:
+                rung, job = pipe.recv()
+                pipe.send(Grader(self.assignment, self.tests, zygote, rung, self.limits).grade(job))
+        except (EOFError, OSError):  # whoever asked has gone
+            os._exit(0)
+
+    def grade(self, jobs: list[Job], rung: str) -> Iterator[tuple[Result, str]]:
+        """Grade them all, in the order in which they get done."""
+        todo, tries = list(reversed(jobs)), dict.fromkeys((job.submission.key for job in jobs), 0)
+        busy: dict[Connection, tuple[Job, float]] = {}
+        while todo or busy:
+            for pipe, _ in list(self.workers):
+                if todo and pipe not in busy:
+                    job = todo.pop()
+                    tries[job.submission.key] += 1
+                    busy[pipe] = (job, time.monotonic() + self.limits.notebook + SLACK)
+                    with contextlib.suppress(OSError):  # a worker that has died is seen below
+                        pipe.send((rung, job))
+            ready = wait(list(busy), timeout=1)
+            late = [pipe for pipe, (_, until) in busy.items() if time.monotonic() > until]
+            for pipe in {*ready, *late}:
+                job, _ = busy.pop(pipe)
+                try:
+                    if pipe in late:
+                        raise EOFError
+                    yield pipe.recv()
+                except (EOFError, OSError):
+                    self._replace(pipe)
+                    if tries[job.submission.key] < TRIES:
+                        todo.append(job)
+                    else:
+                        yield given_up(job, self.assignment, "the process that graded it ended, twice"), ""
+
+    def _replace(self, pipe: Connection) -> None:
+        for i, (theirs, process) in enumerate(self.workers):
+            if theirs is pipe:
+                process.kill()
+                process.join()
+                pipe.close()
+                self.workers[i] = self._worker()
+
+    def close(self) -> None:
+        """End the workers."""
+        for pipe, process in self.workers:
+            pipe.close()
+            process.kill()
+            process.join()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def cores() -> int:
+    """How many processes can run at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ready(
+    assignment: Assignment, zygote: Zygote, pool: Pool, sandbox: str, limits: Limits
+) -> selftest.Choice:
+    """Choose a rung that holds, and see that the solution gets full marks on it.
+
+    Returns:
+        The rung, and why no higher one.
+
+    Raises:
+        SandboxError: none holds.
+        ExerciseError: the solution does not get all points.
+    """
+    choice = selftest.choose(sandbox, zygote)
+    prove(Grader(assignment, pool.tests, zygote, choice.rung, limits))
+    return choice
+
+
+def sweep(folder: Path = Path("/tmp")) -> None:
+    """Take away the rooms of graders that were killed."""
+    import shutil
+
+    for room in folder.glob("pe-*-*"):
+        owner = room.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(room, ignore_errors=True)

@@ -1,0 +1,95 @@
+"""Grade on a dask.distributed cluster: a laptop, SLURM, Kubernetes; whatever gives a scheduler's address.
+
+A submission is a task. What is slow to make, the zygote and the proof that the sandbox holds, is made once in each
+worker and kept there, so a worker that is lost costs the one submission that it was at, and dask gives that one to
+another.
+
+What crosses between us and the workers is pickled, as dask does: trust the workers and encrypt the way (`tls://`).
+Nothing that a student's process wrote is pickled, here as elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from pixel_edu.config import UserError
+from pixel_edu.grading import batch, selftest
+from pixel_edu.grading.assignment import Assignment
+from pixel_edu.grading.batch import Grader, Job
+from pixel_edu.grading.marking import Examiner
+from pixel_edu.grading.results.store import Result
+from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.restrictions import Limits
+
+TIMEOUT = 10
+"""Seconds in which a scheduler must answer."""
+_graders: dict[tuple, Grader] = {}
+_one_at_a_time = threading.Lock()
+
+
+def on_worker(job: Job, assignment: Assignment, sandbox: str, limits: Limits) -> tuple[Result, str]:
+    """Grade a submission in a dask worker; see `batch.Grader.grade`."""
+    with _one_at_a_time:
+        key = (assignment.key, *(task.tests_key for task in assignment.tasks), sandbox, limits)
+        if key not in _graders:
+            zygote = Zygote()
+            grader = Grader(
+                assignment, Examiner(assignment), zygote, selftest.choose(sandbox, zygote).rung, limits
+            )
+            batch.prove(grader)
+            _graders[key] = grader
+        return _graders[key].grade(job)
+
+
+def grade(
+    address: str, jobs: list[Job], assignment: Assignment, sandbox: str, limits: Limits
+) -> Iterator[tuple[Result, str]]:
+    """Grade submissions on a cluster, in the order in which they get done.
+
+    Args:
+        address: of the scheduler, such as "tls://login1:8786".
+        jobs: what to grade.
+        assignment: what for; the workers get all that they need of it.
+        sandbox: see `selftest.choose`.
+        limits: for each submission.
+
+    Raises:
+        UserError: there is no scheduler, or its workers cannot grade.
+    """
+    from distributed import Client, Security, as_completed
+    from distributed.client import wait
+
+    encrypted = urlsplit(address).scheme == "tls"
+    try:
+        client = Client(
+            address, timeout=TIMEOUT, security=Security(require_encryption=True) if encrypted else None
+        )
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{address}: no scheduler answers there ({error}): start it, or check the address"
+        ) from None
+    with client:
+        shared = client.scatter(assignment, broadcast=True)
+        names = {f"grade-{job.submission.key}": job for job in jobs}
+        futures = [
+            client.submit(on_worker, job, shared, sandbox, limits, key=name, pure=False)
+            for name, job in names.items()
+        ]
+        for future in as_completed(futures):
+            wait(future)
+            error = future.exception() if future.status == "error" else None
+            if isinstance(error, UserError):
+                raise error
+            if error:
+                yield batch.given_up(names[future.key], assignment, f"{type(error).__name__}: {error}"), ""
+            else:
+                yield future.result()
+            future.release()
+
+
+def is_local(address: str) -> bool:
+    """Whether nobody can listen on the way."""
+    parts = urlsplit(address)
+    return parts.scheme == "tls" or parts.hostname in ("127.0.0.1", "localhost", "::1")

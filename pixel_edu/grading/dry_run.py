@@ -1,0 +1,92 @@
+"""What a student can know before handing in: the visible tests, in a fresh kernel, from the first cell to the last."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+from pixel_edu.course import checking
+from pixel_edu.grading import assignment
+from pixel_edu.grading.batch import Grader, Job
+from pixel_edu.grading.marking import Examiner
+from pixel_edu.grading.merge import Unreadable, read
+from pixel_edu.grading.results.store import Result
+from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.submissions import Submission
+from pixel_edu.notebooks.handouts import checksum, grade_id
+
+EXERCISE = re.compile(r"ex-\d\d-\d")
+
+
+class Look(NamedTuple):
+    """What was seen.
+
+    Attributes:
+        result: marks of the visible tests.
+        titles: of the exercises, by id.
+        changed: cells that are not the student's to change, and were changed or taken out.
+    """
+
+    result: Result
+    titles: dict[str, str]
+    changed: list[str]
+
+
+def look(path: Path, limits: Limits) -> Look:
+    """Run a student's notebook, and the visible tests on it.
+
+    Args:
+        path: of the notebook.
+        limits: for it.
+
+    Raises:
+        Unreadable: it is no notebook with exercises.
+        UserError: one of its first cells fails.
+    """
+    try:
+        content = path.read_bytes()
+        notebook, _ = read(content)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}: give the notebook that you want to hand in") from None
+    except Unreadable as error:
+        raise Unreadable(f"{path}: {error}") from None
+    changed = mend(notebook)
+    if not any(cell.metadata.get("nbgrader") for cell in notebook.cells):
+        raise Unreadable(f"{path}: it has no exercises in it: give a notebook of the folder exercises")
+    what = assignment.of(notebook, path.stem, notebook)
+    submission = Submission(path.name, "you", "", "", content)
+    with contextlib.closing(Zygote()) as zygote:
+        grader = Grader(what, Examiner(what), zygote, "none", limits)
+        result, _ = grader.grade(Job(submission, tuple(task.id for task in what.tasks)))
+    return Look(result, {task.id: task.title for task in what.tasks}, changed)
+
+
+def mend(notebook: NotebookNode) -> list[str]:
+    """Put the visible tests back where they are changed or missing, as the grader will, and name them."""
+    cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+    changed = [
+        id
+        for id, cell in cells.items()
+        if cell.metadata.nbgrader.get("locked")
+        and cell.metadata.nbgrader.get("checksum") not in (None, checksum(cell))
+    ]
+    chapters = {id[:6] for id in cells if EXERCISE.match(id)}
+    for exercise in checking.all_exercises():
+        id = f"{exercise.id}-marks"
+        if exercise.id[:6] not in chapters:
+            continue
+        test = f'require("{exercise.id}", {exercise.name})'
+        if id not in cells:
+            facts = {"grade": True, "solution": False, "locked": True, "task": False, "points": 1}
+            facts |= {"grade_id": id, "schema_version": 3}
+            notebook.cells.append(new_code_cell(test, metadata={"nbgrader": NotebookNode(facts)}))
+            changed.append(id)
+        elif id in changed:
+            cells[id].source = test
+    return changed

@@ -1,0 +1,175 @@
+"""A student's answers in the instructor's own notebook: whatever happened to the other cells changes nothing."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+from pixel_edu import notebooks
+from pixel_edu.config import UserError
+from pixel_edu.grading.assignment import Assignment
+from pixel_edu.notebooks.handouts import checksum, grade_id
+
+LARGEST = 50 << 20
+"""Bytes that a file handed in may have."""
+
+
+class Unreadable(UserError):
+    """A file that is no notebook of this assignment; the message says why."""
+
+
+class Merged(NamedTuple):
+    """What runs.
+
+    Attributes:
+        notebook: the instructor's, with the student's answers and own cells; each cell's metadata has `part`: the
+            grade_id it answers, "own", or "given".
+        notes: every repair, a sentence each.
+        answers: the source of each answer, by grade_id; what is missing is not in it.
+    """
+
+    notebook: NotebookNode
+    notes: list[str]
+    answers: dict[str, str]
+
+
+def read(content: bytes) -> tuple[NotebookNode, list[str]]:
+    """The notebook in a file, in today's format, and what had to be done for that.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    if len(content) > LARGEST:
+        raise Unreadable(f"it has {len(content) >> 20} MiB, more than {LARGEST >> 20}: clear the outputs")
+    if not content.strip():
+        raise Unreadable("it is empty")
+    try:
+        raw = json.loads(content.decode("utf-8-sig"))
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        raise Unreadable("it is no notebook: its content is not JSON") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
+        raise Unreadable("it is no notebook: it has no `nbformat`")
+    notes = [f"upgraded from notebook format {raw['nbformat']}"] if raw["nbformat"] < 4 else []
+    try:
+        notebook = nbformat.from_dict(raw) if raw["nbformat"] == 4 else nbformat.reads(json.dumps(raw), 4)
+        for cell in notebook.cells:
+            cell.source = "".join(cell.get("source", ""))
+            cell.metadata = cell.get("metadata", NotebookNode())
+            if not isinstance(grade_id(cell), str) or cell.cell_type not in ("code", "markdown", "raw"):
+                raise ValueError
+    except Exception:
+        raise Unreadable("it is damaged: its cells are not those of a notebook") from None
+    return notebook, notes
+
+
+def merge(content: bytes, assignment: Assignment) -> Merged:
+    """Put what a student wrote into the assignment.
+
+    Args:
+        content: of the file that was handed in.
+        assignment: the instructor's.
+
+    Raises:
+        Unreadable: there is nothing of this assignment in it.
+    """
+    theirs, notes = read(content)
+    known = {grade_id(cell) or cell.id: cell for cell in assignment.hand_out.cells}
+    answers_wanted = {
+        id: cell for id, cell in known.items() if cell.metadata.get("nbgrader", {}).get("solution")
+    }
+    answers, own, changed = _sort(theirs, known, answers_wanted, notes)
+    if not answers and not own:
+        raise Unreadable(f"it has no exercise of {assignment.name} in it: is it another notebook?")
+    if not answers and any(cell.metadata.get("nbgrader") for cell in theirs.cells):
+        raise Unreadable(f"its exercises are not those of {assignment.name}: is it another notebook?")
+    kernel = theirs.metadata.get("kernelspec", {}).get("language", "python")
+    if str(kernel).lower() != "python":
+        notes.append(f"its kernel {kernel!r} was replaced")
+    if changed:
+        notes.append(f"changed by the student and put back: {', '.join(sorted(changed))}")
+    kept = sum(map(len, own.values()))
+    if kept:
+        notes.append(f"{kept} cell{'s' * (kept > 1)} of their own kept")
+    cells = list(own.get("", []))
+    for id, cell in known.items():
+        facts = cell.metadata.get("nbgrader", {})
+        if id in answers and cell.cell_type == "code":
+            cells.append(_cell(answers[id], id))
+        elif id in answers_wanted:
+            if cell.cell_type == "code":
+                notes.append(f"{id}: there is no cell for it")
+        elif cell.cell_type == "code" and not facts.get("grade") and not id.endswith("-check"):
+            cells.append(_cell(cell.source, "given"))
+        cells += own.get(id, [])
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": notebooks.KERNEL})
+    return Merged(notebook, notes, answers)
+
+
+def _cell(source: str, part: str) -> NotebookNode:
+    return new_code_cell(source, metadata={"part": part})
+
+
+def _sort(
+    theirs: NotebookNode, known: dict[str, NotebookNode], wanted: dict[str, NotebookNode], notes: list[str]
+) -> tuple[dict[str, str], dict[str, list], set[str]]:
+    """Their answers by name, their own cells by the known cell before them, and names of given cells they changed."""
+    answers: dict[str, str] = {}
+    own: dict[str, list[NotebookNode]] = {}
+    changed, before = set(), ""
+    named = {grade_id(cell) for cell in theirs.cells}
+    functions = {name: id for id, cell in wanted.items() if id not in named for name in defined(cell.source)}
+    for cell in theirs.cells:
+        if cell.get("id") in ("generated", "install"):  # what `exercises build` puts before the first task
+            continue
+        id = grade_id(cell) or (cell.get("id", "") if cell.get("id", "") in known else "")
+        if not id and cell.cell_type == "code":
+            homes = [functions[name] for name in defined(cell.source) if name in functions]
+            if homes:
+                id = homes[0]
+                notes.append(f"{id}: found by the name of its function")
+        if id in wanted:
+            if id in answers:
+                notes.append(f"{id}: there are several cells for it, and the last counts")
+            if cell.cell_type != wanted[id].cell_type and wanted[id].cell_type == "code":
+                notes.append(f"{id}: its cell had become {cell.cell_type}, and was run as code")
+            answers[id] = cell.source
+            before = id
+        elif id in known:
+            before = id
+            if cell.source.strip() == known[id].source.strip():
+                continue
+            if known[id].metadata.get("nbgrader"):
+                changed.add(id)
+            elif cell.cell_type == "code":
+                own.setdefault(id, []).append(_cell(cell.source, "own"))
+        elif grade_id(cell):
+            changed.add(grade_id(cell))
+        elif cell.cell_type == "code" and cell.source.strip():
+            own.setdefault(before, []).append(_cell(cell.source, "own"))
+    return answers, own, changed
+
+
+def defined(source: str) -> Iterable[str]:
+    """Names of the functions and classes that a cell's source makes."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return [
+        each.name
+        for each in tree.body
+        if isinstance(each, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+    ]
+
+
+def untouched(given: NotebookNode, answer: str) -> bool:
+    """Whether an answer is what stood in its cell when it was handed out."""
+    return answer.strip() == given.source.strip() and given.metadata.nbgrader.get("checksum") == checksum(
+        given
+    )

@@ -1,0 +1,1 @@
+"""What grading found: stored results, gradebooks, pages, similar answers."""

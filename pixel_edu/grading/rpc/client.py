@@ -1,0 +1,231 @@
+"""The tests' end of the line: a student's functions, called as if they were here.
+
+A `Remote` stands for something in the student's process. Checks call it through `pixel_edu.course.checking`; any other
+test may call it, or its methods, as it would call the thing itself.
+"""
+
+from __future__ import annotations
+
+import builtins
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pixel_edu.course.calling import Crash, TooSlow, Unwritten
+from pixel_edu.course.values import Wrong, described
+from pixel_edu.grading.rpc.wire import Closed, Packer, Unpacker, WireError, receive, send
+
+GRACE = 2.0
+"""Seconds beyond its limit that a call may take to say so."""
+LIMIT = 10.0
+"""Seconds of a call by a test that sets no limit."""
+
+
+class Broken(Exception):
+    """The line has ended: nothing more can be asked of this kernel."""
+
+
+class Line:
+    """Calls what lives in the student's process.
+
+    Args:
+        line: a connected socket.
+
+    Attributes:
+        broken: why the line has ended, or "".
+        slow: whether it has because a call never came back.
+    """
+
+    def __init__(self, line: socket.socket) -> None:
+        self.line, self.broken, self.slow = line, "", False
+        self._given: list[Callable] = []
+
+    def close(self) -> None:
+        """Let the kernel go on."""
+        if not self.broken:
+            try:
+                send(self.line, {"do": "end"})
+            except Closed:
+                self.broken = "the kernel has ended"
+        self.line.close()
+
+    def request(self, do: str, of: Any, arguments: tuple = (), limit: float = LIMIT, method: str = "") -> Any:
+        """Have something called or looked up, answering what it asks meanwhile.
+
+        Raises:
+            Crash: it raised.
+            TooSlow: it did not come back.
+            Unwritten: it is not written yet.
+            Wrong: it is missing, cannot be called, or ended its kernel.
+            Broken: the line had ended before.
+        """
+        if self.broken:
+            raise Broken(self.broken)
+        name = of if isinstance(of, str) else "what your answer made"
+        until, raised = time.monotonic() + limit + GRACE, None
+        try:
+            packer = Packer(self._keep)
+            packed = {"of": packer.pack(of), "arguments": packer.pack(list(arguments))}
+            send(self.line, {"do": do, "limit": limit, "method": method} | packed, packer)
+            while True:
+                self.line.settimeout(max(until - time.monotonic(), 0.01))
+                message, arrays = receive(self.line)
+                if message.get("say") != "ask":
+                    break
+                raised = self._asked(message, arrays) or raised
+            if raised:
+                raise raised
+            return self._said(message, arrays, arguments, name)
+        except Closed:
+            self.broken = "the kernel has ended"
+            raise Wrong(
+                f"`{name}` ended the whole notebook when it was called: is there an `exit()` in it, or does it "
+                "use too much memory?"
+            ) from None
+        except TimeoutError:
+            self.broken, self.slow = "a call never came back", True
+            raise TooSlow from None
+        except WireError as error:
+            self.broken = str(error)
+            raise Wrong(f"`{name}` gave back what no test can read: {error}.") from None
+
+    def _keep(self, value: Any) -> dict:
+        if isinstance(value, Remote):
+            return {"$": "kept", "id": value._id}
+        if not callable(value):
+            raise WireError(f"a {type(value).__name__} cannot cross to an answer")
+        self._given.append(value)
+        return {"$": "given", "id": len(self._given) - 1}
+
+    def _found(self, packed: dict) -> Any:
+        if packed["$"] == "given":
+            return self._given[packed["id"]]
+        if packed["$"] != "kept" or type(packed["id"]) is not int:
+            raise WireError("a value of no known form")
+        kind = RemoteFunction if packed["called"] else Remote
+        return kind(self, packed["id"], str(packed["is"])[:200])
+
+    def _asked(self, message: dict, arrays: bytearray) -> Exception | None:
+        """Call a function of the test for the answer; what it raised."""
+        unpacker = Unpacker(arrays, self._found)
+        try:
+            function = self._given[message["of"]]
+            arguments, options = unpacker.unpack(message["arguments"]), unpacker.unpack(message["options"])
+        except (LookupError, TypeError):
+            raise WireError("a question of no known form") from None
+        try:
+            value = function(*arguments, **options)
+        except Exception as error:
+            send(self.line, {"do": "raise", "kind": type(error).__name__, "said": str(error)[:300]})
+            return error if isinstance(error, Wrong) else None
+        packer = Packer(self._keep)
+        send(self.line, {"do": "return", "value": packer.pack(value)}, packer)
+        return None
+
+    def _said(self, message: dict, arrays: bytearray, arguments: tuple, name: str) -> Any:
+        say, said = message.get("say"), str(message.get("said", ""))[:300]
+        if say == "result":
+            unpacker = Unpacker(arrays, self._found)
+            try:
+                for i, now in unpacker.unpack(message["changed"]).items():
+                    write_back(arguments[i], now)
+                return unpacker.unpack(message["value"])
+            except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
+                raise WireError("a result of no known form") from None
+        if say == "crash":
+            raise Crash(str(message.get("kind"))[:80], said, str(message.get("line", ""))[:300])
+        if say == "slow":
+            raise TooSlow
+        if say == "unwritten":
+            raise Unwritten
+        if say == "wrong":
+            raise Wrong(said)
+        if say == "missing":
+            raise Wrong(f"There is no `{name}` in your notebook: was it renamed, or does its cell fail?")
+        raise WireError("an answer of no known form")
+
+
+class Remote:
+    """Something in the student's process: its methods can be called, its plain attributes read."""
+
+    def __init__(self, line: Line, id: Any, kind: str) -> None:
+        self._line, self._id, self._kind = line, id, kind
+
+    def as_caller(self, arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
+        """Call it for a check; see `pixel_edu.course.calling.Caller`."""
+        return self._line.request("call", self if of is None else of, arguments, limit, method)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = as_python(lambda: self._line.request("look", self, method=name))
+        if not isinstance(found, RemoteFunction):
+            return found
+        return lambda *arguments: as_python(
+            lambda: self._line.request("call", self, arguments, LIMIT, method=name)
+        )
+
+    def __str__(self) -> str:
+        return self._kind.partition(": ")[2]
+
+
+class RemoteFunction(Remote):
+    """Something that can be called."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it for any other test; errors come as Python's own where they are such."""
+        return as_python(lambda: self._line.request("call", self, arguments, LIMIT))
+
+
+class Answer(RemoteFunction):
+    """What has a name in the student's notebook; it is looked up when it is called."""
+
+    def __init__(self, line: Line, name: str) -> None:
+        super().__init__(line, name, f"function: {name}")
+
+    def as_caller(self, arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
+        """Call it for a check; see `pixel_edu.course.calling.Caller`."""
+        return self._line.request("call", self._id if of is None else of, arguments, limit, method)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it for any other test."""
+        return as_python(lambda: self._line.request("call", self._id, arguments, LIMIT))
+
+
+def as_python(call: Callable[[], Any]) -> Any:
+    """Call something, with an answer's error as the error itself."""
+    try:
+        return call()
+    except Crash as crash:
+        kind = getattr(builtins, crash.kind, None)
+        known = isinstance(kind, type) and issubclass(kind, Exception)
+        raise (kind if known else RuntimeError)(crash.said) from crash
+    except TooSlow:
+        raise TimeoutError("it took too long and was stopped") from None
+    except Unwritten:
+        raise NotImplementedError from None
+
+
+def write_back(value: Any, now: Any) -> None:
+    """Change a value that an answer has changed on its side."""
+    array = described(value)
+    if isinstance(value, np.ndarray):
+        value.resize(now.shape, refcheck=False)
+        value[...] = now
+    elif array:
+        value.data = now
+    elif hasattr(value, "set_state"):
+        value.set_state(now.get_state())
+    elif isinstance(value, list):
+        value[:] = now
+    elif isinstance(value, dict):
+        value.clear()
+        value.update(now)
+    elif isinstance(value, tuple):
+        for each, new in zip(value, now, strict=True):
+            write_back(each, new)
+    elif hasattr(value, "alpha_bar"):
+        write_back(value.alpha_bar, now.alpha_bar)

@@ -1,0 +1,134 @@
+"""The answers' end of the line: runs in the student's kernel, and calls what the tests ask for.
+
+Whatever the student's code does to this module, it can change nothing but its own answers.
+"""
+
+from __future__ import annotations
+
+import builtins
+import socket
+from typing import Any
+
+from pixel_edu.course.calling import Crash, TooSlow, Unwritten, caller
+from pixel_edu.course.values import Wrong
+from pixel_edu.grading.rpc.wire import Closed, Packer, Unpacker, WireError, receive, send
+
+
+class Given:
+    """A function of the test, as the answer gets it: a call goes across the line."""
+
+    def __init__(self, served: Served, id: int) -> None:
+        self._served, self._id = served, id
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """What the test's function gives back.
+
+        Raises:
+            Exception: what it raised, if that is one of Python's own.
+        """
+        return self._served.ask(self._id, arguments, options)
+
+
+class Served:
+    """The line while it is served.
+
+    Args:
+        line: to the tests.
+        names: the notebook's, with the answers among them.
+    """
+
+    def __init__(self, line: socket.socket, names: dict[str, Any]) -> None:
+        self.line, self.names, self.kept = line, names, {}
+
+    def keep(self, value: Any) -> dict:
+        """What crosses in the place of a value that cannot."""
+        if isinstance(value, Given):
+            return {"$": "given", "id": value._id}
+        self.kept[len(self.kept)] = value
+        kind = f"{type(value).__name__}: {value}"[:200]
+        return {"$": "kept", "id": len(self.kept) - 1, "called": callable(value), "is": kind}
+
+    def found(self, packed: dict) -> Any:
+        """What such a message stands for."""
+        return self.kept[packed["id"]] if packed["$"] == "kept" else Given(self, packed["id"])
+
+    def send(self, message: dict, **values: Any) -> None:
+        """Send a message with some values in it."""
+        packer = Packer(self.keep)
+        send(self.line, message | {key: packer.pack(value) for key, value in values.items()}, packer)
+
+    def ask(self, id: int, arguments: tuple, options: dict) -> Any:
+        """Call a function of the test."""
+        self.send({"say": "ask", "of": id}, arguments=list(arguments), options=options)
+        message, arrays = receive(self.line)
+        if message["do"] == "raise":
+            kind = getattr(builtins, message["kind"], None)
+            known = isinstance(kind, type) and issubclass(kind, Exception)
+            raise (kind if known else RuntimeError)(message["said"])
+        return Unpacker(arrays, self.found).unpack(message["value"])
+
+    def answer(self, message: dict, arrays: bytearray) -> None:
+        """Do what the tests ask for, and say how it went."""
+        unpacker = Unpacker(arrays, self.found)
+        owner, arguments = unpacker.unpack(message["of"]), unpacker.unpack(message["arguments"])
+        before = [_bytes(each) for each in arguments]
+        if message["do"] == "run":
+            answer = None
+        elif isinstance(owner, str):
+            if owner not in self.names:
+                return self.send({"say": "missing"})
+            owner, answer = None, self.names[owner]
+        else:
+            answer = owner
+        try:
+            if message["do"] == "run":
+                result = caller(lambda: exec(owner, self.names))((), message["limit"])
+            elif message["do"] == "look":
+                result = getattr(answer, message["method"]) if message["method"] else answer
+            else:
+                result = caller(answer)(tuple(arguments), message["limit"], owner, message["method"])
+        except Crash as crash:
+            return self.send({"say": "crash", "kind": crash.kind, "said": crash.said, "line": crash.line})
+        except TooSlow:
+            return self.send({"say": "slow"})
+        except Unwritten:
+            return self.send({"say": "unwritten"})
+        except Wrong as wrong:
+            return self.send({"say": "wrong", "said": str(wrong)})
+        changed = {i: each for i, each in enumerate(arguments) if _bytes(each) != before[i]}
+        try:
+            self.send({"say": "result"}, value=result, changed=changed)
+        except (WireError, ValueError, RecursionError, UnicodeError) as error:
+            self.send({"say": "wrong", "said": f"The result cannot be sent to the tests: {error}."})
+
+
+def _bytes(value: Any) -> list | None:
+    """What tells whether a value has changed; None for what stays on this side."""
+    packer = Packer(lambda value: {"$": "stays"})
+    return [packer.pack(value), *(array.tobytes() for array in packer.arrays)]
+
+
+def serve(path: str, names: dict[str, Any] | None = None) -> None:
+    """Answer the tests until they end.
+
+    Args:
+        path: of the socket that they listen at.
+        names: where to find the answers; None is the notebook's own.
+    """
+    if names is None:
+        from IPython import get_ipython
+
+        names = get_ipython().user_ns
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(path)
+        served = Served(line, names)
+        while True:
+            try:
+                message, arrays = receive(line)
+                if message["do"] == "end":
+                    return
+                served.answer(message, arrays)
+            except Closed:
+                return
+            except KeyboardInterrupt:  # rang just after a call came back
+                continue

@@ -1,0 +1,363 @@
+"""Run one submission: papermill executes it in a room, then the tests call its functions there.
+
+A cell or a call that ends its kernel, or never ends, costs its own exercise. The rest runs again in a new room, without
+the cell that was the end of the first. When rooms keep ending, each exercise gets one of its own, with only the cells
+that it needs.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import logging
+import math
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import zmq.asyncio
+from jupyter_core.utils import ensure_event_loop
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_output
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.iorw import load_notebook_node
+
+from pixel_edu.grading import marking
+from pixel_edu.grading.assignment import Task
+from pixel_edu.grading.marking import Examiner, Mark
+from pixel_edu.grading.merge import Merged, defined
+from pixel_edu.grading.rpc.client import Broken, Line
+from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.isolation import Room, SandboxError
+from pixel_edu.grading.sandbox.provisioner import ForkManager
+from pixel_edu.grading.sandbox.restrictions import Limits
+
+PATIENCE = 3
+"""Rooms that may end before every exercise gets its own."""
+FLOOD = 400
+"""A notebook may show this many times what one cell may; then its kernel is ended."""
+MESSAGE = 32 << 20
+"""Bytes of the longest message that is taken from a kernel."""
+ANSWERS = 5
+"""Seconds after which a kernel that has run all cells must have called."""
+TIME = "the time for the whole notebook was up"
+
+logging.getLogger("papermill").setLevel(logging.CRITICAL)
+logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+
+
+@dataclass
+class Watch:
+    """What goes on in one room.
+
+    Attributes:
+        room: the room.
+        cell: number of the cell that runs; -1 before the first.
+        shown: bytes that it has shown.
+        total: bytes that all have shown.
+        cut: numbers of cells whose output was cut.
+        why: why the kernel was ended, or "".
+        failure: what went wrong that is no fault of the student's.
+        finished: whether papermill has, however.
+    """
+
+    room: Room
+    cell: int = -1
+    shown: int = 0
+    total: int = 0
+    cut: set[int] = field(default_factory=set)
+    why: str = ""
+    failure: Exception | None = None
+    finished: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self, why: str) -> None:
+        """End the room."""
+        self.why = self.why or why
+        self.room.kill()
+
+
+class Watched(PapermillNotebookClient):
+    """papermill's own client; it also tells which cell runs, and cuts what is shown while it is read."""
+
+    def __init__(self, nb_man: Any, watch: Watch, **options: Any) -> None:
+        super().__init__(nb_man, **options)
+        self.watch = watch
+
+    def execute_cell(self, cell: NotebookNode, cell_index: int, **options: Any) -> NotebookNode:
+        """Execute a cell, and note which."""
+        self.watch.cell, self.watch.shown = cell_index, 0
+        return super().execute_cell(cell, cell_index, **options)
+
+    def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> Any:
+        """Take a message, unless the cell has shown enough."""
+        if msg["msg_type"] not in ("status", "execute_input"):
+            watch, most = self.watch, self.watch.room.limits.output << 10
+            size = len(repr(msg["content"]))
+            watch.shown, watch.total = watch.shown + size, watch.total + size
+            if watch.total > FLOOD * most:
+                watch.stop(f"it shows more than {FLOOD * most >> 20} MiB")
+            if watch.shown > most and msg["msg_type"] != "error":
+                watch.cut.add(cell_index)
+                return None
+        return super().process_message(msg, cell, cell_index)
+
+
+class Engine(NBClientEngine):
+    """papermill's engine, with the client above."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> NotebookNode:
+        """Execute a notebook; see papermill."""
+        options.pop("log_output", None)
+        return Watched(nb_man, kernel_name=kernel_name, **options).execute()
+
+
+papermill_engines.register("pixel-edu", Engine)
+
+
+@dataclass
+class Outcome:
+    """What running a submission gave.
+
+    Attributes:
+        marks: one for each exercise that was asked for.
+        notebook: what was executed, with outputs.
+        notes: repairs and accidents, a sentence each.
+        rooms: how many it took.
+    """
+
+    marks: list[Mark]
+    notebook: NotebookNode
+    notes: list[str]
+    rooms: int
+
+
+class Run:
+    """One submission on its way through its rooms.
+
+    Args:
+        merged: what to run.
+        tests: to mark it with.
+        zygote: makes kernels.
+        rung: of the sandbox.
+        limits: for all of it.
+    """
+
+    def __init__(self, merged: Merged, tests: Examiner, zygote: Zygote, rung: str, limits: Limits) -> None:
+        self.cells, self.notes = merged.notebook.cells, list(merged.notes)
+        self.metadata, self.executed = merged.notebook.metadata, merged.notebook
+        self.tests, self.zygote, self.rung, self.limits = tests, zygote, rung, limits
+        self.until = time.monotonic() + limits.notebook
+        self.skipped: dict[int, str] = {}
+        self.suspects: set[str] = set()
+        self.marks: dict[str, Mark] = {}
+        self.rooms = 0
+
+    def outcome(self, tasks: list[Task]) -> Outcome:
+        """Execute it and mark some exercises.
+
+        Raises:
+            SandboxError: no kernel can be started, which is no fault of the student's.
+        """
+        todo = [task for task in tasks if not task.by_hand]
+        while self._open(todo) and self.rooms < PATIENCE and not self._late():
+            self._visit(range(len(self.cells)), self._open(todo))
+        for task in todo:
+            if task.id not in self.marks and not self._late():
+                self._visit(self._needed(task), [task], alone=True)
+        for task in tasks:
+            if task.id not in self.marks:
+                self.marks[task.id] = self._not_run(task)
+        return Outcome([self.marks[task.id] for task in tasks], self.executed, self.notes, self.rooms)
+
+    def visit(self) -> None:
+        """Execute all cells in one room, and mark nothing."""
+        self._visit(range(len(self.cells)), [])
+
+    def _open(self, tasks: list[Task]) -> list[Task]:
+        """Exercises that have no mark and are not put off until they can be alone."""
+        off = self.suspects | {self.cells[i].metadata.part for i in self.skipped}
+        return [task for task in tasks if task.id not in self.marks and task.id not in off]
+
+    def _late(self) -> bool:
+        return time.monotonic() > self.until
+
+    def _needed(self, task: Task) -> list[int]:
+        """Numbers of the given cells, the task's own, and those that define a name that one of these reads."""
+        reads = [_reads(cell.source) for cell in self.cells]
+        makes = [set(defined(cell.source)) for cell in self.cells]
+        own = {i for i, cell in enumerate(self.cells) if cell.metadata.part == task.id}
+        needed = own | {i for i, cell in enumerate(self.cells) if cell.metadata.part == "given"}
+        names = set().union(*(reads[i] for i in own))
+        while more := {i for i in range(len(self.cells)) if i not in needed and makes[i] & names}:
+            needed |= more
+            names |= set().union(*(reads[i] for i in more))
+        return sorted(needed - (self.skipped.keys() - own))
+
+    def _visit(self, numbers: Iterable[int], tasks: list[Task], alone: bool = False) -> None:
+        """Run some cells and mark some exercises in one room, as far as it goes.
+
+        What ends the room early is put off until it can be alone, since something else may have ended it.
+        """
+        self.rooms += 1
+        numbers = [i for i in numbers if alone or i not in self.skipped]
+        with Room(self.rung, self.limits) as room:
+            watch = Watch(room)
+            reached = self._in_room(watch, numbers, tasks, alone)
+        if watch.failure:
+            raise watch.failure
+        if reached or watch.why == TIME:
+            return
+        why = watch.why or "it ended the whole notebook"
+        if alone:
+            message = f"Its cell was stopped: {why}."
+            self.marks[tasks[0].id] = Mark(tasks[0].id, 0, tasks[0].points, marking.FAILED, message)
+        elif 0 <= watch.cell < len(numbers):
+            last = numbers[watch.cell]
+            self.skipped[last] = why
+            self.notes.append(f"{self._name(last)} was left out: {why}")
+
+    def _in_room(self, watch: Watch, numbers: list[int], tasks: list[Task], alone: bool) -> bool:
+        """The same; whether the tests were reached."""
+        path = str(watch.room.folder / "line")
+        serve = f"from pixel_edu.grading.rpc.server import serve\nserve({path!r})"
+        cells = [*(self.cells[i] for i in numbers), new_code_cell(serve, metadata={"part": "tests"})]
+        notebook = load_notebook_node(
+            NotebookNode(nbformat=4, nbformat_minor=5, metadata=self.metadata, cells=cells)
+        )
+        threads = [
+            threading.Thread(target=self._papermill, args=(notebook, watch)),
+            threading.Thread(target=self._guard, args=(watch,)),
+        ]
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            listening.listen(1)
+            for thread in threads:
+                thread.start()
+            try:
+                line = _answered(listening, watch, len(numbers))
+                if line:
+                    with contextlib.closing(line):
+                        self._mark(tasks, line, watch, alone)
+                    watch.finished.wait(2)
+            finally:
+                watch.room.kill()
+                for thread in threads:
+                    thread.join()
+        for i in watch.cut:
+            notebook.cells[i].outputs.append(new_output("stream", text="... the rest was cut off ...\n"))
+        notebook.cells = notebook.cells[:-1]
+        if len(notebook.cells) >= len(self.executed.cells) - len(self.skipped):
+            self.executed = notebook
+        return line is not None
+
+    def _mark(self, tasks: list[Task], line: Line, watch: Watch, alone: bool) -> None:
+        for task in tasks:
+            try:
+                mark = self.tests.mark(task, line)
+            except Broken:
+                return
+            if line.broken and watch.why == TIME:
+                return
+            if line.broken and not alone and not line.slow:
+                self.suspects.add(task.id)
+                return
+            if line.broken and watch.why:
+                mark.message = f"It was stopped: {watch.why}."
+            self.marks[task.id] = mark
+            if line.broken:
+                self.notes.append(f"{task.id} ended its kernel: {watch.why or line.broken}")
+                return
+
+    def _papermill(self, notebook: NotebookNode, watch: Watch) -> None:
+        """Execute, in a thread of its own."""
+        context = zmq.asyncio.Context()
+        context.setsockopt(zmq.MAXMSGSIZE, MESSAGE)
+        manager = ForkManager(self.zygote, watch.room, context=context)
+        try:
+            papermill_engines.execute_notebook_with_engine(
+                "pixel-edu",
+                notebook,
+                kernel_name="python3",
+                output_path=None,
+                progress_bar=False,
+                autosave_cell_every=0,
+                km=manager,
+                watch=watch,
+                allow_errors=True,
+                raise_on_iopub_timeout=False,
+                timeout_func=lambda cell: None if cell.metadata.get("part") == "tests" else self.limits.cell,
+                startup_timeout=60,
+            )
+        except CellTimeoutError:
+            watch.stop(f"it did not end within {self.limits.cell:g} s")
+        except DeadKernelError:
+            pass
+        except Exception as error:
+            if watch.cell < 0 and not watch.why:
+                watch.failure = SandboxError(f"no kernel could be started: {type(error).__name__}: {error}")
+        finally:
+            watch.finished.set()
+            _end_loop(ensure_event_loop())
+            manager.forget()
+
+    def _guard(self, watch: Watch) -> None:
+        """Look after the limits of the room as a whole."""
+        while not watch.finished.wait(0.1):
+            if why := watch.room.too_much():
+                watch.stop(f"it used {why}")
+            if self._late():
+                watch.stop(TIME)
+
+    def _name(self, number: int) -> str:
+        cell = self.cells[number]
+        first = cell.source.strip().partition("\n")[0][:60]
+        return (
+            f"the cell of {cell.metadata.part}"
+            if cell.metadata.part not in ("own", "given")
+            else f"`{first}`"
+        )
+
+    def _not_run(self, task: Task) -> Mark:
+        if task.by_hand:
+            message, status = "A person marks this.", marking.BY_HAND
+        else:
+            message, status = f"It was not run: {TIME}.", marking.NOT_RUN
+        return Mark(task.id, None, task.points, status, message)
+
+
+def _answered(listening: socket.socket, watch: Watch, last: int) -> Line | None:
+    """The line, once the kernel has reached the tests, which come after the last cell; None if it never does."""
+    listening.settimeout(0.02)
+    until = math.inf
+    while True:
+        try:
+            return Line(listening.accept()[0])
+        except TimeoutError:
+            if watch.cell == last:
+                until = min(until, time.monotonic() + ANSWERS)
+            if watch.finished.is_set() or time.monotonic() > until:
+                watch.why = watch.why or "it no longer runs what it is given" * (until < math.inf)
+                return None
+
+
+def _end_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Close this thread's loop; what still waits for a kernel that has ended is told first."""
+    waiting = asyncio.all_tasks(loop)
+    for task in waiting:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+    loop.close()
+
+
+def _reads(source: str) -> set[str]:
+    try:
+        return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()

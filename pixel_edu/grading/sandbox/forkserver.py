@@ -1,0 +1,245 @@
+"""A process that has imported what notebooks need, and becomes a kernel of a student's at each request.
+
+Importing torch costs seconds, a fork costs milliseconds. The zygote itself never runs a student's code, has one thread,
+and knows nothing that a student must not.
+
+    python -m pixel_edu.grading.sandbox.forkserver FD MODULE...
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pixel_edu.grading.sandbox import isolation, restrictions
+
+NEEDED = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "matplotlib_inline.backend_inline",
+)
+MODULES = ("numpy", "torch", "pixel_edu.grading.rpc.server")
+
+
+class Zygote:
+    """The grader's side: starts the process and asks it for kernels.
+
+    Args:
+        modules: that kernels find imported.
+        line: to a zygote that is there already; None starts one.
+    """
+
+    def __init__(self, modules: tuple[str, ...] = MODULES, line: socket.socket | None = None) -> None:
+        self.process: subprocess.Popen | None = None
+        self.socket = line or self._begin(modules)
+        self.line = self.socket.makefile("rw")
+        if not self.line.readline():
+            self.close()
+            raise isolation.SandboxError("the process that kernels are made from did not start: see above")
+
+    def _begin(self, modules: tuple[str, ...]) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        home = Path("/tmp/none")
+        env = isolation.environment(home) | {"PATH": os.environ.get("PATH", "")}
+        env = {key: value for key, value in env.items() if key != "PIXEL_EDU_GRADING"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pixel_edu.grading.sandbox.forkserver", str(theirs.fileno()), *modules],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            env=env | {"PYTHONSAFEPATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+        )
+        theirs.close()
+        return ours
+
+    def twin(self) -> socket.socket:
+        """The line to another zygote, forked from this one: for another worker."""
+        ours, theirs = socket.socketpair()
+        self.line.write(json.dumps({"twin": True}) + "\n")
+        self.line.flush()
+        socket.send_fds(self.socket, [b"t"], [theirs.fileno()])
+        theirs.close()
+        self.line.readline()
+        return ours
+
+    def start(self, room: isolation.Room, connection: str) -> int:
+        """Start a kernel in a room.
+
+        Args:
+            room: where.
+            connection: the file that says how to reach it.
+
+        Returns:
+            Its process number outside.
+
+        Raises:
+            SandboxError: the walls could not be put up.
+        """
+        self.line.write(json.dumps(room.request(connection)) + "\n")
+        self.line.flush()
+        answer = json.loads(self.line.readline() or '{"error": "the zygote has ended"}')
+        if "error" in answer:
+            raise isolation.SandboxError(f"no kernel could be started: {answer['error']}")
+        return answer["pid"]
+
+    def close(self) -> None:
+        """End it."""
+        with contextlib.suppress(OSError):  # it may have ended by itself
+            self.line.close()
+        self.socket.close()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
+def main(fd: int, modules: list[str]) -> None:
+    """Wait for requests until the other side closes."""
+    restrictions.die_with_parent()
+    line = socket.socket(fileno=fd)
+    for module in [*NEEDED, *modules]:
+        importlib.import_module(module)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+    _serve(line)
+
+
+def _serve(line: socket.socket) -> None:
+    """Do what is asked, a line of JSON at a time."""
+    with line:
+        line.sendall(b"{}\n")
+        while request := _request(line):
+            if "twin" in request:
+                _, (fd,), *_ = socket.recv_fds(line, 1, 1)
+                if not os.fork():
+                    line.close()
+                    _serve(socket.socket(fileno=fd))
+                    os._exit(0)
+                os.close(fd)
+            answer = {} if "twin" in request else _fork(request, line)
+            line.sendall(json.dumps(answer).encode() + b"\n")
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+
+
+def _request(line: socket.socket) -> dict[str, Any] | None:
+    """The next request, and not a byte more: a file descriptor may follow it."""
+    text = b""
+    while not text.endswith(b"\n"):
+        byte = line.recv(1)
+        if not byte:
+            return None
+        text += byte
+    return json.loads(text)
+
+
+def _fork(request: dict[str, Any], line: socket.socket) -> dict[str, Any]:
+    """Two forks: the first enters the room's namespaces, the second is born in them. Says the second's number."""
+    said, says = os.pipe()
+    if not os.fork():
+        try:
+            os.close(said)
+            line.close()
+            os.closerange(3, says)
+            os.closerange(says + 1, 4096)
+            _between(request, says)
+        except BaseException as error:
+            os.write(says, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+        finally:
+            os._exit(1)
+    os.close(says)
+    with os.fdopen(said) as stream:
+        return json.loads(stream.read() or '{"error": "the process ended"}')
+
+
+def _between(request: dict[str, Any], says: int) -> None:
+    """Between the forks: wait for the kernel, and take along what it leaves behind."""
+    os.setsid()
+    if request["leader"]:
+        restrictions.enter(request["leader"])
+    else:
+        restrictions.reap_orphans()
+    ready, go = os.pipe()
+    kernel = os.fork()
+    if not kernel:
+        os.close(ready)
+        try:
+            os.setsid()
+            _restrict(request)
+            os.write(go, b"k")
+        except BaseException as error:
+            os.write(go, f"{type(error).__name__}: {error}".encode())
+            os._exit(1)
+        os.close(go)
+        os.close(says)
+        _kernel(request)
+    os.close(go)
+    with os.fdopen(ready, "rb") as stream:
+        word = stream.read(500).decode(errors="replace")
+    os.write(says, json.dumps({"pid": kernel} if word == "k" else {"error": word}).encode())
+    os.close(says)
+    os.waitpid(kernel, 0)
+    if not request["leader"]:
+        with contextlib.suppress(ChildProcessError, ProcessLookupError, PermissionError):
+            for pid in list(isolation.descendants(os.getpid()))[1:]:
+                os.kill(pid, signal.SIGKILL)
+    os._exit(0)
+
+
+def _restrict(request: dict[str, Any]) -> None:
+    limits = restrictions.Limits(**request["limits"])
+    os.chdir(request["home"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    restrictions.limit(limits)
+    if request["walls"]:
+        if request["readable"]:
+            restrictions.landlock(map(Path, request["readable"]), map(Path, request["writable"]))
+        restrictions.drop()
+        restrictions.forbid(request["network"])
+
+
+def _kernel(request: dict[str, Any]) -> NoReturn:
+    """Become the kernel."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    random.seed(0)
+    for module in ("numpy", "torch"):
+        if module in sys.modules:
+            loaded = sys.modules[module]
+            loaded.manual_seed(0) if module == "torch" else loaded.random.seed(0)
+    sys.argv = ["ipykernel"]
+    from ipykernel.iostream import IOPubThread
+    from ipykernel.kernelapp import IPKernelApp
+
+    if not request["network"]:  # the pipe for what its subprocesses print would be a TCP socket
+        IOPubThread._setup_pipe_in = lambda thread: setattr(thread, "_pipe_flag", False)
+    try:
+        app = IPKernelApp.instance(connection_file=request["connection"])
+        app.initialize(["--HistoryManager.enabled=False", "--InteractiveShell.colors=NoColor"])
+        app.start()
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,159 @@
+"""Kernels forked from a zygote, for whoever starts kernels through jupyter_client: papermill as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import select
+import signal
+import time
+from typing import Any
+
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import KernelProvisionerBase
+
+from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.isolation import Room
+
+NAME = "pixel-edu-fork"
+
+
+class ForkClient(AsyncKernelClient):
+    """Is ready once the kernel has answered, and does not wait another 0.2 s for late messages as its parent does.
+
+    Whatever comes late names the request that it belongs to, so nobody takes it for something else.
+    """
+
+    def start_channels(
+        self, shell: bool = True, iopub: bool = True, stdin: bool = True, **options: bool
+    ) -> None:
+        """Connect; without the heartbeat, whose thread would outlive the kernel: the manager sees when that ends."""
+        super().start_channels(shell, iopub, stdin, hb=False, control=False)
+
+    async def wait_for_ready(self, timeout: float = 60) -> None:
+        """Wait for the kernel.
+
+        Raises:
+            RuntimeError: it has ended, or does not answer in time.
+        """
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            self.kernel_info()
+            with contextlib.suppress(queue.Empty):
+                reply = await self.shell_channel.get_msg(timeout=1)
+                await self.iopub_channel.get_msg(timeout=0.2)
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self.parent.is_alive():
+                raise RuntimeError("the kernel ended before it answered")
+        raise RuntimeError(f"the kernel did not answer in {timeout:g} s")
+
+
+class ForkManager(AsyncKernelManager):
+    """Manages a kernel that a zygote forks into a room.
+
+    Args:
+        zygote: makes the kernel.
+        room: where it lives.
+    """
+
+    def __init__(self, zygote: Zygote, room: Room, **options: Any) -> None:
+        super().__init__(
+            transport="ipc",
+            ip=str(room.folder / "k"),
+            connection_file=str(room.folder / "kernel.json"),
+            client_factory=ForkClient,
+            **options,
+        )
+        self.zygote, self.room, self.made = zygote, room, None
+
+    def client(self, **options: Any) -> ForkClient:
+        """A client that shares this manager's context, and its limit on the length of messages."""
+        self.made = super().client(**{"context": self.context} | options)
+        return self.made
+
+    def forget(self) -> None:
+        """Let go of the kernel; its room goes with its owner."""
+        if self.provisioner:
+            self.provisioner.forget()
+        if self.made:
+            self.made.stop_channels()
+        self.context.destroy(linger=0)
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """One that names the provisioner below."""
+        metadata = {"kernel_provisioner": {"provisioner_name": NAME}}
+        return KernelSpec(argv=["forked"], display_name="Forked", language="python", metadata=metadata)
+
+
+class ForkProvisioner(KernelProvisionerBase):
+    """Asks the manager's zygote for a kernel, and watches it."""
+
+    pid = 0
+    fd: int | None = None
+
+    @property
+    def has_process(self) -> bool:
+        """Whether there is a kernel."""
+        return self.fd is not None
+
+    async def pre_launch(self, **options: Any) -> dict[str, Any]:
+        """Write the connection file."""
+        manager = self.parent
+        manager.write_connection_file()
+        self.connection_info = manager.get_connection_info()
+        return await super().pre_launch(cmd=[], **options)
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
+        """Fork."""
+        manager = self.parent
+        self.pid = manager.zygote.start(manager.room, manager.connection_file)
+        manager.room.kernel = self.pid
+        with contextlib.suppress(ProcessLookupError):
+            self.fd = os.pidfd_open(self.pid)
+        return self.connection_info
+
+    async def poll(self) -> int | None:
+        """None while it runs."""
+        if self.fd is None:
+            return 0
+        watched = select.poll()
+        watched.register(self.fd, select.POLLIN)
+        return 0 if watched.poll(0) else None
+
+    async def wait(self) -> int | None:
+        """Wait until it has ended."""
+        while await self.poll() is None:
+            await asyncio.sleep(0.01)
+        self.forget()
+        return 0
+
+    async def send_signal(self, signum: int) -> None:
+        """Send it a signal."""
+        if self.fd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.fd, signum)
+
+    async def kill(self, restart: bool = False) -> None:
+        """End all that runs in its room."""
+        self.parent.room.kill()
+
+    async def terminate(self, restart: bool = False) -> None:
+        """End all that runs in its room."""
+        self.parent.room.kill()
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Let go of it; its room goes with its owner."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Close what it is watched by."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None

@@ -1,0 +1,1 @@
+"""What makes the book and the release: rehearsals, the status page, pictures."""

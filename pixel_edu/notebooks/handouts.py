@@ -1,0 +1,312 @@
+"""Hand-outs and book pages from solution notebooks, which are the only source of the exercises.
+
+An exercise is a run of cells with nbgrader's metadata, found by their names (`grade_id`):
+
+    ex-02-1-task    the task: a heading, a line of facts, what to do, three hints that open and close
+    ex-02-1         the answer: what stands between the solution markers is for the source alone
+    ex-02-1-check   says at once what is wrong
+    ex-02-1-why     a word on the solution, for the source and the book (not in every exercise)
+    ex-02-1-marks   what the mark depends on, at the notebook's end; hidden tests are for the grader alone
+
+The transformations are those of nbgrader's `generate_assignment`, and a test compares the two. Only what takes an
+answer's place differs: it names its exercise.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from pixel_edu import notebooks
+from pixel_edu.config import UserError
+
+ID = re.compile(r"ex-\d\d-\d")
+FACTS = re.compile(
+    r"\*(?P<minutes>\d+) minutes · (?P<difficulty>easy|medium|hard) · (?P<need>core|optional)\.\* *"
+)
+HEADING = re.compile(r"### (?P<id>ex-\d\d-\d) · (?P<title>.+)")
+HINT = re.compile(r"<details><summary[^>]*>(?P<title>.+?)</summary>\n+(?P<text>.+?)\n+</details>", re.DOTALL)
+SOLUTION = re.compile(r"(?ms)^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION(\n|\Z)")
+HIDDEN = re.compile(r"(?ms)^ *### BEGIN HIDDEN TESTS\n.*?^ *### END HIDDEN TESTS(\n|\Z)")
+NOTICE = (
+    "*Generated from `{source}` by `pixel-edu exercises build`. This copy is yours to work in; a mistake in a task is "
+    "mended there.*"
+)
+INSTALL = """\
+import importlib.util
+
+if importlib.util.find_spec("pixel_edu") is None:  # on Colab
+    %pip install -q "pixel-edu @ git+{repository}"
+"""
+
+
+class ExerciseError(UserError):
+    """A source or a hand-out that is not as it must be; the message says where."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise of a solution notebook.
+
+    Attributes:
+        id: such as "ex-02-1".
+        title: of the task.
+        minutes: that it takes.
+        difficulty: "easy", "medium" or "hard".
+        need: "core" or "optional".
+        task: Markdown, without heading, facts and hints.
+        hints: title and Markdown of each.
+        answer: the source of the answer cell, with the solution.
+        why: Markdown on the solution, or "".
+    """
+
+    id: str
+    title: str
+    minutes: int
+    difficulty: str
+    need: str
+    task: str
+    hints: list[tuple[str, str]]
+    answer: str
+    why: str
+
+    @property
+    def stub(self) -> str:
+        """The answer cell as a student gets it."""
+        return without_solution(self.answer, self.id)
+
+    @property
+    def solution(self) -> str:
+        """The answer cell without its markers."""
+        return SOLUTION.sub(r"\2", self.answer).rstrip("\n")
+
+
+def exercises_of(notebook: NotebookNode, name: str = "") -> list[Exercise]:
+    """The exercises of a solution notebook, in order.
+
+    Args:
+        notebook: as `notebooks.read` gives it.
+        name: the file's, for messages.
+
+    Raises:
+        ExerciseError: a cell is missing or not as it must be.
+    """
+    cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+    counts = Counter(grade_id(cell) for cell in notebook.cells if grade_id(cell))
+    twice = [id for id, count in counts.items() if count > 1]
+    if twice:
+        raise ExerciseError(
+            f"{name}: there are several cells {twice[0]}: give each its own name, or, if they are variants, say with "
+            "--students who gets one"
+        )
+    found = []
+    for id in [each for each in cells if ID.fullmatch(each)]:
+        missing = [f"{id}-{part}" for part in ("task", "check", "marks") if f"{id}-{part}" not in cells]
+        if missing:
+            raise ExerciseError(f"{name}: {id} has no cell {missing[0]}: add it, or take the exercise out")
+        task = cells[f"{id}-task"].source
+        heading, facts = HEADING.match(task), FACTS.search(task)
+        if not heading or heading["id"] != id or not facts:
+            raise ExerciseError(
+                f"{name}, {id}-task: begin with `### {id} · Title` and, below, "
+                "`*10 minutes · easy · core.* What it is for.`"
+            )
+        if not SOLUTION.search(cells[id].source):
+            raise ExerciseError(
+                f"{name}, {id}: there are no solution markers in this cell: put them around it"
+            )
+        hints = [(hint["title"], hint["text"].strip()) for hint in HINT.finditer(task)]
+        text = FACTS.sub("", HINT.sub("", HEADING.sub("", task))).strip()
+        why = cells[f"{id}-why"].source if f"{id}-why" in cells else ""
+        facts = facts.groupdict() | {"minutes": int(facts["minutes"])}
+        found.append(
+            Exercise(id, heading["title"], **facts, task=text, hints=hints, answer=cells[id].source, why=why)
+        )
+    return found
+
+
+def hand_out(notebook: NotebookNode, source: str, repository: str = "") -> NotebookNode:
+    """A student's copy of a solution notebook: no solutions, no hidden tests, no outputs.
+
+    Args:
+        notebook: the solution notebook; it is left as it is.
+        source: its name in the notice.
+        repository: the address to install the package from where it is missing; "" leaves that cell out.
+
+    Raises:
+        ExerciseError: see `exercises_of`.
+    """
+    exercises_of(notebook, source)
+    given = copy.deepcopy(notebook)
+    given.cells = [cell for cell in given.cells if "solution-only" not in cell.metadata.get("tags", [])]
+    for cell in given.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        facts = cell.metadata.get("nbgrader")
+        if not facts:
+            continue
+        if facts.solution:
+            cell.source = without_solution(cell.source, facts.grade_id)
+        if facts.grade:
+            cell.source = HIDDEN.sub("", cell.source).rstrip("\n")
+        if facts.locked or facts.grade:
+            cell.metadata.deletable = False
+        if facts.locked and not facts.solution:
+            cell.metadata.editable = False
+        if facts.grade or facts.solution or facts.locked:
+            facts.checksum, facts.cell_type = checksum(cell), cell.cell_type
+    before = [new_markdown_cell(NOTICE.format(source=source), id="generated")]
+    if repository:
+        before.append(new_code_cell(INSTALL.format(repository=repository).rstrip(), id="install"))
+    given.cells = given.cells[:1] + before + given.cells[1:]
+    return given
+
+
+def without_solution(source: str, id: str) -> str:
+    """A cell's source with an error that names its exercise in the place of the solution."""
+    return SOLUTION.sub(rf'\1raise NotImplementedError("{id}")\3', source)
+
+
+def checksum(cell: NotebookNode) -> str:
+    """What nbgrader knows a cell's state by."""
+    facts = cell.metadata.nbgrader
+    locked = not facts.solution and (facts.grade or facts.locked)
+    parts = [cell.source, cell.cell_type, str(facts.grade), str(facts.solution), str(locked), facts.grade_id]
+    if facts.grade:
+        parts.append(str(float(facts.points)))
+    return hashlib.md5("".join(parts).encode()).hexdigest()
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """A cell's name, or ""."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def answered(notebook: NotebookNode) -> list[str]:
+    """The exercises of a hand-out whose answer cells somebody has changed."""
+    answers = [cell for cell in notebook.cells if ID.fullmatch(grade_id(cell))]
+    return [grade_id(cell) for cell in answers if cell.metadata.nbgrader.get("checksum") != checksum(cell)]
+
+
+def sources(folder: Path) -> list[Path]:
+    """The solution notebooks of a folder.
+
+    Raises:
+        ExerciseError: there is none.
+    """
+    found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if not found:
+        raise ExerciseError(
+            f"{folder}: there is no solution notebook here, such as 02_noise.ipynb: "
+            "run this in the course's folder, or name the right one"
+        )
+    return found
+
+
+def build(
+    source: Path,
+    out: Path,
+    repository: str,
+    check: bool = False,
+    force: bool = False,
+    copies: Mapping[str, Callable[[NotebookNode], NotebookNode]] | None = None,
+) -> Iterator[tuple]:
+    """Write the hand-out of every solution notebook that needs it.
+
+    Args:
+        source: folder of the solution notebooks.
+        out: folder of the hand-outs.
+        repository: see `hand_out`.
+        check: write nothing.
+        force: write over answers; the notebook that holds them is kept beside it, as `02_noise.mine.ipynb`.
+        copies: folders below `out`, and what makes the source of each from a solution notebook; None is one copy.
+
+    Yields:
+        (path, state): "unchanged", "written" or, with `check`, "out of date".
+
+    Raises:
+        ExerciseError: a source is not as it must be, or a hand-out holds answers.
+    """
+    texts = {
+        out / folder / path.name: notebooks.text(
+            hand_out(chosen(notebooks.read(path)), f"{source.name}/{path.name}", repository)
+        )
+        for path in sources(source)
+        for folder, chosen in (copies or {"": lambda notebook: notebook}).items()
+    }
+    for path, text in texts.items():
+        there = path.read_text(encoding="utf-8") if path.exists() else None
+        if there == text:
+            yield path, "unchanged"
+        elif check:
+            yield path, "out of date"
+        else:
+            _keep_answers(path, force)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            notebooks.write(nbformat.reads(text, as_version=4), path)
+            yield path, "written"
+
+
+def _keep_answers(path: Path, force: bool) -> None:
+    """Refuse to write over a reader's answers, or put them aside."""
+    ids = answered(notebooks.read(path)) if path.exists() else []
+    if ids and not force:
+        raise ExerciseError(
+            f"{path} holds answers ({', '.join(ids)}): move it away, or use --force, which keeps them in "
+            f"{path.with_suffix('.mine.ipynb').name}"
+        )
+    if ids:
+        path.replace(path.with_suffix(".mine.ipynb"))
+
+
+def chapter_page(notebook: NotebookNode, name: str, repository: str, solutions: bool = True) -> str:
+    """The exercises as a chapter of the book shows them: Markdown with directives.
+
+    Args:
+        notebook: the solution notebook.
+        name: such as "02_noise".
+        repository: its public address.
+        solutions: whether the book has them.
+    """
+    place = repository.partition("github.com/")[2]
+    file = f"exercises/{name}.ipynb"
+    ways = [
+        f"[Colab](https://colab.research.google.com/github/{place}/blob/main/{file})",
+        f"[Binder](https://mybinder.org/v2/gh/{place}/main?labpath={file})",
+        f"your own [JupyterLab](http://localhost:8888/lab/tree/{file}), once `make lab` runs",
+    ]
+    parts = [f"Work on them in {', in '.join(ways)}; or {{download}}`download the notebook </{file}>`.\n"]
+    for exercise in exercises_of(notebook, name):
+        parts.append(
+            f"::::{{exercise}} {exercise.id}: {exercise.title}\n:label: {exercise.id}\n:nonumber:\n\n"
+            f"*{exercise.minutes} minutes · {exercise.difficulty} · {exercise.need}.* {exercise.task}\n\n"
+            f"```python\n{exercise.stub}\n```\n"
+        )
+        parts += [f":::{{dropdown}} {title}\n{text}\n:::\n" for title, text in exercise.hints]
+        if solutions:
+            parts.append(f"[Solution](/book/solutions/{name}.md)\n")
+        parts.append("::::\n")
+    return "\n".join(parts)
+
+
+def solutions_page(notebook: NotebookNode, name: str) -> str:
+    """The solutions of a chapter, each hidden until it is asked for: Markdown with directives."""
+    parts = [
+        f"From the exercises of [the chapter](/chapters/{name}.ipynb). Try, take a hint, try again; and then compare.\n"
+    ]
+    for exercise in exercises_of(notebook, name):
+        code = f"```python\n{exercise.solution}\n```"
+        parts.append(
+            f"::::{{solution}} {exercise.id}\n:label: solution-{exercise.id}\n\n"
+            f":::{{dropdown}} Show it\n{code}\n\n{exercise.why}\n:::\n::::\n"
+        )
+    return "\n".join(parts)

@@ -1,0 +1,81 @@
+"""What makes pixel art: flat colours, a white border, a closed outline."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pixel_edu.images import WHITE
+
+FLAT = 2
+"""Levels, of 255, by which two pixels may differ and still count as the same flat colour."""
+
+DARK = 92
+"""The brightest channel that an outline may have: the palette's outlines end at 90, give or take `FLAT`."""
+
+
+def flat_pixels(images: np.ndarray) -> np.ndarray:
+    """Which pixels have a neighbour of the same colour, to 2 levels, above, below, left or right.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+
+    Returns:
+        (N, H, W) bool.
+    """
+    values, flat = images.astype(np.int16), np.zeros(images.shape[:3], bool)
+    down = np.abs(np.diff(values, axis=1)).max(axis=-1) <= FLAT
+    right = np.abs(np.diff(values, axis=2)).max(axis=-1) <= FLAT
+    flat[:, 1:] |= down
+    flat[:, :-1] |= down
+    flat[:, :, 1:] |= right
+    flat[:, :, :-1] |= right
+    return flat
+
+
+def is_white(images: np.ndarray) -> np.ndarray:
+    """Which pixels are white, to 2 levels: (N, H, W, 3) uint8 to (N, H, W) bool."""
+    return images.min(axis=-1) >= WHITE - FLAT
+
+
+def white_border(images: np.ndarray) -> np.ndarray:
+    """The share of each image's outermost pixels that are white: (N, H, W, 3) uint8 to (N,) float64."""
+    white = is_white(images)
+    inner = white[:, 1:-1, 1:-1]
+    outermost = white.shape[1] * white.shape[2] - inner.shape[1] * inner.shape[2]
+    return (white.sum(axis=(1, 2)) - inner.sum(axis=(1, 2))) / outermost
+
+
+def outline(images: np.ndarray) -> np.ndarray:
+    """How closed each sprite's outline is: the share of dark pixels among those that touch the background.
+
+    The background is all white that can be reached from the image's border, stepping up, down, left or right.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+
+    Returns:
+        (N,) float64; 1 where every such pixel is dark, and for an image that is all background.
+    """
+    white = is_white(images)
+    outside = np.ones_like(white)
+    outside[:, 1:-1, 1:-1] = False
+    outside &= white
+    while True:
+        grown = _spread(outside) & white
+        if (grown == outside).all():
+            break
+        outside = grown
+    rim = _spread(outside) & ~white
+    dark = images.max(axis=-1) <= DARK
+    count = rim.sum(axis=(1, 2))
+    return np.where(count, (rim & dark).sum(axis=(1, 2)) / np.maximum(count, 1), 1.0)
+
+
+def _spread(mask: np.ndarray) -> np.ndarray:
+    """A mask and the neighbours of its pixels above, below, left and right."""
+    wider = mask.copy()
+    wider[:, 1:] |= mask[:, :-1]
+    wider[:, :-1] |= mask[:, 1:]
+    wider[:, :, 1:] |= mask[:, :, :-1]
+    wider[:, :, :-1] |= mask[:, :, 1:]
+    return wider
