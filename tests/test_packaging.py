@@ -140,6 +140,7 @@ def test_a_wheel_holds_every_file_of_the_package(tmp_path):
     package = {name for name in tracked if name.startswith("pixel_edu/")}
     assert package
     assert package - held == set()
+    assert "pixel_edu/py.typed" in held  # else type checkers do not read our annotations
 
 
 def test_make_alone_lists_every_target_that_has_a_description():
