@@ -15,7 +15,7 @@ import importlib.util
 import os
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ from pixel_edu.course.values import Wrong, close, copied, difference, formed, un
 LIMIT = 3.0
 """Seconds that one call of an answer may take."""
 ID = re.compile(r"ex-(\d\d)-(\d)")
+Slips = Sequence[tuple[Any, str]]
+"""Known mistakes: what an answer with the mistake gives, and the message for it."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class Ask:
         self,
         given: Any,
         expected: Any,
-        slips: Mapping[str, Any] | None = None,
+        slips: Slips = (),
         what: str = "",
         tolerance: float = 1e-4,
     ) -> None:
@@ -191,7 +193,7 @@ class Ask:
         Args:
             given: the answer's.
             expected: the right one, of the same form.
-            slips: messages, and what an answer with that slip would have given.
+            slips: what answers with known mistakes give, and the message of each; the first that fits is used.
             what: how the message names the value, in the plural, such as "the timesteps"; "" is the answer's result.
             tolerance: absolute, and relative to the largest expected value.
 
@@ -200,7 +202,7 @@ class Ask:
         """
         if close(given, expected, tolerance):
             return
-        for message, value in (slips or {}).items():
+        for value, message in slips:
             if not close(value, expected, tolerance) and close(given, value, tolerance):
                 raise Wrong(message, given, expected)
         raise Wrong(

@@ -7,12 +7,11 @@ formula that treats all places alike. So a page judges as the check does, and sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from pixel_edu.course.checking import Ask, Exercise, find
+from pixel_edu.course.checking import Ask, Exercise, Slips, find
 from pixel_edu.course.values import as_numbers, close
 
 PLACES = 16
@@ -50,7 +49,7 @@ class Recorder(Ask):
         self,
         given: Any,
         expected: Any,
-        slips: Mapping[str, Any] | None = None,
+        slips: Slips = (),
         what: str = "",
         tolerance: float = 1e-4,
     ) -> None:
@@ -78,7 +77,7 @@ class Recorder(Ask):
                 "right": target(right),
                 "slips": [  # a list, because the first that fits is told
                     [message, *target(value)]
-                    for message, value in (slips or {}).items()
+                    for value, message in slips
                     if not close(value, expected, tolerance)  # these the check passes over as well
                 ],
             }

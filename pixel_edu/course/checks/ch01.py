@@ -33,29 +33,42 @@ def count_sprites(ask: Ask) -> None:
     ask.same(
         int(got[0]),
         different,
-        {
-            "Your number of pictures is the number of rows: rows that are the same count once.": len(images),
-            "Your number of pictures is the number of base sprites: a mirrored picture is a different picture.": bases,
-            "Your number of pictures counts different pixels: a whole picture is one row.": len(
-                np.unique(images.reshape(-1, 3), axis=0)
+        [
+            (
+                len(images),
+                "Your number of pictures is the number of rows: rows that are the same count once.",
             ),
-        },
+            (
+                bases,
+                "Your number of pictures is the number of base sprites: a mirrored picture is a different picture.",
+            ),
+            (
+                len(np.unique(images.reshape(-1, 3), axis=0)),
+                "Your number of pictures counts different pixels: a whole picture is one row.",
+            ),
+        ],
         what="The numbers of pictures",
     )
     ask.same(
         int(got[1]),
         bases,
-        {
-            "Your number of base sprites is that of different pictures: a sprite and its mirror are one.": different,
-            "Your number of base sprites is half of the pictures: not every sprite is there mirrored.": different
-            // 2,
-            "Your mirror is upside down: left and right change places, which is the third axis.": upside,
-            "Your mirror changes red and blue: left and right are the third axis, not the last.": turned,
-            "Sprites with a mirror image in the set are left out: they count once.": 2 * bases - different,
-            "The mirror images alone are counted.": len(
-                {image[:, ::-1].tobytes() for image in images} - keys
+        [
+            (
+                different,
+                "Your number of base sprites is that of different pictures: a sprite and its mirror are one.",
             ),
-        },
+            (
+                different // 2,
+                "Your number of base sprites is half of the pictures: not every sprite is there mirrored.",
+            ),
+            (upside, "Your mirror is upside down: left and right change places, which is the third axis."),
+            (turned, "Your mirror changes red and blue: left and right are the third axis, not the last."),
+            (2 * bases - different, "Sprites with a mirror image in the set are left out: they count once."),
+            (
+                len({image[:, ::-1].tobytes() for image in images} - keys),
+                "The mirror images alone are counted.",
+            ),
+        ],
         what="The numbers of base sprites",
     )
 
@@ -158,19 +171,24 @@ def join(ask: Ask) -> None:
     ask.same(
         ask(numbers, labels, count, like=right),
         right,
-        {
-            "Every label is one row late: number 1 is row 0.": late,
-            "Every label is one row late, and the last has come round to the front: number 1 is row 0.": round_,
-            "Rows without a label have 0, which is a class: they have -1.": zeros,
-            "The labels are in the order of the table: each belongs to the row that its number says.": np.concatenate(
-                [labels, np.full(count - len(labels), -1)]
+        [
+            (late, "Every label is one row late: number 1 is row 0."),
+            (
+                round_,
+                "Every label is one row late, and the last has come round to the front: number 1 is row 0.",
             ),
-            "Sorted by number, but the gaps are closed: a row without a label keeps its place.": np.concatenate(
-                [labels[np.argsort(numbers)], np.full(count - len(labels), -1)]
+            (zeros, "Rows without a label have 0, which is a class: they have -1."),
+            (
+                np.concatenate([labels, np.full(count - len(labels), -1)]),
+                "The labels are in the order of the table: each belongs to the row that its number says.",
             ),
-            "Every label is one row early: number 1 is row 0.": np.roll(right, -1),
-            "These are the numbers, not the labels.": np.where(right < 0, -1, np.arange(1, count + 1)),
-        },
+            (
+                np.concatenate([labels[np.argsort(numbers)], np.full(count - len(labels), -1)]),
+                "Sorted by number, but the gaps are closed: a row without a label keeps its place.",
+            ),
+            (np.roll(right, -1), "Every label is one row early: number 1 is row 0."),
+            (np.where(right < 0, -1, np.arange(1, count + 1)), "These are the numbers, not the labels."),
+        ],
     )
     empty = np.zeros(0, np.int64)
     ask.same(ask(empty, empty, 3, like=right[:3], what="for an empty table"), np.full(3, -1))
@@ -186,21 +204,20 @@ def to_model(ask: Ask) -> None:
     ask.same(
         ask(images, like=right),
         right,
-        {
-            "The numbers run from 0 to 1: they must run from -1 to 1.": first / 255,
-            "The numbers run from 0 to 2: take 1 away.": first / 127.5,
-            "The numbers run from -0.5 to 0.5: twice as far.": first / 255 - 0.5,
-            "Divided by 128, 255 does not come to 1: the middle of 0 .. 255 is 127.5.": first / 128 - 1,
-            "Divided by 127, 255 goes beyond 1: the middle of 0 .. 255 is 127.5.": first / 127 - 1,
-            "Rows and columns have changed places too: only the colours move.": right.swapaxes(2, 3),
-            "`reshape` has mixed up the pixels: move the axis of colours.": images.reshape(
-                4, 3, 16, 16
-            ).astype(np.float32)
-            / 127.5
-            - 1,
-            "White and black have changed places.": -right,
-            "The numbers still run from 0 to 255.": first,
-        },
+        [
+            (first / 255, "The numbers run from 0 to 1: they must run from -1 to 1."),
+            (first / 127.5, "The numbers run from 0 to 2: take 1 away."),
+            (first / 255 - 0.5, "The numbers run from -0.5 to 0.5: twice as far."),
+            (first / 128 - 1, "Divided by 128, 255 does not come to 1: the middle of 0 .. 255 is 127.5."),
+            (first / 127 - 1, "Divided by 127, 255 goes beyond 1: the middle of 0 .. 255 is 127.5."),
+            (right.swapaxes(2, 3), "Rows and columns have changed places too: only the colours move."),
+            (
+                images.reshape(4, 3, 16, 16).astype(np.float32) / 127.5 - 1,
+                "`reshape` has mixed up the pixels: move the axis of colours.",
+            ),
+            (-right, "White and black have changed places."),
+            (first, "The numbers still run from 0 to 255."),
+        ],
         tolerance=1e-6,
     )
 
@@ -214,22 +231,26 @@ def enlarge(ask: Ask) -> None:
         ask.same(
             ask(images, factor, like=right, what=f"with a factor of {factor}"),
             right,
-            {
-                "These are whole copies side by side: repeat each pixel, not the picture.": np.tile(
-                    images, (1, factor, factor, 1)
+            [
+                (
+                    np.tile(images, (1, factor, factor, 1)),
+                    "These are whole copies side by side: repeat each pixel, not the picture.",
                 ),
-                "Only the rows are repeated, and the columns are copied: repeat both.": np.tile(
-                    images.repeat(factor, axis=1), (1, 1, factor, 1)
+                (
+                    np.tile(images.repeat(factor, axis=1), (1, 1, factor, 1)),
+                    "Only the rows are repeated, and the columns are copied: repeat both.",
                 ),
-                "Only the columns are repeated, and the rows are copied: repeat both.": np.tile(
-                    images.repeat(factor, axis=2), (1, factor, 1, 1)
+                (
+                    np.tile(images.repeat(factor, axis=2), (1, factor, 1, 1)),
+                    "Only the columns are repeated, and the rows are copied: repeat both.",
                 ),
-                "Rows and columns have changed places.": right.swapaxes(1, 2),
-                "The squares have one pixel of colour each, and the rest is black: repeat the pixel.": _dotted(
-                    images, factor
+                (right.swapaxes(1, 2), "Rows and columns have changed places."),
+                (
+                    _dotted(images, factor),
+                    "The squares have one pixel of colour each, and the rest is black: repeat the pixel.",
                 ),
-                "The picture is mirrored.": right[:, :, ::-1],
-            },
+                (right[:, :, ::-1], "The picture is mirrored."),
+            ],
         )
 
 
@@ -246,22 +267,25 @@ def in_order(ask: Ask) -> None:
         right = [f"image_{k}.JPEG" for k in sorted(numbers)]
         names = [right[i] for i in ask.rng.permutation(len(right))]
         got = ask(list(names), like=list, what=f"for {len(names)} names")
-        wrong = {
-            "The planted bug is still there: as text, image_10 comes before image_2.": sorted(names),
-            "The names are as they came: sort them by number.": names,
-            "The largest number is first: begin with the smallest.": right[::-1],
-            "Sorted by length first, and within a length as they came: the numbers count.": sorted(
-                names, key=len
+        wrong = [
+            (sorted(names), "The planted bug is still there: as text, image_10 comes before image_2."),
+            (names, "The names are as they came: sort them by number."),
+            (right[::-1], "The largest number is first: begin with the smallest."),
+            (
+                sorted(names, key=len),
+                "Sorted by length first, and within a length as they came: the numbers count.",
             ),
-            "These are the numbers: give back the names.": sorted(numbers),
-            "The names are sorted by their last digit.": sorted(
-                names, key=lambda name: name.split(".")[0][-1]
+            (sorted(numbers), "These are the numbers: give back the names."),
+            (
+                sorted(names, key=lambda name: name.split(".")[0][-1]),
+                "The names are sorted by their last digit.",
             ),
-            "Each name comes without its ending: give them back as they are.": [
-                name.split(".")[0] for name in right
-            ],
-        }
-        for message, order in wrong.items():
+            (
+                [name.split(".")[0] for name in right],
+                "Each name comes without its ending: give them back as they are.",
+            ),
+        ]
+        for order, message in wrong:
             ask.that(got == right or got != order, message)
         ask.that(
             sorted(map(str, got)) == sorted(right),

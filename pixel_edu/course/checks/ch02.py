@@ -29,27 +29,33 @@ def add_noise(ask: Ask) -> None:
     ask.same(
         got,
         s * x0 + n * eps,
-        {
-            "Your x_t has the right mean, but its variance is (1-ᾱ)² instead of 1-ᾱ: is a square root missing?": s
-            * x0
-            + n**2 * eps,
-            "The noise in your x_t is right, but the sprite is too weak: it is multiplied by ᾱ, not by its root.": s
-            ** 2
-            * x0
-            + n * eps,
-            "Both factors lack their root: the squares of signal and noise add up to 1, not the two themselves.": s
-            ** 2
-            * x0
-            + n**2 * eps,
-            "Signal and noise have changed places: at the first timestep the sprite must be nearly clean.": n
-            * x0
-            + s * eps,
-            "Your x_t has lost its noise sign: noise is added to the sprite, not taken away.": s * x0
-            - n * eps,
-            "The sprite is not weakened: its factor, the signal, is missing, so x_t grows with t.": x0
-            + n * eps,
-            "The noise has the same strength at every timestep: its factor is missing.": s * x0 + eps,
-        },
+        [
+            (
+                s * x0 + n**2 * eps,
+                "Your x_t has the right mean, but its variance is (1-ᾱ)² instead of 1-ᾱ: is a square root missing?",
+            ),
+            (
+                s**2 * x0 + n * eps,
+                "The noise in your x_t is right, but the sprite is too weak: it is multiplied by ᾱ, not by its root.",
+            ),
+            (
+                s**2 * x0 + n**2 * eps,
+                "Both factors lack their root: the squares of signal and noise add up to 1, not the two themselves.",
+            ),
+            (
+                n * x0 + s * eps,
+                "Signal and noise have changed places: at the first timestep the sprite must be nearly clean.",
+            ),
+            (
+                s * x0 - n * eps,
+                "Your x_t has lost its noise sign: noise is added to the sprite, not taken away.",
+            ),
+            (
+                x0 + n * eps,
+                "The sprite is not weakened: its factor, the signal, is missing, so x_t grows with t.",
+            ),
+            (s * x0 + eps, "The noise has the same strength at every timestep: its factor is missing."),
+        ],
     )
     one = levels(torch.tensor([0.5]))
     ask.same(
@@ -71,21 +77,24 @@ def alpha_bar_from(ask: Ask) -> None:
     ask.same(
         ask(beta, like=right),
         right,
-        {
-            "This is 1 - β, what one step keeps: ᾱ_t is the product of all steps up to t.": kept,
-            "This is the running product of β itself: each step keeps 1 - β of the variance.": beta.cumprod(
-                0
+        [
+            (kept, "This is 1 - β, what one step keeps: ᾱ_t is the product of all steps up to t."),
+            (
+                beta.cumprod(0),
+                "This is the running product of β itself: each step keeps 1 - β of the variance.",
             ),
-            "This is a running sum: what is kept of what was kept multiplies.": 1 - beta.cumsum(0),
-            "Your list begins with 1 and ends one step early: ᾱ_0 holds the first step's factor already.": torch.cat(
-                [torch.ones(1, dtype=torch.float64), right[:-1]]
+            (1 - beta.cumsum(0), "This is a running sum: what is kept of what was kept multiplies."),
+            (
+                torch.cat([torch.ones(1, dtype=torch.float64), right[:-1]]),
+                "Your list begins with 1 and ends one step early: ᾱ_0 holds the first step's factor already.",
             ),
-            "This is √ᾱ: the root belongs to the signal, not into the list.": right.sqrt(),
-            "This is the product of all steps at every place: the product runs, up to t.": right[-1].expand(
-                12
+            (right.sqrt(), "This is √ᾱ: the root belongs to the signal, not into the list."),
+            (
+                right[-1].expand(12),
+                "This is the product of all steps at every place: the product runs, up to t.",
             ),
-            "This is 1-ᾱ, the variance of the noise: ᾱ is what is left of the signal.": 1 - right,
-        },
+            (1 - right, "This is 1-ᾱ, the variance of the noise: ᾱ is what is left of the signal."),
+        ],
         tolerance=1e-9,
     )
     long = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
@@ -106,20 +115,24 @@ def beta_from(ask: Ask) -> None:
     ask.same(
         ask(alpha_bar, like=beta),
         beta,
-        {
-            "This is 1-ᾱ, all the noise so far: β_t is what the one step t adds.": 1 - alpha_bar,
-            "This is 1-β_t, what each step keeps: β_t is what it takes.": 1 - beta,
-            "These are differences of ᾱ: a step takes a share of what the step before has left, so divide.": before
-            - alpha_bar,
-            "The fraction is upside down: ᾱ_t goes above ᾱ_{t-1}, since ᾱ falls.": 1 - before / alpha_bar,
-            "The first step is lost: before it ᾱ is 1, so β_0 = 1 - ᾱ_0, and not 0.": torch.cat(
-                [torch.zeros(1, dtype=torch.float64), beta[1:]]
+        [
+            (1 - alpha_bar, "This is 1-ᾱ, all the noise so far: β_t is what the one step t adds."),
+            (1 - beta, "This is 1-β_t, what each step keeps: β_t is what it takes."),
+            (
+                before - alpha_bar,
+                "These are differences of ᾱ: a step takes a share of what the step before has left, so divide.",
             ),
-            "Every step is one place early: β_t compares ᾱ_t with the one before it, not the one after.": torch.cat(
-                [beta[1:], beta[-1:]]
+            (1 - before / alpha_bar, "The fraction is upside down: ᾱ_t goes above ᾱ_{t-1}, since ᾱ falls."),
+            (
+                torch.cat([torch.zeros(1, dtype=torch.float64), beta[1:]]),
+                "The first step is lost: before it ᾱ is 1, so β_0 = 1 - ᾱ_0, and not 0.",
             ),
-            "This is the square root of β: β is a variance already.": beta.sqrt(),
-        },
+            (
+                torch.cat([beta[1:], beta[-1:]]),
+                "Every step is one place early: β_t compares ᾱ_t with the one before it, not the one after.",
+            ),
+            (beta.sqrt(), "This is the square root of β: β is a variance already."),
+        ],
         tolerance=1e-9,
     )
 
@@ -154,38 +167,50 @@ def cosine_alpha_bar(ask: Ask) -> None:
     ask.same(
         got,
         right,
-        {
-            "Your curve is a cosine, not its square.": _cosine(T, s, 0.999, squared=False),
-            "The offset s is missing: without it the first steps are too small to be learned from.": _cosine(
-                T, 0.0, 0.999
+        [
+            (_cosine(T, s, 0.999, squared=False), "Your curve is a cosine, not its square."),
+            (
+                _cosine(T, 0.0, 0.999),
+                "The offset s is missing: without it the first steps are too small to be learned from.",
             ),
-            "The last step takes all that is left, so ᾱ ends at 0: no step may take more than `max_beta`.": _cosine(
-                T, s, 1.0
+            (
+                _cosine(T, s, 1.0),
+                "The last step takes all that is left, so ᾱ ends at 0: no step may take more than `max_beta`.",
             ),
-            "The last step takes all that is left, so ᾱ ends at 0: no step may take more than `max_beta` of it.": (
-                curve / start
+            (
+                curve / start,
+                "The last step takes all that is left, so ᾱ ends at 0: no step may take more than `max_beta` of it.",
             ),
-            "Your list is one step late: ᾱ_0 is the curve at 1/T, after the first step.": torch.cat(
-                [torch.ones(1, dtype=torch.float64), right[:-1]]
+            (
+                torch.cat([torch.ones(1, dtype=torch.float64), right[:-1]]),
+                "Your list is one step late: ᾱ_0 is the curve at 1/T, after the first step.",
             ),
-            "These are the βs: the schedule is the running product of 1 - β.": 1
-            - right / torch.cat([torch.ones(1, dtype=torch.float64), right[:-1]]),
-            "The curve is not divided by its value at 0, so ᾱ starts a little below where it should.": right
-            * start,
-        },
+            (
+                1 - right / torch.cat([torch.ones(1, dtype=torch.float64), right[:-1]]),
+                "These are the βs: the schedule is the running product of 1 - β.",
+            ),
+            (
+                right * start,
+                "The curve is not divided by its value at 0, so ᾱ starts a little below where it should.",
+            ),
+        ],
         tolerance=1e-7,
     )
     other = ask(20, 0.1, 0.5, like=right[:20], what="with T = 20, s = 0.1 and max_beta = 0.5")
     ask.same(
         other,
         _cosine(20, 0.1, 0.5),
-        {
-            "Your function has T, s or max_beta written into it: use what it is given.": cosine(20).alpha_bar,
-            "No step may take more than `max_beta`, also where that is 0.5: use the argument.": _cosine(
-                20, 0.1, 0.999
+        [
+            (
+                cosine(20).alpha_bar,
+                "Your function has T, s or max_beta written into it: use what it is given.",
             ),
-            "The offset is 0.008 whatever `s` is: use the argument.": _cosine(20, 0.008, 0.5),
-        },
+            (
+                _cosine(20, 0.1, 0.999),
+                "No step may take more than `max_beta`, also where that is 0.5: use the argument.",
+            ),
+            (_cosine(20, 0.008, 0.5), "The offset is 0.008 whatever `s` is: use the argument."),
+        ],
         tolerance=1e-7,
     )
 
@@ -207,45 +232,45 @@ def clean(ask: Ask) -> None:
     ask.same(
         tuple(got["eps"]),
         right,
-        {
-            "You give clean image and noise: the noise comes first.": (x0, eps),
-            'For "eps", your clean image is x_t less the noise, but still as weak as in x_t: divide by the signal.': (
-                eps,
-                x - n * eps,
+        [
+            ((x0, eps), "You give clean image and noise: the noise comes first."),
+            (
+                (eps, x - n * eps),
+                'For "eps", your clean image is x_t less the noise, but still as weak as in x_t: divide by the signal.',
             ),
-            'For "eps", the noise that you take away has its full strength: in x_t it is weakened by `level.noise`.': (
-                eps,
-                (x - eps) / s,
+            (
+                (eps, (x - eps) / s),
+                'For "eps", the noise that you subtract has its full strength: in x_t it is weakened by `level.noise`.',
             ),
-        },
+        ],
         tolerance=1e-3,
     )
     ask.same(
         tuple(got["x0"]),
         right,
-        {
-            'For "x0", the answer is the clean image, not the noise: it comes second.': (
-                x0,
-                (x - n * x0) / s,
+        [
+            (
+                (x0, (x - n * x0) / s),
+                'For "x0", the answer is the clean image, not the noise: it comes second.',
             ),
-            'For "x0", your noise is x_t less the sprite, but still as weak as in x_t: divide by the noise level.': (
-                x - s * x0,
-                x0,
+            (
+                (x - s * x0, x0),
+                'For "x0", your noise is x_t less the sprite, but still as weak as in x_t: divide by the noise level.',
             ),
-        },
+        ],
         tolerance=1e-3,
     )
     ask.same(
         tuple(got["v"]),
         right,
-        {
-            'For "v", the sign in the clean image is wrong: at the last timestep it comes out as its negative.': (
-                eps,
-                s * x + n * v,
+        [
+            (
+                (eps, s * x + n * v),
+                'For "v", the sign in the clean image is wrong: at the last timestep it comes out as its negative.',
             ),
-            'For "v", the sign in the noise is wrong.': (n * x - s * v, x0),
-            'For "v", signal and noise have changed places.': (s * x + n * v, n * x - s * v),
-        },
+            ((n * x - s * v, x0), 'For "v", the sign in the noise is wrong.'),
+            ((s * x + n * v, n * x - s * v), 'For "v", signal and noise have changed places.'),
+        ],
         tolerance=1e-3,
     )
 
@@ -264,21 +289,24 @@ def straight(ask: Ask) -> None:
     ask.same(
         got,
         right,
-        {
-            "Your list is sigmoid(λ): λ is the log of signal over noise, and ᾱ is the signal's square.": torch.sigmoid(
-                lam
+        [
+            (
+                torch.sigmoid(lam),
+                "Your list is sigmoid(λ): λ is the log of signal over noise, and ᾱ is the signal's square.",
             ),
-            "Your list is √ᾱ, the signal.": right.sqrt(),
-            "Your list rises: λ begins at `first`, where the sprite is nearly clean.": right.flip(0),
-            "Your list is 1-ᾱ, the noise's square.": 1 - right,
-            "ᾱ falls in a straight line here, and λ does not.": torch.linspace(
-                float(right[0]), float(right[-1]), T, dtype=torch.float64
+            (right.sqrt(), "Your list is √ᾱ, the signal."),
+            (right.flip(0), "Your list rises: λ begins at `first`, where the sprite is nearly clean."),
+            (1 - right, "Your list is 1-ᾱ, the noise's square."),
+            (
+                torch.linspace(float(right[0]), float(right[-1]), T, dtype=torch.float64),
+                "ᾱ falls in a straight line here, and λ does not.",
             ),
-            "The last timestep is missing its end: λ must reach `last` at T-1.": torch.sigmoid(
-                2 * (first + (last - first) * torch.arange(T, dtype=torch.float64) / T)
+            (
+                torch.sigmoid(2 * (first + (last - first) * torch.arange(T, dtype=torch.float64) / T)),
+                "The last timestep is missing its end: λ must reach `last` at T-1.",
             ),
-            "This is λ itself: turn it into ᾱ.": lam,
-        },
+            (lam, "This is λ itself: turn it into ᾱ."),
+        ],
         tolerance=1e-7,
     )
     Schedule(got)
@@ -301,18 +329,22 @@ def walk_back(ask: Ask) -> None:
     ask.same(
         ask(x, eps, here, there, like=x),
         right,
-        {
-            "The planted bug is still there: at the new level the noise is too weak in the middle of the schedule.": (
-                there.signal * x0 + there.noise**2 * eps
+        [
+            (
+                there.signal * x0 + there.noise**2 * eps,
+                "The planted bug is still there: at the new level the noise is too weak in the middle of the schedule.",
             ),
-            "You have mended the way out, and broken the way in: the clean image is (x - noise·ε) / signal.": (
-                there.signal * (x - here.noise**2 * eps) / here.signal + there.noise * eps
+            (
+                there.signal * (x - here.noise**2 * eps) / here.signal + there.noise * eps,
+                "You have mended the way out, and broken the way in: the clean image is (x - noise·ε) / signal.",
             ),
-            "You go out to the level that you came from: the step ends at `there`.": x,
-            "You stop at the clean image: noise it again, to the level of `there`.": x0,
-            "The clean image is not divided by the signal of `here`.": there.signal * (x - here.noise * eps)
-            + there.noise * eps,
-        },
+            (x, "You go out to the level that you came from: the step ends at `there`."),
+            (x0, "You stop at the clean image: noise it again, to the level of `there`."),
+            (
+                there.signal * (x - here.noise * eps) + there.noise * eps,
+                "The clean image is not divided by the signal of `here`.",
+            ),
+        ],
         tolerance=1e-3,
     )
     nothing = Levels(*(torch.tensor([value]).reshape(1, 1, 1, 1) for value in (1.0, 0.0, torch.inf)))

@@ -107,30 +107,36 @@ def ideal_x0(ask: Ask) -> None:
     ask.same(
         ask(x, images, level, like=x),
         right,
-        {
-            "This is the nearest sprite: the best guess is the mean of all, each with its weight.": nearest,
-            "This is the mean of all sprites with equal weights: near ones count more.": images.mean(
-                0
-            ).expand(4, -1, -1, -1),
-            "The weights are upside down: the further away a sprite is, the less it counts.": mean(
-                squares / (2 * n**2)
+        [
+            (nearest, "This is the nearest sprite: the best guess is the mean of all, each with its weight."),
+            (
+                images.mean(0).expand(4, -1, -1, -1),
+                "This is the mean of all sprites with equal weights: near ones count more.",
             ),
-            "The sprites are compared at full strength: in x they are weakened by the signal.": mean(
-                -plain.square().sum(2) / (2 * n**2)
+            (
+                mean(squares / (2 * n**2)),
+                "The weights are upside down: the further away a sprite is, the less it counts.",
             ),
-            "The 2 in the exponent is missing.": mean(-squares / n**2),
-            "The exponent is divided by the noise, not by its square.": mean(-squares / (2 * n)),
-            "The exponent has the distance in it, not its square.": mean(-squares.sqrt() / (2 * n**2)),
-            "The noise level is missing from the exponent: the stronger the noise, the more alike the weights.": mean(
-                -squares / 2
+            (
+                mean(-plain.square().sum(2) / (2 * n**2)),
+                "The sprites are compared at full strength: in x they are weakened by the signal.",
             ),
-            "The squares are averaged over the pixels: the exponent has their sum.": mean(
-                -off.square().mean(2) / (2 * n**2)
+            (mean(-squares / n**2), "The 2 in the exponent is missing."),
+            (mean(-squares / (2 * n)), "The exponent is divided by the noise, not by its square."),
+            (mean(-squares.sqrt() / (2 * n**2)), "The exponent has the distance in it, not its square."),
+            (
+                mean(-squares / 2),
+                "The noise level is missing from the exponent: the stronger the noise, the more alike the weights.",
             ),
-            "The weights add up to 1 over the batch: they must do so over the sprites.": mean(
-                -squares / (2 * n**2), lambda power, _: torch.softmax(power, 0)
+            (
+                mean(-off.square().mean(2) / (2 * n**2)),
+                "The squares are averaged over the pixels: the exponent has their sum.",
             ),
-        },
+            (
+                mean(-squares / (2 * n**2), lambda power, _: torch.softmax(power, 0)),
+                "The weights add up to 1 over the batch: they must do so over the sprites.",
+            ),
+        ],
         tolerance=1e-3,
     )
     ask.same(finite, images[:4], tolerance=1e-3)
@@ -153,17 +159,17 @@ def oracle_eps(ask: Ask) -> None:
     ask.same(
         ask(x, t, images, schedule, like=x),
         rest / level.noise,
-        {
-            "This is the clean image: samplers ask for the noise.": x0,
-            "This is x without the sprite, as weak as in x: bring the noise to strength 1.": rest,
-            "The sprite that you take away has its full strength: in x it is weakened by the signal.": (
-                x - x0
-            )
-            / level.noise,
-            "You divide by the signal: what is left is as strong as the noise.": rest / level.signal,
-            "The noise has the wrong sign.": -rest / level.noise,
-            "You divide by the square of the noise level: it is a root already.": rest / level.noise**2,
-        },
+        [
+            (x0, "This is the clean image: samplers ask for the noise."),
+            (rest, "This is x without the sprite, as weak as in x: bring the noise to strength 1."),
+            (
+                (x - x0) / level.noise,
+                "The sprite that you take away has its full strength: in x it is weakened by the signal.",
+            ),
+            (rest / level.signal, "You divide by the signal: what is left is as strong as the noise."),
+            (-rest / level.noise, "The noise has the wrong sign."),
+            (rest / level.noise**2, "You divide by the square of the noise level: it is a root already."),
+        ],
         tolerance=1e-3,
     )
 
@@ -204,29 +210,37 @@ def ddim_sample(ask: Ask) -> None:
         ask.same(
             got,
             slip(),
-            {
-                "Nothing has changed: x is where it began.": x,
-                "You noise the clean image with 1-ᾱ: the noise level is its root.": slip(
-                    kept=lambda a_s, _: 1 - a_s
+            [
+                (x, "Nothing has changed: x is where it began."),
+                (
+                    slip(kept=lambda a_s, _: 1 - a_s),
+                    "You noise the clean image with 1-ᾱ: the noise level is its root.",
                 ),
-                "Your last step ends at timestep 0 and leaves its noise: the list ends at -1, clean data.": slip(
-                    pairs=lambda ts: itertools.pairwise([*ts[:-1], 0])
+                (
+                    slip(pairs=lambda ts: itertools.pairwise([*ts[:-1], 0])),
+                    "Your last step ends at timestep 0 and leaves its noise: the list ends at -1, clean data.",
                 ),
-                "You take the end of a step by arithmetic on t: take it from the list.": slip(
-                    pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]
+                (
+                    slip(pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]),
+                    "You take the end of a step by arithmetic on t: take it from the list.",
                 ),
-                "Each step ends at t - 1: with few steps the next one begins further down the list.": slip(
-                    pairs=lambda ts: [(t, t - 1) for t in ts[:-1]]
+                (
+                    slip(pairs=lambda ts: [(t, t - 1) for t in ts[:-1]]),
+                    "Each step ends at t - 1: with few steps the next one begins further down the list.",
                 ),
-                "Each step throws its noise away: noise the clean image again, with the same noise.": slip(
-                    kept=lambda a_s, _: 0 * a_s
+                (
+                    slip(kept=lambda a_s, _: 0 * a_s),
+                    "Each step throws its noise away: noise the clean image again, with the same noise.",
                 ),
-                "Signal and noise have changed places at the end of a step.": slip(
-                    mean=lambda x0, x, a_t, a_s: (
-                        (1 - a_s).sqrt() * x0 + a_s.sqrt() * (x - a_t.sqrt() * x0) / (1 - a_t).sqrt()
-                    )
+                (
+                    slip(
+                        mean=lambda x0, x, a_t, a_s: (
+                            (1 - a_s).sqrt() * x0 + a_s.sqrt() * (x - a_t.sqrt() * x0) / (1 - a_t).sqrt()
+                        )
+                    ),
+                    "Signal and noise have changed places at the end of a step.",
                 ),
-            },
+            ],
             tolerance=3e-4,
         )
         _timesteps_asked(ask, asked, schedule, n, 3)
@@ -258,28 +272,34 @@ def ddpm_sample(ask: Ask) -> None:
         ask.same(
             got,
             slip(),
-            {
-                "There is noise on the result: the last step ends at clean data and draws none.": slip(
-                    lambda a_t, a_s: (1 - a_t / a_s).sqrt(), last=True
+            [
+                (
+                    slip(lambda a_t, a_s: (1 - a_t / a_s).sqrt(), last=True),
+                    "There is noise on the result: the last step ends at clean data and draws none.",
                 ),
-                "The fresh noise is multiplied by the variance: its spread is the root of that.": slip(
-                    lambda a_t, a_s: std(a_t, a_s) ** 2
+                (
+                    slip(lambda a_t, a_s: std(a_t, a_s) ** 2),
+                    "The fresh noise is multiplied by the variance: its spread is the root of that.",
                 ),
-                "The variance is that of a noising step, 1 - ᾱ_t/ᾱ_s: given the guess, it is smaller.": slip(
-                    lambda a_t, a_s: (1 - a_t / a_s).sqrt()
+                (
+                    slip(lambda a_t, a_s: (1 - a_t / a_s).sqrt()),
+                    "The variance is that of a noising step, 1 - ᾱ_t/ᾱ_s: given the guess, it is smaller.",
                 ),
-                "The mean is right, and no noise is added.": slip(lambda a_t, a_s: 0 * a_s),
-                "This is DDIM: there the noise is the old one, and here some of it is drawn anew.": walk(
-                    model, schedule, x, n
+                (slip(lambda a_t, a_s: 0 * a_s), "The mean is right, and no noise is added."),
+                (
+                    walk(model, schedule, x, n),
+                    "This is DDIM: there the noise is the old one, and here some of it is drawn anew.",
                 ),
-                "In the mean, the guess and x_t have changed places.": slip(mean=swapped),
-                "You take the end of a step by arithmetic on t: take it from the list.": slip(
-                    pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]
+                (slip(mean=swapped), "In the mean, the guess and x_t have changed places."),
+                (
+                    slip(pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]),
+                    "You take the end of a step by arithmetic on t: take it from the list.",
                 ),
-                "Fresh noise is added to all of the old: the old has to make room for it.": slip(
-                    kept=lambda a_s, _: (1 - a_s).sqrt()
+                (
+                    slip(kept=lambda a_s, _: (1 - a_s).sqrt()),
+                    "Fresh noise is added to all of the old: the old has to make room for it.",
                 ),
-            },
+            ],
             tolerance=3e-4,
         )
         ask.that(
@@ -307,19 +327,23 @@ def calls_needed(ask: Ask) -> None:
         ask.same(
             got,
             want,
-            {
-                "This number of calls is one too small: calls count from 1.": want - 1,
-                "This number of calls is one too large: the first that is good enough counts.": want + 1,
-                "You take the mean of the differences: no single value may be further off.": next(
-                    i for i, e in enumerate(errors, 1) if abs(e) / 6 <= tolerance
+            [
+                (want - 1, "This number of calls is one too small: calls count from 1."),
+                (want + 1, "This number of calls is one too large: the first that is good enough counts."),
+                (
+                    next(i for i, e in enumerate(errors, 1) if abs(e) / 6 <= tolerance),
+                    "You take the mean of the differences: no single value may be further off.",
                 ),
-                "You leave the sign of the differences in: below the right value is off, too.": next(
-                    i for i, e in enumerate(errors, 1) if e <= tolerance
+                (
+                    next(i for i, e in enumerate(errors, 1) if e <= tolerance),
+                    "You leave the sign of the differences in: below the right value is off, too.",
                 ),
-                "This is the first number from which on all are good enough: the first that is, counts.": 1
-                + max((i for i, e in enumerate(errors, 1) if abs(e) > tolerance), default=0),
-                "This is the largest number of calls allowed: find the smallest that is good enough.": most,
-            },
+                (
+                    1 + max((i for i, e in enumerate(errors, 1) if abs(e) > tolerance), default=0),
+                    "This is the first number from which on all are good enough: the first that is, counts.",
+                ),
+                (most, "This is the largest number of calls allowed: find the smallest that is good enough."),
+            ],
             what="The calls",
         )
     asked.clear()
@@ -339,22 +363,25 @@ def pairs(ask: Ask) -> None:
         stride = steps[0] - steps[1]
         got = ask(list(steps), like=right, what=f"with {n} step{'s' * (n > 1)}")
         got = [tuple(int(value) for value in pair) for pair in got]
-        slips = {
-            "The planted bug is still there: the steps do not all have the same length, and the last misses -1.": [
-                (t, t - stride) for t in steps[:-1]
-            ],
-            "Only the last step is mended: the others end beside the timestep where the next one begins.": [
-                *((t, t - stride) for t in steps[:-2]),
-                (steps[-2], -1),
-            ],
-            "The pairs are the wrong way round: (start, end), from more noise to less.": [
-                (s, t) for t, s in right
-            ],
-            "Each step ends at t - 1: it must end where the next one begins.": [
-                (t, t - 1) for t in steps[:-1]
-            ],
-        }
-        for message, wrong in slips.items():
+        slips = [
+            (
+                [(t, t - stride) for t in steps[:-1]],
+                "The planted bug is still there: the steps do not all have the same length, and the last misses -1.",
+            ),
+            (
+                [*((t, t - stride) for t in steps[:-2]), (steps[-2], -1)],
+                "Only the last step is mended: the others end beside the timestep where the next one begins.",
+            ),
+            (
+                [(s, t) for t, s in right],
+                "The pairs are the wrong way round: (start, end), from more noise to less.",
+            ),
+            (
+                [(t, t - 1) for t in steps[:-1]],
+                "Each step ends at t - 1: it must end where the next one begins.",
+            ),
+        ]
+        for wrong, message in slips:
             ask.that(got == right or got != wrong, message)
         at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
         ask.that(

@@ -31,24 +31,25 @@ def time_waves(ask: Ask) -> None:
         ask.same(
             ask(t, longest, like=right, what=f"with longest = {longest:g}"),
             right,
-            {
-                "The sines come first here: cosines are first.": right.roll(32, 1),
-                "Cosines and sines take turns: first all cosines, then all sines.": right.unflatten(
-                    1, (2, 32)
-                )
-                .transpose(1, 2)
-                .flatten(1),
-                "Your frequencies rise: they fall from 1.": waves(longest ** (i / 32)),
-                "Your last frequency is 1 / longest itself: the exponents are i / 32, and i ends at 31.": waves(
-                    longest ** (-i / 31)
+            [
+                (right.roll(32, 1), "The sines come first here: cosines are first."),
+                (
+                    right.unflatten(1, (2, 32)).transpose(1, 2).flatten(1),
+                    "Cosines and sines take turns: first all cosines, then all sines.",
                 ),
-                "Your exponents are i / 64: there are 32 frequencies.": waves(longest ** (-i / 64)),
-                "Your waves have a factor 2π too many: the angles are t times the frequency.": waves(
-                    f, 2 * math.pi
+                (waves(longest ** (i / 32)), "Your frequencies rise: they fall from 1."),
+                (
+                    waves(longest ** (-i / 31)),
+                    "Your last frequency is 1 / longest itself: the exponents are i / 32, and i ends at 31.",
                 ),
-                "`longest` has no effect: it is 10,000 in your code.": waves(10_000.0 ** (-i / 32)),
-                "Your frequencies are those of the other end of the list.": waves(f.flip(0)),
-            },
+                (waves(longest ** (-i / 64)), "Your exponents are i / 64: there are 32 frequencies."),
+                (
+                    waves(f, 2 * math.pi),
+                    "Your waves have a factor 2π too many: the angles are t times the frequency.",
+                ),
+                (waves(10_000.0 ** (-i / 32)), "`longest` has no effect: it is 10,000 in your code."),
+                (waves(f.flip(0)), "Your frequencies are those of the other end of the list."),
+            ],
             tolerance=1e-3,
         )
 
@@ -61,21 +62,24 @@ def scale_and_shift(ask: Ask) -> None:
     ask.same(
         ask(h, context, like=h),
         h * (1 + scale) + shift,
-        {
-            "A scale of 0 silences the features: it must leave them as they are, so it is 1 + scale.": h
-            * scale
-            + shift,
-            "Scale and shift have changed places: the first half of the context is the scale.": h
-            * (1 + shift)
-            + scale,
-            "The shift is missing.": h * (1 + scale),
-            "The scale is missing.": h + shift,
-            "The shift is scaled too: scale the features first, then shift.": (h + shift) * (1 + scale),
-            "Scales and shifts take turns in your reading: the scales come first, then the shifts.": h
-            * (1 + context[:, ::2, None, None])
-            + context[:, 1::2, None, None],
-            "The shift is taken away, not added.": h * (1 + scale) - shift,
-        },
+        [
+            (
+                h * scale + shift,
+                "A scale of 0 silences the features: it must leave them as they are, so it is 1 + scale.",
+            ),
+            (
+                h * (1 + shift) + scale,
+                "Scale and shift have changed places: the first half of the context is the scale.",
+            ),
+            (h * (1 + scale), "The shift is missing."),
+            (h + shift, "The scale is missing."),
+            ((h + shift) * (1 + scale), "The shift is scaled too: scale the features first, then shift."),
+            (
+                h * (1 + context[:, ::2, None, None]) + context[:, 1::2, None, None],
+                "Scales and shifts take turns in your reading: the scales come first, then the shifts.",
+            ),
+            (h * (1 + scale) - shift, "The shift is taken away, not added."),
+        ],
     )
 
 
@@ -201,28 +205,33 @@ def residual_block(ask: Ask) -> None:
         ask.same(
             got,
             right,
-            {
-                "The shortcut is missing: x goes past the two convolutions and is added.": block(
-                    x, context, label, state, no_shortcut=True
+            [
+                (
+                    block(x, context, label, state, no_shortcut=True),
+                    "The shortcut is missing: x goes past the two convolutions and is added.",
                 ),
-                "A scale of 0 silences the features: multiply by 1 + scale.": block(
-                    x, context, label, state, no_one=True
+                (
+                    block(x, context, label, state, no_one=True),
+                    "A scale of 0 silences the features: multiply by 1 + scale.",
                 ),
-                "Only the shift of the context arrives: the first half of it is a scale.": block(
-                    x, context, label, state, no_scale=True
+                (
+                    block(x, context, label, state, no_scale=True),
+                    "Only the shift of the context arrives: the first half of it is a scale.",
                 ),
-                "The context enters before `norm2`, which wipes most of it out: it belongs after.": block(
-                    x, context, label, state, early=True
+                (
+                    block(x, context, label, state, early=True),
+                    "The context enters before `norm2`, which wipes most of it out: it belongs after.",
                 ),
-                "`norm2` is not used.": block(x, context, label, state, no_norm=True),
-                "The SiLU before `conv1` is missing.": block(x, context, label, state, flat1=True),
-                "The SiLU before `conv2` is missing.": block(x, context, label, state, flat2=True),
-                "The context is not used, and the label takes its place: the label is for the attention.": block(
-                    x, label, label, state
+                (block(x, context, label, state, no_norm=True), "`norm2` is not used."),
+                (block(x, context, label, state, flat1=True), "The SiLU before `conv1` is missing."),
+                (block(x, context, label, state, flat2=True), "The SiLU before `conv2` is missing."),
+                (
+                    block(x, label, label, state),
+                    "The context is not used, and the label takes its place: the label is for the attention.",
                 ),
-                "The attention is not used.": block(x, context, label, state, no_attention=True),
-                "The attention gets the context: it looks at the label.": block(x, context, context, state),
-            },
+                (block(x, context, label, state, no_attention=True), "The attention is not used."),
+                (block(x, context, context, state), "The attention gets the context: it looks at the label."),
+            ],
             what=f"Its values {where}",
             tolerance=1e-3,
         )
@@ -235,23 +244,24 @@ def label_attention(ask: Ask) -> None:
     x, label = ask.randn(2, 16, 3, 4), ask.randn(2, CONFIG.embedding)
     right = attend(x, label, state)
     got = ask(x, label, of=module, method="forward", like=right)
-    slips = {
-        "The label has no say: it is one more key and one more value.": {"sees_label": False},
-        "The label's key and value have changed places.": {"swapped": True},
-        "The scores are not divided by the root of d.": {"root": False},
-        "The softmax runs over the queries: each place's weights over all keys add up to 1.": {"axis": 2},
-        "What is seen is not added to x.": {"alone": True},
-        "There is one head only: cut the channels into `heads` parts.": {"cut": False},
-        "The heads take every fourth channel: cut the channels into parts, one after another.": {
-            "interleaved": True
-        },
-        "Queries and keys have changed places.": {"order": (1, 0, 2)},
-        "Keys and values have changed places.": {"order": (0, 2, 1)},
-    }
+    slips = [
+        ({"sees_label": False}, "The label has no say: it is one more key and one more value."),
+        ({"swapped": True}, "The label's key and value have changed places."),
+        ({"root": False}, "The scores are not divided by the root of d."),
+        ({"axis": 2}, "The softmax runs over the queries: each place's weights over all keys add up to 1."),
+        ({"alone": True}, "What is seen is not added to x."),
+        ({"cut": False}, "There is one head only: cut the channels into `heads` parts."),
+        (
+            {"interleaved": True},
+            "The heads take every fourth channel: cut the channels into parts, one after another.",
+        ),
+        ({"order": (1, 0, 2)}, "Queries and keys have changed places."),
+        ({"order": (0, 2, 1)}, "Keys and values have changed places."),
+    ]
     ask.same(
         got,
         right,
-        {message: attend(x, label, state, **slip) for message, slip in slips.items()},
+        [(attend(x, label, state, **slip), message) for slip, message in slips],
         tolerance=1e-3,
     )
 
@@ -267,36 +277,39 @@ def conv_cost(ask: Ask) -> None:
         ask.same(
             int(parameters),
             weights + b,
-            {
-                "Your parameters lack the bias: one number for each output channel.": weights,
-                "Your bias has a number for each input channel: it has one for each output channel.": weights
-                + a,
-                "The kernel is square: it has kernel x kernel places.": a * b * k + b,
-                "The size of the picture does not count for the parameters: all places share the weights.": weights
-                * s
-                * s
-                + b,
-                "One kernel for each output channel is not enough: it looks at every input channel, too.": b
-                * k
-                * k
-                + b,
-            },
+            [
+                (weights, "Your parameters lack the bias: one number for each output channel."),
+                (
+                    weights + a,
+                    "Your bias has a number for each input channel: it has one for each output channel.",
+                ),
+                (a * b * k + b, "The kernel is square: it has kernel x kernel places."),
+                (
+                    weights * s * s + b,
+                    "The size of the picture does not count for the parameters: all places share the weights.",
+                ),
+                (
+                    b * k * k + b,
+                    "One kernel for each output channel is not enough: it looks at every input channel, too.",
+                ),
+            ],
             what="The parameters",
         )
         ask.same(
             int(work),
             weights * s * s,
-            {
-                "The bias is added, not multiplied: leave it out of the multiplications.": (weights + b)
-                * s
-                * s,
-                "The output is square: it has size x size places.": weights * s,
-                "These are the weights: each of them is used at every place.": weights,
-                "An addition for each multiplication is counted here: count the multiplications.": 2
-                * weights
-                * s
-                * s,
-            },
+            [
+                (
+                    (weights + b) * s * s,
+                    "The bias is added, not multiplied: leave it out of the multiplications.",
+                ),
+                (weights * s, "The output is square: it has size x size places."),
+                (weights, "These are the weights: each of them is used at every place."),
+                (
+                    2 * weights * s * s,
+                    "An addition for each multiplication is counted here: count the multiplications.",
+                ),
+            ],
             what="The multiplications",
         )
 
@@ -324,19 +337,27 @@ def class_code(ask: Ask) -> None:
     ask.same(
         ask(c, hidden, K, like=right),
         right,
-        {
-            "The sign is still wrong: labels that are shown come out as minus one-hot.": none * h
-            - shown * (1 - h),
-            "The mask is the wrong way round: hidden labels are shown, and the others are hidden.": shown * h
-            + none * (1 - h),
-            'Hidden labels are all zeros: "no label" is a class of its own, with a 1 at place K.': shown
-            * (1 - h),
-            'Hidden labels have two ones: the label is still there beside "no label".': shown + none * h,
-            "Nothing is hidden: `hidden` has no effect.": shown,
-            "Every label is hidden.": none,
-            '"No label" became class 0, which is a class like the others.': shown * (1 - h)
-            + F.one_hot(0 * c, K + 1).float() * h,
-        },
+        [
+            (
+                none * h - shown * (1 - h),
+                "The sign is still wrong: labels that are shown come out as minus one-hot.",
+            ),
+            (
+                shown * h + none * (1 - h),
+                "The mask is the wrong way round: hidden labels are shown, and the others are hidden.",
+            ),
+            (
+                shown * (1 - h),
+                'Hidden labels are all zeros: "no label" is a class of its own, with a 1 at place K.',
+            ),
+            (shown + none * h, 'Hidden labels have two ones: the label is still there beside "no label".'),
+            (shown, "Nothing is hidden: `hidden` has no effect."),
+            (none, "Every label is hidden."),
+            (
+                shown * (1 - h) + F.one_hot(0 * c, K + 1).float() * h,
+                '"No label" became class 0, which is a class like the others.',
+            ),
+        ],
     )
     ask.same(
         ask(c.clamp(max=2), hidden, 3, like=right[:, :4], what="with K = 3")[:, 3],

@@ -27,24 +27,28 @@ def target(ask: Ask) -> None:
         ask.same(
             ask(x0, eps, level, prediction, like=x0, what=f'for "{prediction}"'),
             right[prediction],
-            {
-                f'For "{prediction}" you give x_t, what the network sees: it is asked for something else.': s
-                * x0
-                + n * eps,
-                f'For "{prediction}" the sign is wrong: v turns from the noise into the negative sprite.': n
-                * x0
-                - s * eps,
-                f'For "{prediction}" signal and noise have changed places: nearly clean, v is the noise.': n
-                * eps
-                - s * x0,
-                f'For "{prediction}" the levels are squared: signal and noise are roots, and are used as they are.': (
-                    s**2 * eps - n**2 * x0
+            [
+                (
+                    s * x0 + n * eps,
+                    f'For "{prediction}" you give x_t, what the network sees: it is asked for something else.',
                 ),
-                f'For "{prediction}" the levels are missing: signal and noise weigh the two.': eps - x0,
-                f'For "{prediction}" you give the noise.': eps,
-                f'For "{prediction}" you give the clean sprites.': x0,
-                f'For "{prediction}" you give the velocity.': right["v"],
-            },
+                (
+                    n * x0 - s * eps,
+                    f'For "{prediction}" the sign is wrong: v turns from the noise into the negative sprite.',
+                ),
+                (
+                    n * eps - s * x0,
+                    f'For "{prediction}" signal and noise have changed places: nearly clean, v is the noise.',
+                ),
+                (
+                    s**2 * eps - n**2 * x0,
+                    f'For "{prediction}" the levels are squared: signal and noise are roots, and are used as they are.',
+                ),
+                (eps - x0, f'For "{prediction}" the levels are missing: signal and noise weigh the two.'),
+                (eps, f'For "{prediction}" you give the noise.'),
+                (x0, f'For "{prediction}" you give the clean sprites.'),
+                (right["v"], f'For "{prediction}" you give the velocity.'),
+            ],
         )
 
 
@@ -76,28 +80,34 @@ def loss(ask: Ask) -> None:
         ask.same(
             got,
             each,
-            {
-                "These are sums: with the mean, the size of the images does not matter.": off.square().sum(
-                    dim=(1, 2, 3)
+            [
+                (
+                    off.square().sum(dim=(1, 2, 3)),
+                    "These are sums: with the mean, the size of the images does not matter.",
                 ),
-                "These are mean distances, not squares: square the difference.": off.abs().mean(
-                    dim=(1, 2, 3)
+                (
+                    off.abs().mean(dim=(1, 2, 3)),
+                    "These are mean distances, not squares: square the difference.",
                 ),
-                "The root is too much: the loss is the mean square itself.": each.sqrt(),
-                "This is the square of the mean error: square first, then take the mean.": off.mean(
-                    dim=(1, 2, 3)
-                ).square(),
-                "These are halves: the loss is the mean square, without a factor.": each / 2,
-                f'For "{prediction}" you compare with the noise: the target depends on `prediction`.': others[
-                    "eps"
-                ],
-                f'For "{prediction}" you compare with the clean sprites: the target depends on `prediction`.': others[
-                    "x0"
-                ],
-                f'For "{prediction}" you compare with the velocity: the target depends on `prediction`.': others[
-                    "v"
-                ],
-            },
+                (each.sqrt(), "The root is too much: the loss is the mean square itself."),
+                (
+                    off.mean(dim=(1, 2, 3)).square(),
+                    "This is the square of the mean error: square first, then take the mean.",
+                ),
+                (each / 2, "These are halves: the loss is the mean square, without a factor."),
+                (
+                    others["eps"],
+                    f'For "{prediction}" you compare with the noise: the target depends on `prediction`.',
+                ),
+                (
+                    others["x0"],
+                    f'For "{prediction}" you compare with the clean sprites: the target depends on `prediction`.',
+                ),
+                (
+                    others["v"],
+                    f'For "{prediction}" you compare with the velocity: the target depends on `prediction`.',
+                ),
+            ],
         )
 
 
@@ -185,27 +195,35 @@ def ema_update(ask: Ask) -> None:
         ask.same(
             ask(average, values, n, decay, like=right, what=f"at step {n} with a decay of {decay}"),
             right,
-            {
-                "The old average and the new value have changed places: the average keeps the larger share.": moved(
-                    d
+            [
+                (
+                    moved(d),
+                    "The old average and the new value have changed places: the average keeps the larger share.",
                 ),
-                "There is no warm-up: the share that is kept is the smaller of `decay` and n / (n + 9).": moved(
-                    1 - decay
+                (
+                    moved(1 - decay),
+                    "There is no warm-up: the share that is kept is the smaller of `decay` and n / (n + 9).",
                 ),
-                "`decay` has no effect: the share that is kept is the smaller of `decay` and n / (n + 9).": moved(
-                    1 - n / (n + 9)
+                (
+                    moved(1 - n / (n + 9)),
+                    "`decay` has no effect: the share that is kept is the smaller of `decay` and n / (n + 9).",
                 ),
-                "Buffers such as `running_mean` stay as they were: average all that is floating point.": right
-                | {"running_mean": average["running_mean"]},
-                "Buffers such as `running_mean` are copied: average all that is floating point.": right
-                | {"running_mean": values["running_mean"]},
-                "The counter is the old one: take it from `values`.": right | {"count": average["count"]},
-                "Nothing has moved: these are the old averages.": average,
-                "These are the network's own values: nothing is averaged.": values,
-                "Counting starts at 1 here: at step n the warm-up's share is n / (n + 9).": moved(
-                    1 - min(decay, (n + 1) / (n + 10))
+                (
+                    right | {"running_mean": average["running_mean"]},
+                    "Buffers such as `running_mean` stay as they were: average all that is floating point.",
                 ),
-            },
+                (
+                    right | {"running_mean": values["running_mean"]},
+                    "Buffers such as `running_mean` are copied: average all that is floating point.",
+                ),
+                (right | {"count": average["count"]}, "The counter is the old one: take it from `values`."),
+                (average, "Nothing has moved: these are the old averages."),
+                (values, "These are the network's own values: nothing is averaged."),
+                (
+                    moved(1 - min(decay, (n + 1) / (n + 10))),
+                    "Counting starts at 1 here: at step n the warm-up's share is n / (n + 9).",
+                ),
+            ],
             tolerance=1e-5,
         )
 
@@ -270,22 +288,25 @@ def min_snr_weight(ask: Ask) -> None:
             ask.same(
                 ask(level, prediction, gamma, like=right, what=f'for "{prediction}" and gamma = {gamma:g}'),
                 right,
-                {
-                    "This is with the root of the SNR: λ is half its log, so SNR is exp(2λ).": half.clamp(
-                        max=gamma
-                    )
-                    / {"v": half + 1, "eps": half, "x0": 1}[prediction],
-                    "The minimum became a maximum: large SNRs are cut down to gamma.": snr.clamp(min=gamma)
-                    / part,
-                    f'For "{prediction}" the weight is that of "x0": divide by what the mistake is multiplied by.': (
-                        snr.clamp(max=gamma)
+                [
+                    (
+                        half.clamp(max=gamma) / {"v": half + 1, "eps": half, "x0": 1}[prediction],
+                        "This is with the root of the SNR: λ is half its log, so SNR is exp(2λ).",
                     ),
-                    f'For "{prediction}" the weight is that of "eps".': snr.clamp(max=gamma) / snr,
-                    f'For "{prediction}" the weight is that of "v".': snr.clamp(max=gamma) / (snr + 1),
-                    "gamma is 5 whatever is asked for: use the argument.": snr.clamp(max=5.0) / part,
-                    "Without the minimum every weight is as large as its SNR: cut it at gamma.": snr / part,
-                    "You multiply where you should divide.": snr.clamp(max=gamma) * part,
-                },
+                    (
+                        snr.clamp(min=gamma) / part,
+                        "The minimum became a maximum: large SNRs are cut down to gamma.",
+                    ),
+                    (
+                        snr.clamp(max=gamma),
+                        f'For "{prediction}" the weight is that of "x0": divide by what the mistake is multiplied by.',
+                    ),
+                    (snr.clamp(max=gamma) / snr, f'For "{prediction}" the weight is that of "eps".'),
+                    (snr.clamp(max=gamma) / (snr + 1), f'For "{prediction}" the weight is that of "v".'),
+                    (snr.clamp(max=5.0) / part, "gamma is 5 whatever is asked for: use the argument."),
+                    (snr / part, "Without the minimum every weight is as large as its SNR: cut it at gamma."),
+                    (snr.clamp(max=gamma) * part, "You multiply where you should divide."),
+                ],
                 tolerance=1e-3,
             )
 

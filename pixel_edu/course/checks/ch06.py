@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pixel_edu.course.checking import Ask, exercise
+from pixel_edu.course.checking import Ask, Slips, exercise
 
 NULL = 5
 
@@ -28,24 +28,34 @@ def guide(ask: Ask) -> None:
     )
 
 
-def _slips(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> dict[str, torch.Tensor]:
+def _slips(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> Slips:
     """Guidance gone wrong."""
     step = cond - uncond
     part = torch.cat([(uncond + s * step)[:, :3], cond[:, 3:]], dim=1)
-    return {
-        "This is the paper's formula, with w for a scale: here a scale of 1 is the conditional answer, and 0 the "
-        "one without a label.": cond + s * step,
-        "The two answers have changed places: at a scale of 0 the label must have no say.": cond - s * step,
-        "Your line begins at the conditional answer: at a scale of 0 the label must have no say.": cond
-        + (s - 1) * -step,
-        "The step is there and the place to start from is missing: add the answer without a label.": s * step,
-        "The difference points the wrong way: guidance goes towards the label, not away from it.": uncond
-        - s * step,
-        "At a scale of 1 this is the sum of both answers: the step is their difference.": uncond + s * cond,
-        "The scale has no effect: this is the conditional answer.": cond,
-        "The mean of the two answers is half of the way, whatever the scale.": (cond + uncond) / 2,
-        "Only the first three channels are guided, and the others are the conditional answer.": part,
-    }
+    return [
+        (
+            cond + s * step,
+            "This is the paper's formula, with w for a scale: here a scale of 1 is the conditional answer, and 0 the "
+            "one without a label.",
+        ),
+        (cond - s * step, "The two answers have changed places: at a scale of 0 the label must have no say."),
+        (
+            cond + (s - 1) * -step,
+            "Your line begins at the conditional answer: at a scale of 0 the label must have no say.",
+        ),
+        (
+            s * step,
+            "The step is there and the place to start from is missing: add the answer without a label.",
+        ),
+        (
+            uncond - s * step,
+            "The difference points the wrong way: guidance goes towards the label, not away from it.",
+        ),
+        (uncond + s * cond, "At a scale of 1 this is the sum of both answers: the step is their difference."),
+        (cond, "The scale has no effect: this is the conditional answer."),
+        ((cond + uncond) / 2, "The mean of the two answers is half of the way, whatever the scale."),
+        (part, "Only the first three channels are guided, and the others are the conditional answer."),
+    ]
 
 
 @exercise("ex-06-2", "by_the_paper(eps_cond, eps_uncond, w)", "Two conventions, and you can translate.")
@@ -57,24 +67,30 @@ def by_the_paper(ask: Ask) -> None:
         ask.same(
             guided,
             (1 + w) * cond - w * uncond,
-            {
-                "Your noise is that of the scale s = w: at w = 0 the paper's formula is the conditional answer.": uncond
-                + w * (cond - uncond),
-                "The second term is added: the paper takes the answer without a label away.": (1 + w) * cond
-                + w * uncond,
-                "The two answers have changed places.": (1 + w) * uncond - w * cond,
-                "The first factor is 1 + w, not w.": w * cond - w * uncond,
-            },
+            [
+                (
+                    uncond + w * (cond - uncond),
+                    "Your noise is that of the scale s = w: at w = 0 the paper's formula is the conditional answer.",
+                ),
+                (
+                    (1 + w) * cond + w * uncond,
+                    "The second term is added: the paper takes the answer without a label away.",
+                ),
+                ((1 + w) * uncond - w * cond, "The two answers have changed places."),
+                (w * cond - w * uncond, "The first factor is 1 + w, not w."),
+            ],
         )
         ask.same(
             s,
             w + 1,
-            {
-                "Your s is w itself: compare what the two conventions give at 0.": w,
-                "Your s is on the wrong side of w: at w = 0 the label is taken as it is, which is s = 1.": w
-                - 1,
-                "Your s grows in the wrong direction.": 1 - w,
-            },
+            [
+                (w, "Your s is w itself: compare what the two conventions give at 0."),
+                (
+                    w - 1,
+                    "Your s is on the wrong side of w: at w = 0 the label is taken as it is, which is s = 1.",
+                ),
+                (1 - w, "Your s grows in the wrong direction."),
+            ],
             what="The scales",
         )
 
@@ -110,23 +126,30 @@ def both_answers(ask: Ask) -> None:
     ask.same(
         tuple(got),
         (cond, uncond),
-        {
-            "You give the answer without a label first: the pair is eps_cond, eps_uncond.": (uncond, cond),
-            "Both answers have the label: the second half must have `null_label` for a label.": (cond, cond),
-            "Neither answer has the label: the first half keeps its own.": (uncond, uncond),
-            "Label 0 is a class of its own: without a label means `null_label`.": (cond, truth(x, t, 0 * c)),
-            "Label -1 was never trained on: without a label means `null_label`.": (
-                cond,
-                truth(x, t, 0 * c - 1),
+        [
+            ((uncond, cond), "You give the answer without a label first: the pair is eps_cond, eps_uncond."),
+            (
+                (cond, cond),
+                "Both answers have the label: the second half must have `null_label` for a label.",
             ),
-            "Images and labels are in different orders: one has each twice in a row, the other all and all again.": (
-                tuple(apart)
+            ((uncond, uncond), "Neither answer has the label: the first half keeps its own."),
+            (
+                (cond, truth(x, t, 0 * c)),
+                "Label 0 is a class of its own: without a label means `null_label`.",
             ),
-            "The timesteps are in another order than the images.": (
-                cond,
-                truth(x, t.flip(0), torch.full_like(c, NULL)),
+            (
+                (cond, truth(x, t, 0 * c - 1)),
+                "Label -1 was never trained on: without a label means `null_label`.",
             ),
-        },
+            (
+                tuple(apart),
+                "Images and labels are in different orders: one has each twice in a row, the other all and all again.",
+            ),
+            (
+                (cond, truth(x, t.flip(0), torch.full_like(c, NULL))),
+                "The timesteps are in another order than the images.",
+            ),
+        ],
     )
     ask.that(
         len(calls) == 1,
@@ -166,15 +189,20 @@ def guided(ask: Ask) -> None:
             ask.same(
                 got,
                 right(t, inside),
-                {
-                    f"{where} there is no guidance, and both ends belong to the interval.".capitalize(): truth(
-                        x, t, c
+                [
+                    (
+                        truth(x, t, c),
+                        f"{where} there is no guidance, and both ends belong to the interval.".capitalize(),
                     ),
-                    f"There is guidance {where}: outside it the conditional answer is taken as it is.": right(
-                        t, True
+                    (
+                        right(t, True),
+                        f"There is guidance {where}: outside it the conditional answer is taken as it is.",
                     ),
-                    f"Only the answer without a label is left {where}: outside, the label still counts.": uncond,
-                },
+                    (
+                        uncond,
+                        f"Only the answer without a label is left {where}: outside, the label still counts.",
+                    ),
+                ],
                 what=f"Its values {where}",
             )
             ask.that(
@@ -198,21 +226,27 @@ def guide_all(ask: Ask) -> None:
         ask.same(
             ask(cond, uncond, s, like=cond, what=f"for {channels} channels"),
             right,
-            {
-                "The planted bug is still there: channels beyond the third are not guided.": torch.cat(
-                    [right[:, :3], cond[:, 3:]], dim=1
+            [
+                (
+                    torch.cat([right[:, :3], cond[:, 3:]], dim=1),
+                    "The planted bug is still there: channels beyond the third are not guided.",
                 ),
-                "The channels beyond the third are now the answer without a label: they need guidance like the rest.": (
-                    torch.cat([right[:, :3], uncond[:, 3:]], dim=1)
+                (
+                    torch.cat([right[:, :3], uncond[:, 3:]], dim=1),
+                    "The channels beyond the third are now the answer without a label: they need guidance too.",
                 ),
-                "Now the first three channels are not guided: all of them need it.": torch.cat(
-                    [cond[:, :3], right[:, 3:]], dim=1
+                (
+                    torch.cat([cond[:, :3], right[:, 3:]], dim=1),
+                    "Now the first three channels are not guided: all of them need it.",
                 ),
-                "Half of the channels are guided: the formula holds for all.": torch.cat(
-                    [right[:, : channels // 2], cond[:, channels // 2 :]], dim=1
+                (
+                    torch.cat([right[:, : channels // 2], cond[:, channels // 2 :]], dim=1),
+                    "Half of the channels are guided: the formula holds for all.",
                 ),
-                "The scale is gone: this is the conditional answer.": cond,
-                "This is the paper's formula with w for a scale: here a scale of 1 is the conditional answer.": cond
-                + s * step,
-            },
+                (cond, "The scale is gone: this is the conditional answer."),
+                (
+                    cond + s * step,
+                    "This is the paper's formula with w for a scale: here a scale of 1 is the conditional answer.",
+                ),
+            ],
         )

@@ -22,20 +22,27 @@ def timesteps(ask: Ask) -> None:
         right = [T * (n - i) // n - 1 for i in range(n + 1)]
         got = ask(T, n, like=list, what=f"with T = {T} and num_steps = {n}")
         got = [float(value) for value in got]
-        wrong = {
-            f"With {n} calls your list has {len(got)} entries: {n} steps have {n + 1} ends.": len(got)
-            != n + 1,
-            f"Your list begins at {T}, and the noisiest timestep is {T - 1}.": got[:1] == [T],
-            f"Your list begins at {got[0] if got else None}: every sampler begins at the noisiest timestep, {T - 1}.": (
-                got[:1] != [T - 1]
+        wrong = [
+            (
+                len(got) != n + 1,
+                f"With {n} calls your list has {len(got)} entries: {n} steps have {n + 1} ends.",
             ),
-            "Your list ends at timestep 0, which has some noise left: clean data is -1.": got[-1:] == [0],
-            f"Your list ends at {got[-1] if got else None}: it must end at -1, clean data.": got[-1:] != [-1],
-            "Your list has entries that are no whole numbers: round them down.": any(
-                v != int(v) for v in got
+            (got[:1] == [T], f"Your list begins at {T}, and the noisiest timestep is {T - 1}."),
+            (
+                got[:1] != [T - 1],
+                f"Your list begins at {got[0] if got else None}: the noisiest timestep, {T - 1}, comes first.",
             ),
-        }
-        for message, is_wrong in wrong.items():
+            (got[-1:] == [0], "Your list ends at timestep 0, which has some noise left: clean data is -1."),
+            (
+                got[-1:] != [-1],
+                f"Your list ends at {got[-1] if got else None}: it must end at -1, clean data.",
+            ),
+            (
+                any(v != int(v) for v in got),
+                "Your list has entries that are no whole numbers: round them down.",
+            ),
+        ]
+        for is_wrong, message in wrong:
             ask.that(not is_wrong, message)
         at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
         ask.that(
@@ -58,33 +65,37 @@ def posterior_std(ask: Ask) -> None:
     ask.same(
         ask(here, there, like=right),
         right,
-        {
-            "This is the variance: the spread is its root.": right**2,
-            "The fraction of the noise levels is upside down: fresh noise is never stronger than the noise there is.": (
-                here.noise / there.noise * (1 - a).sqrt()
+        [
+            (right**2, "This is the variance: the spread is its root."),
+            (
+                here.noise / there.noise * (1 - a).sqrt(),
+                "The fraction of the noise levels is upside down: fresh noise is never the stronger one.",
             ),
-            "The fraction of the noise levels is missing: given the clean image, less is left open.": (
-                1 - a
-            ).sqrt(),
-            "a is a fraction of ᾱ, the squares of the signals.": there.noise
-            / here.noise
-            * (1 - a.sqrt()).sqrt(),
-            "You took `here` for `there`: the step goes from `here`, which is noisier.": here.noise
-            / there.noise
-            * (1 - 1 / a).abs().sqrt(),
-            "The root over 1 - a is missing.": there.noise / here.noise * (1 - a),
-            "The noise levels are roots already: their fraction needs no other.": (
-                there.noise / here.noise
-            ).sqrt()
-            * (1 - a).sqrt(),
-            "The root of a is where the root of 1 - a belongs.": there.noise / here.noise * a.sqrt(),
-        },
+            (
+                (1 - a).sqrt(),
+                "The fraction of the noise levels is missing: given the clean image, less is left open.",
+            ),
+            (
+                there.noise / here.noise * (1 - a.sqrt()).sqrt(),
+                "a is a fraction of ᾱ, the squares of the signals.",
+            ),
+            (
+                here.noise / there.noise * (1 - 1 / a).abs().sqrt(),
+                "You took `here` for `there`: the step goes from `here`, which is noisier.",
+            ),
+            (there.noise / here.noise * (1 - a), "The root over 1 - a is missing."),
+            (
+                (there.noise / here.noise).sqrt() * (1 - a).sqrt(),
+                "The noise levels are roots already: their fraction needs no other.",
+            ),
+            (there.noise / here.noise * a.sqrt(), "The root of a is where the root of 1 - a belongs."),
+        ],
     )
     got = ask(levels(torch.tensor([0.9])), CLEAN, like=right[:1], what="for a step to clean data")
     ask.same(
         got,
         0 * right[:1],
-        {"A step to clean data draws no noise.": (1 - torch.tensor([0.9])).sqrt().reshape(1, 1, 1, 1)},
+        [((1 - torch.tensor([0.9])).sqrt().reshape(1, 1, 1, 1), "A step to clean data draws no noise.")],
     )
 
 
@@ -119,34 +130,45 @@ def ddim_sample(ask: Ask) -> None:
         def room(a_s: torch.Tensor, fresh: torch.Tensor) -> torch.Tensor:
             return (1 - a_s - fresh**2).clamp(min=0).sqrt()
 
-        slips = {
-            "eta has no effect: this is the deterministic sampler.": slip(0.0),
-            "This is DDPM, whatever eta is: multiply the spread of the fresh noise by eta.": slip(1.0),
-            "The old noise keeps its full strength, so with the fresh there is too much: weaken it to make room.": slip(
-                kept=lambda a_s, _: (1 - a_s).sqrt()
+        slips = [
+            (slip(0.0), "eta has no effect: this is the deterministic sampler."),
+            (slip(1.0), "This is DDPM, whatever eta is: multiply the spread of the fresh noise by eta."),
+            (
+                slip(kept=lambda a_s, _: (1 - a_s).sqrt()),
+                "The old noise keeps its full strength, so with the fresh there is too much: weaken it to make room.",
             ),
-            "There is noise on the result: the last step ends at clean data and draws none.": slip(
-                std=lambda a_t, a_s: (1 - a_t / a_s).sqrt() * eta,
-                last=True,
-                kept=lambda a_s, _: (1 - a_s).sqrt(),
+            (
+                slip(
+                    std=lambda a_t, a_s: (1 - a_t / a_s).sqrt() * eta,
+                    last=True,
+                    kept=lambda a_s, _: (1 - a_s).sqrt(),
+                ),
+                "There is noise on the result: the last step ends at clean data and draws none.",
             ),
-            "The fraction of the noise levels is upside down, and the clamp hides it.": slip(
-                std=lambda a_t, a_s: eta * ((1 - a_t) / (1 - a_s).clamp(min=1e-9) * (1 - a_t / a_s)).sqrt(),
-                kept=room,
+            (
+                slip(
+                    std=lambda a_t, a_s: (
+                        eta * ((1 - a_t) / (1 - a_s).clamp(min=1e-9) * (1 - a_t / a_s)).sqrt()
+                    ),
+                    kept=room,
+                ),
+                "The fraction of the noise levels is upside down, and the clamp hides it.",
             ),
-            "The fresh noise is multiplied by its variance: its spread is the root of that.": slip(
-                std=lambda a_t, a_s: eta * std(a_t, a_s) ** 2,
-                kept=room,
+            (
+                slip(std=lambda a_t, a_s: eta * std(a_t, a_s) ** 2, kept=room),
+                "The fresh noise is multiplied by its variance: its spread is the root of that.",
             ),
-            "eta counts by its square: it multiplies the spread, not the variance.": slip(eta**0.5),
-            "The old noise is weakened and no fresh noise is added.": slip(
-                std=lambda a_t, a_s: 0 * a_s, kept=None
+            (slip(eta**0.5), "eta counts by its square: it multiplies the spread, not the variance."),
+            (
+                slip(std=lambda a_t, a_s: 0 * a_s, kept=None),
+                "The old noise is weakened and no fresh noise is added.",
             ),
-            "The old noise is weakened by the fresh one's spread: variances are what adds up.": slip(
-                kept=lambda a_s, fresh: (1 - a_s).sqrt() - fresh
+            (
+                slip(kept=lambda a_s, fresh: (1 - a_s).sqrt() - fresh),
+                "The old noise is weakened by the fresh one's spread: variances are what adds up.",
             ),
-        }
-        ask.same(got, slip(), slips if eta else {}, tolerance=1e-3)
+        ]
+        ask.same(got, slip(), slips if eta else [], tolerance=1e-3)
         want = n - 1 if eta else 0
         ask.that(
             draws.count == want,
@@ -167,21 +189,34 @@ def halfway_x0(ask: Ask) -> None:
         ask.same(
             ask(x0, last, *hs, like=x0, what=f"with h = {h:g} and last_h = {last_h:g}"),
             right,
-            {
-                "This is the line at the end of the coming step: half-way is wanted.": x0 + h / last_h * step,
-                "The two lengths have changed places: the slope is over the last step.": x0
-                + last_h / (2 * h) * step,
-                "This is half-way between the two guesses, which lies behind: go on beyond the newer one.": x0
-                - step / 2,
-                "The slope is taken as if both steps were as long: divide by `last_h`, multiply by `h`.": x0
-                + step / 2,
-                "You go back instead of on: the difference is the newer guess less the older.": x0
-                - h / (2 * last_h) * step,
-                "You start from the older guess: the coming step begins at the newer one.": last
-                + h / (2 * last_h) * step,
-                "The slope is there, but it is not divided by `last_h`.": x0 + h / 2 * step,
-                "There is no line in this: the guess is as it was.": x0,
-            },
+            [
+                (
+                    x0 + h / last_h * step,
+                    "This is the line at the end of the coming step: half-way is wanted.",
+                ),
+                (
+                    x0 + last_h / (2 * h) * step,
+                    "The two lengths have changed places: the slope is over the last step.",
+                ),
+                (
+                    x0 - step / 2,
+                    "This is half-way between the two guesses, which lies behind: go on beyond the newer one.",
+                ),
+                (
+                    x0 + step / 2,
+                    "The slope is taken as if both steps were as long: divide by `last_h`, multiply by `h`.",
+                ),
+                (
+                    x0 - h / (2 * last_h) * step,
+                    "You go back instead of on: the difference is the newer guess less the older.",
+                ),
+                (
+                    last + h / (2 * last_h) * step,
+                    "You start from the older guess: the coming step begins at the newer one.",
+                ),
+                (x0 + h / 2 * step, "The slope is there, but it is not divided by `last_h`."),
+                (x0, "There is no line in this: the guess is as it was."),
+            ],
         )
 
 
@@ -222,29 +257,35 @@ def dpmpp_2m_sample(ask: Ask) -> None:
         asked: list = []
         model = gaussian_eps(schedule)
         got = ask(gaussian_eps(schedule, asked), schedule, x, n, like=x, what=f"with {n} step{'s' * (n > 1)}")
-        slips = {
-            "This is DDIM: the line through two guesses has no effect.": walk(model, schedule, x, n),
-            "The lengths of the steps have changed places in your line.": solve(
-                model, schedule, x, n, lambda h, last_h: last_h / (2 * h)
+        slips = [
+            (walk(model, schedule, x, n), "This is DDIM: the line through two guesses has no effect."),
+            (
+                solve(model, schedule, x, n, lambda h, last_h: last_h / (2 * h)),
+                "The lengths of the steps have changed places in your line.",
             ),
-            "Your line is read at the end of the step, not half-way.": solve(
-                model, schedule, x, n, lambda h, last_h: h / last_h
+            (
+                solve(model, schedule, x, n, lambda h, last_h: h / last_h),
+                "Your line is read at the end of the step, not half-way.",
             ),
-            "Your line goes back instead of on.": solve(
-                model, schedule, x, n, lambda h, last_h: -h / (2 * last_h)
+            (
+                solve(model, schedule, x, n, lambda h, last_h: -h / (2 * last_h)),
+                "Your line goes back instead of on.",
             ),
-            "Your line takes all steps for equally long.": solve(
-                model, schedule, x, n, lambda h, last_h: 0.5
+            (
+                solve(model, schedule, x, n, lambda h, last_h: 0.5),
+                "Your line takes all steps for equally long.",
             ),
-            "You remember the value read off the line: remember the guess of the call.": solve(
-                model, schedule, x, n, remember=False
+            (
+                solve(model, schedule, x, n, remember=False),
+                "You remember the value read off the line: remember the guess of the call.",
             ),
-            "The last step must take its guess as it is: clean data has no λ to draw a line to.": solve(
-                model, schedule, x, n, also_last=True
+            (
+                solve(model, schedule, x, n, also_last=True),
+                "The last step must take its guess as it is: clean data has no λ to draw a line to.",
             ),
-            "The sign of the second term is wrong.": solve(model, schedule, x, n, sign=-1),
-        }
-        ask.same(got, solve(model, schedule, x, n), slips if n > 2 else {}, tolerance=1e-3)
+            (solve(model, schedule, x, n, sign=-1), "The sign of the second term is wrong."),
+        ]
+        ask.same(got, solve(model, schedule, x, n), slips if n > 2 else [], tolerance=1e-3)
         ask.that(
             len(asked) == n, f"The model was called {len(asked)} times in {n} steps: each step is one call."
         )
@@ -260,22 +301,26 @@ def knee(ask: Ask) -> None:
         ask.same(
             ask(calls, quality, tolerance, like=1, what=f"with a tolerance of {tolerance:g}"),
             want,
-            {
-                "This is the best of all: a little worse for fewer calls is wanted.": 20,
-                "This is the most calls that are good enough: the fewest are wanted.": max(
-                    n for n, q in zip(calls, quality, strict=True) if q <= 3.0 + tolerance
+            [
+                (20, "This is the best of all: a little worse for fewer calls is wanted."),
+                (
+                    max(n for n, q in zip(calls, quality, strict=True) if q <= 3.0 + tolerance),
+                    "This is the most calls that are good enough: the fewest are wanted.",
                 ),
-                "This is the first in the list that is good enough: the list is in no order.": next(
-                    n for n, q in zip(calls, quality, strict=True) if q <= 3.0 + tolerance
+                (
+                    next(n for n, q in zip(calls, quality, strict=True) if q <= 3.0 + tolerance),
+                    "This is the first in the list that is good enough: the list is in no order.",
                 ),
-                "This is the worst of all: a lower number is better.": 5,
-                "You compare with the quality at the most calls: compare with the best.": min(
-                    n for n, q in zip(calls, quality, strict=True) if q <= 3.05 + tolerance
+                (5, "This is the worst of all: a lower number is better."),
+                (
+                    min(n for n, q in zip(calls, quality, strict=True) if q <= 3.05 + tolerance),
+                    "You compare with the quality at the most calls: compare with the best.",
                 ),
-                "You compare with the tolerance alone: it counts from the best.": min(
-                    (n for n, q in zip(calls, quality, strict=True) if q <= tolerance), default=100
+                (
+                    min((n for n, q in zip(calls, quality, strict=True) if q <= tolerance), default=100),
+                    "You compare with the tolerance alone: it counts from the best.",
                 ),
-            },
+            ],
             what="The calls",
         )
 
@@ -297,22 +342,24 @@ def eta_step(ask: Ask) -> None:
     ask.same(
         tuple(ask(x0, eps, here, there, eta, like=step(right))),
         step(right),
-        {
-            "The planted bug is still there: fresh noise is stronger than the noise at the step's end may be.": step(
-                eta * here.noise / there.noise * (1 - a).sqrt()
+        [
+            (
+                step(eta * here.noise / there.noise * (1 - a).sqrt()),
+                "The planted bug is still there: fresh noise is stronger than the noise at the step's end may be.",
             ),
-            "The fraction is gone, and it belongs there: only its parts were in the wrong places.": step(
-                eta * (1 - a).sqrt()
+            (
+                step(eta * (1 - a).sqrt()),
+                "The fraction is gone, and it belongs there: only its parts were in the wrong places.",
             ),
-            "The fresh noise is right, and the old one makes no room for it.": (unweakened, right),
-            "The root over 1 - a has gone missing.": step(eta * there.noise / here.noise * (1 - a)),
-            "eta has gone missing.": step(right / eta),
-            "There is no fresh noise left: eta draws some anew.": step(0 * right),
-            "The clamp is gone, and now the old noise is not a number, or it is not weakened.": (
-                there.signal * x0 + (there.noise - right) * eps,
-                right,
+            ((unweakened, right), "The fresh noise is right, and the old one makes no room for it."),
+            (step(eta * there.noise / here.noise * (1 - a)), "The root over 1 - a has gone missing."),
+            (step(right / eta), "eta has gone missing."),
+            (step(0 * right), "There is no fresh noise left: eta draws some anew."),
+            (
+                (there.signal * x0 + (there.noise - right) * eps, right),
+                "The clamp is gone, and now the old noise is not a number, or it is not weakened.",
             ),
-        },
+        ],
     )
     clean, none = ask(x0, eps, here, CLEAN, eta, like=step(right), what="for a step to clean data")
     ask.same(clean, x0, what="For a step to clean data, the values")

@@ -40,23 +40,27 @@ def snap_to(ask: Ask) -> None:
     ask.same(
         ask(images, colors, like=right),
         right,
-        {
-            "These are nearest in sRGB: compare in OKLab.": by(torch.cdist(*rgb)),
-            "`to_oklab` wants values from 0 to 1: divide by 255 first.": by(
-                torch.cdist(lab(images, 1.0), lab(colors, 1.0))
+        [
+            (by(torch.cdist(*rgb)), "These are nearest in sRGB: compare in OKLab."),
+            (
+                by(torch.cdist(lab(images, 1.0), lab(colors, 1.0))),
+                "`to_oklab` wants values from 0 to 1: divide by 255 first.",
             ),
-            "Only the images went through `to_oklab` in the right range: the palette needs the same.": by(
-                torch.cdist(lab(images), lab(colors, 1.0))
+            (
+                by(torch.cdist(lab(images), lab(colors, 1.0))),
+                "Only the images went through `to_oklab` in the right range: the palette needs the same.",
             ),
-            "These are the furthest colours.": by(torch.cdist(lab(images), lab(colors)), torch.argmax),
-            "Your differences wrap round: in uint8, 3 - 5 is 254. Turn the values into floats first.": by(
-                torch.from_numpy(np.square(wrap).sum(2))
+            (by(torch.cdist(lab(images), lab(colors)), torch.argmax), "These are the furthest colours."),
+            (
+                by(torch.from_numpy(np.square(wrap).sum(2))),
+                "Your differences wrap round: in uint8, 3 - 5 is 254. Turn the values into floats first.",
             ),
-            "Only the lightness is compared: all three numbers of OKLab count.": by(
-                torch.cdist(lab(images)[:, :1], lab(colors)[:, :1])
+            (
+                by(torch.cdist(lab(images)[:, :1], lab(colors)[:, :1])),
+                "Only the lightness is compared: all three numbers of OKLab count.",
             ),
-            "Nothing has changed: these are the images.": images,
-        },
+            (images, "Nothing has changed: these are the images."),
+        ],
     )
 
 
@@ -110,26 +114,33 @@ def colors_needed(ask: Ask) -> None:
             set(got.tolist()) <= set(used.tolist()),
             "A colour stays that is nearest to no pixel: begin with those that some pixel is nearest to.",
         )
-        wrong = {
-            "Your losses are worked out once: after each drop work them out anew, or twins go together.": needed(
-                far, tolerance**2, anew=False
+        wrong = [
+            (
+                needed(far, tolerance**2, anew=False),
+                "Your losses are worked out once: after each drop work them out anew, or twins go together.",
             ),
-            "The loss is compared with the tolerance, not with its square.": needed(far, tolerance),
-            "Your loss is the distance to the colour itself: it is how much further away the next best is.": needed(
-                far, tolerance**2, second=False
+            (needed(far, tolerance), "The loss is compared with the tolerance, not with its square."),
+            (
+                needed(far, tolerance**2, second=False),
+                "Your loss is the distance to the colour itself: it is how much further away the next best is.",
             ),
-            "Nothing is dropped: these are all colours that some pixel is nearest to.": used,
-            "Only one colour is dropped: go on while the smallest loss is small enough.": np.setdiff1d(
-                used,
-                [
-                    min(
-                        used,
-                        key=lambda i: sum(np.sort(r[used])[1] - r[i] for r in far if r[used].min() == r[i]),
-                    )
-                ],
+            (used, "Nothing is dropped: these are all colours that some pixel is nearest to."),
+            (
+                np.setdiff1d(
+                    used,
+                    [
+                        min(
+                            used,
+                            key=lambda i: sum(
+                                np.sort(r[used])[1] - r[i] for r in far if r[used].min() == r[i]
+                            ),
+                        )
+                    ],
+                ),
+                "Only one colour is dropped: go on while the smallest loss is small enough.",
             ),
-        }
-        for message, numbers in wrong.items():
+        ]
+        for numbers, message in wrong:
             ask.that(np.array_equal(got, right) or not np.array_equal(got, numbers), message)
         ask.that(
             np.array_equal(got, right),
@@ -165,31 +176,39 @@ def projected(ask: Ask) -> None:
         in_lab = mend(torch.cdist(to_oklab((pixels + 1) / 2), to_oklab((values + 1) / 2)))
         right = (x - level.signal * in_lab) / level.noise if near else eps
         got = ask(x, t, of=made, method="__call__", like=x, what=f"at t = {at}")
-        slips = {
-            "The answer is as the model gave it: where little noise is left, the guess must be mended.": eps,
-            "The answer is mended at much noise, too: there it stays as it is.": (x - level.signal * in_lab)
-            / level.noise,
-            "You give the mended image: samplers ask for the noise that goes with it.": in_lab,
-            "You give the guess, not mended: samplers ask for the noise.": x0,
-            "The nearest colours are those of sRGB: compare in OKLab.": (
-                x - level.signal * mend(torch.cdist(pixels, values))
-            )
-            / level.noise,
-            "The guess went into `to_oklab` with values from -1 to 1: it wants 0 to 1.": (
-                x - level.signal * mend(torch.cdist(to_oklab(pixels), to_oklab((values + 1) / 2)))
-            )
-            / level.noise,
-            "The palette's colours are 0 to 1 in your image: images run from -1 to 1.": (
-                x - level.signal * (in_lab + 1) / 2
-            )
-            / level.noise,
-            "On the way back the mended image keeps its full strength: in x it is weakened by the signal.": (
-                x - in_lab
-            )
-            / level.noise,
-            "The noise that you give back is as weak as in x: divide by the noise level.": x
-            - level.signal * in_lab,
-        }
+        slips = [
+            (
+                eps,
+                "The answer is as the model gave it: where little noise is left, the guess must be mended.",
+            ),
+            (
+                (x - level.signal * in_lab) / level.noise,
+                "The answer is mended at much noise, too: there it stays as it is.",
+            ),
+            (in_lab, "You give the mended image: samplers ask for the noise that goes with it."),
+            (x0, "You give the guess, not mended: samplers ask for the noise."),
+            (
+                (x - level.signal * mend(torch.cdist(pixels, values))) / level.noise,
+                "The nearest colours are those of sRGB: compare in OKLab.",
+            ),
+            (
+                (x - level.signal * mend(torch.cdist(to_oklab(pixels), to_oklab((values + 1) / 2))))
+                / level.noise,
+                "The guess went into `to_oklab` with values from -1 to 1: it wants 0 to 1.",
+            ),
+            (
+                (x - level.signal * (in_lab + 1) / 2) / level.noise,
+                "The palette's colours are 0 to 1 in your image: images run from -1 to 1.",
+            ),
+            (
+                (x - in_lab) / level.noise,
+                "On the way back the mended image keeps its full strength: in x it is weakened by the signal.",
+            ),
+            (
+                x - level.signal * in_lab,
+                "The noise that you give back is as weak as in x: divide by the noise level.",
+            ),
+        ]
         ask.same(got, right, slips, what=f"Its values at t = {at}", tolerance=1e-3)
 
 
@@ -205,18 +224,20 @@ def to_bits(ask: Ask) -> None:
         ask.same(
             ask(index, bits, like=right, what=f"with {bits} bits"),
             right,
-            {
-                "The highest bit is first here: the lowest comes first.": right[..., ::-1],
-                "Your bits are 0 and 1: as an image they are 0 and 255.": b,
-                "Black and white have changed places: 255 where the bit is 1.": 255 - right,
-                "These are the numbers themselves shifted, not single bits: `& 1` leaves one bit.": (
-                    (index[..., None] >> np.arange(bits)).astype(np.uint8)
+            [
+                (right[..., ::-1], "The highest bit is first here: the lowest comes first."),
+                (b, "Your bits are 0 and 1: as an image they are 0 and 255."),
+                (255 - right, "Black and white have changed places: 255 where the bit is 1."),
+                (
+                    (index[..., None] >> np.arange(bits)).astype(np.uint8),
+                    "These are the numbers themselves shifted, not single bits: `& 1` leaves one bit.",
                 ),
-                "Each bit has its worth in it, 1, 2, 4 ...: all are 255.": (b << np.arange(bits)).astype(
-                    np.uint8
+                (
+                    (b << np.arange(bits)).astype(np.uint8),
+                    "Each bit has its worth in it, 1, 2, 4 ...: all are 255.",
                 ),
-                "Your bits are 0 and 128: as an image they are 0 and 255.": b * 128,
-            },
+                (b * 128, "Your bits are 0 and 128: as an image they are 0 and 255."),
+            ],
         )
 
 
@@ -233,30 +254,37 @@ def from_bits(ask: Ask) -> None:
     ask.same(
         ask(images, colors, like=right),
         right,
-        {
-            "The highest bit is first in your reading: the lowest comes first.": colors[
-                np.minimum(ones @ worth[::-1], last)
-            ],
-            "128 counts as a 0 here: a value of 128 or more is a 1.": colors[
-                np.minimum((images > 128) @ worth, last)
-            ],
-            "Numbers beyond the palette begin again from the first colour: they take the last.": colors[
-                number % len(colors)
-            ],
-            "Numbers beyond the palette take the first colour: they take the last.": colors[
-                np.where(number > last, 0, number)
-            ],
-            "Numbers beyond the palette take the last but one: the last has the number P - 1.": colors[
-                np.minimum(number, last - 1)
-            ],
-            "A bit counts as 1 wherever its value is not 0: it must be 128 or more.": colors[
-                np.minimum((images > 0) @ worth, last)
-            ],
-            "Zeros and ones have changed places.": colors[np.minimum(~ones @ worth, last)],
-            "Your bits are counted, and each has its worth: 1, 2, 4 ...": colors[
-                np.minimum(ones.sum(-1), last)
-            ],
-        },
+        [
+            (
+                colors[np.minimum(ones @ worth[::-1], last)],
+                "The highest bit is first in your reading: the lowest comes first.",
+            ),
+            (
+                colors[np.minimum((images > 128) @ worth, last)],
+                "128 counts as a 0 here: a value of 128 or more is a 1.",
+            ),
+            (
+                colors[number % len(colors)],
+                "Numbers beyond the palette begin again from the first colour: they take the last.",
+            ),
+            (
+                colors[np.where(number > last, 0, number)],
+                "Numbers beyond the palette take the first colour: they take the last.",
+            ),
+            (
+                colors[np.minimum(number, last - 1)],
+                "Numbers beyond the palette take the last but one: the last has the number P - 1.",
+            ),
+            (
+                colors[np.minimum((images > 0) @ worth, last)],
+                "A bit counts as 1 wherever its value is not 0: it must be 128 or more.",
+            ),
+            (colors[np.minimum(~ones @ worth, last)], "Zeros and ones have changed places."),
+            (
+                colors[np.minimum(ones.sum(-1), last)],
+                "Your bits are counted, and each has its worth: 1, 2, 4 ...",
+            ),
+        ],
     )
 
 
@@ -271,23 +299,27 @@ def squared_distance(ask: Ask) -> None:
     ask.same(
         ask(images, color, like=right),
         right,
-        {
-            "The planted bug is still there: differences below 0 wrap round, and so do squares above 255.": (
-                (wrapped**2).sum(axis=-1).astype(np.int64)
+        [
+            (
+                (wrapped**2).sum(axis=-1).astype(np.int64),
+                "The planted bug is still there: differences below 0 wrap round, and so do squares above 255.",
             ),
-            "The squares fit now, but the differences still wrap round: 10 - 30 is 236 in uint8.": np.square(
-                wrapped.astype(np.int64)
-            ).sum(axis=-1),
-            "The differences are right now, but their squares wrap round: convert to something wider than 8 bits.": (
-                (off.astype(np.int8) ** 2).sum(axis=-1).astype(np.int64)
+            (
+                np.square(wrapped.astype(np.int64)).sum(axis=-1),
+                "The squares fit now, but the differences still wrap round: 10 - 30 is 236 in uint8.",
             ),
-            "The sum wraps round: convert before anything is computed.": np.square(off).sum(axis=-1)
-            % 65536
-            % 256,
-            "These are sums of distances, not of their squares.": np.abs(off).sum(axis=-1),
-            "These are roots: the squared distance is wanted.": np.sqrt(right).astype(np.int64),
-            "This is the mean over the channels: their sum is wanted.": right // 3,
-        },
+            (
+                (off.astype(np.int8) ** 2).sum(axis=-1).astype(np.int64),
+                "The differences are right now, but their squares wrap round: convert to something wider than 8 bits.",
+            ),
+            (
+                np.square(off).sum(axis=-1) % 65536 % 256,
+                "The sum wraps round: convert before anything is computed.",
+            ),
+            (np.abs(off).sum(axis=-1), "These are sums of distances, not of their squares."),
+            (np.sqrt(right).astype(np.int64), "These are roots: the squared distance is wanted."),
+            (right // 3, "This is the mean over the channels: their sum is wanted."),
+        ],
     )
     ask.same(
         ask(images, color.clip(max=3), like=right, what="for a dark colour"),

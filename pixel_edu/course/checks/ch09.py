@@ -22,28 +22,35 @@ def frechet(ask: Ask) -> None:
     ask.same(
         ask(a, b, like=1.0),
         right,
-        {
-            "The means are compared by their distance: the formula has its square.": np.sqrt(off @ off)
-            + right
-            - off @ off,
-            "The means are missing: a cloud in another place is another cloud.": right - off @ off,
-            "The last term counts once: it counts twice.": right + root,
-            "The last term is added: it is taken away.": right + 4 * root,
-            "The last term is missing.": off @ off + traces,
-            "The root is taken of each number of the product: it is the root of a matrix.": off @ off
-            + traces
-            - 2 * np.trace(np.sqrt(np.abs(c1 @ c2))),
-            "The product is taken place by place, with `*`: it is a product of matrices.": off @ off
-            + traces
-            - 2 * np.sqrt(np.linalg.eigvals(c1 * c2).real.clip(min=0)).sum(),
-            "Only the variances count in your answer: the covariances belong to it.": off @ off
-            + traces
-            - 2 * np.sqrt(np.diag(c1) * np.diag(c2)).sum(),
-            "Your covariances divide by n: `np.cov` divides by n - 1.": off @ off
-            + sum(map(np.trace, biased))
-            - 2 * np.sqrt(np.linalg.eigvals(biased[0] @ biased[1]).real.clip(min=0)).sum(),
-            "This is the root of the distance: the formula gives a square, and it stays one.": right**0.5,
-        },
+        [
+            (
+                np.sqrt(off @ off) + right - off @ off,
+                "The means are compared by their distance: the formula has its square.",
+            ),
+            (right - off @ off, "The means are missing: a cloud in another place is another cloud."),
+            (right + root, "The last term counts once: it counts twice."),
+            (right + 4 * root, "The last term is added: it is taken away."),
+            (off @ off + traces, "The last term is missing."),
+            (
+                off @ off + traces - 2 * np.trace(np.sqrt(np.abs(c1 @ c2))),
+                "The root is taken of each number of the product: it is the root of a matrix.",
+            ),
+            (
+                off @ off + traces - 2 * np.sqrt(np.linalg.eigvals(c1 * c2).real.clip(min=0)).sum(),
+                "The product is taken place by place, with `*`: it is a product of matrices.",
+            ),
+            (
+                off @ off + traces - 2 * np.sqrt(np.diag(c1) * np.diag(c2)).sum(),
+                "Only the variances count in your answer: the covariances belong to it.",
+            ),
+            (
+                off @ off
+                + sum(map(np.trace, biased))
+                - 2 * np.sqrt(np.linalg.eigvals(biased[0] @ biased[1]).real.clip(min=0)).sum(),
+                "Your covariances divide by n: `np.cov` divides by n - 1.",
+            ),
+            (right**0.5, "This is the root of the distance: the formula gives a square, and it stays one."),
+        ],
         tolerance=1e-6,
     )
     ask.same(
@@ -88,40 +95,39 @@ def nearest_sprites(ask: Ask) -> None:
     ask.same(
         tuple(got),
         right,
-        {
-            "Mirrored sprites are not found: look at each image's mirror, too.": best(plain, None),
-            "Only the mirrors are compared: the image itself may be nearer.": best(mirrored, None),
-            "Your mirror is upside down: left and right change places, which is the third axis.": best(
-                plain, table(images[:, ::-1])
+        [
+            (best(plain, None), "Mirrored sprites are not found: look at each image's mirror, too."),
+            (best(mirrored, None), "Only the mirrors are compared: the image itself may be nearer."),
+            (
+                best(plain, table(images[:, ::-1])),
+                "Your mirror is upside down: left and right change places, which is the third axis.",
             ),
-            "Your mirror changes red and blue: left and right are the third axis, not the last.": best(
-                plain, table(images[..., ::-1])
+            (
+                best(plain, table(images[..., ::-1])),
+                "Your mirror changes red and blue: left and right are the third axis, not the last.",
             ),
-            "Your differences wrap round: in uint8, 3 - 5 is 254. Turn the images into floats first.": best(
-                wrapped(images), wrapped(images[:, :, ::-1])
+            (
+                best(wrapped(images), wrapped(images[:, :, ::-1])),
+                "Your differences wrap round: in uint8, 3 - 5 is 254. Turn the images into floats first.",
             ),
-            "Your distance is the mean square: its root is wanted, in levels.": (distance**2, index, side),
-            "Your distance is a sum over the pixels: take the mean before the root.": (
-                distance * np.sqrt(768),
-                index,
-                side,
+            ((distance**2, index, side), "Your distance is the mean square: its root is wanted, in levels."),
+            (
+                (distance * np.sqrt(768), index, side),
+                "Your distance is a sum over the pixels: take the mean before the root.",
             ),
-            "Your distance is for colours of 0 to 1: in levels they run to 255.": (
-                distance / 255,
-                index,
-                side,
+            (
+                (distance / 255, index, side),
+                "Your distance is for colours of 0 to 1: in levels they run to 255.",
             ),
-            "The sides are the wrong way round: True where the mirror image is nearer.": (
-                distance,
-                index,
-                ~side,
+            (
+                (distance, index, ~side),
+                "The sides are the wrong way round: True where the mirror image is nearer.",
             ),
-            "The distances are not of the best, but of the furthest.": (
-                np.sqrt(np.maximum(plain.max(1), mirrored.max(1))),
-                index,
-                side,
+            (
+                (np.sqrt(np.maximum(plain.max(1), mirrored.max(1))), index, side),
+                "The distances are not of the best, but of the furthest.",
             ),
-        },
+        ],
         tolerance=1e-3,
     )
 
@@ -184,16 +190,19 @@ def nearer_to_seen(ask: Ask) -> None:
     ask.same(
         ask(seen, unseen, like=1.0),
         float(nearer + equal / 2),
-        {
-            "Ties count nothing in your share: count them half.": nearer,
-            "Ties count whole in your share: count them half.": nearer + equal,
-            "This is the share that is nearer to what the model did not see.": 1 - nearer - equal / 2,
-            "This is the share that is further from what it saw, ties left out.": (seen > unseen).mean(),
-            "This is a number of sprites: give a share.": float((nearer + equal / 2) * 400),
-            "These are percent: a share is between 0 and 1.": float((nearer + equal / 2) * 100),
-            "Ties are left out of the count altogether: count them half.": nearer / (1 - equal),
-            "You compare the means of the two: compare sprite by sprite.": float(seen.mean() < unseen.mean()),
-        },
+        [
+            (nearer, "Ties count nothing in your share: count them half."),
+            (nearer + equal, "Ties count whole in your share: count them half."),
+            (1 - nearer - equal / 2, "This is the share that is nearer to what the model did not see."),
+            ((seen > unseen).mean(), "This is the share that is further from what it saw, ties left out."),
+            (float((nearer + equal / 2) * 400), "This is a number of sprites: give a share."),
+            (float((nearer + equal / 2) * 100), "These are percent: a share is between 0 and 1."),
+            (nearer / (1 - equal), "Ties are left out of the count altogether: count them half."),
+            (
+                float(seen.mean() < unseen.mean()),
+                "You compare the means of the two: compare sprite by sprite.",
+            ),
+        ],
         tolerance=1e-6,
     )
     ask.same(
@@ -222,35 +231,36 @@ def coverage(ask: Ask) -> None:
         ask.same(
             ask(features, real, k, like=1.0, what=f"with k = {k}"),
             float((reach < radius).any(axis=0).mean()),
-            {
-                "Your balls are too small: each real sprite is itself the nearest in its row, and does not count.": (
-                    reach < among[:, k - 1]
-                )
-                .any(axis=0)
-                .mean(),
-                "Your balls are too large: the radius is the distance to the k-th nearest other.": (
-                    reach < among[:, k + 1]
-                )
-                .any(axis=0)
-                .mean(),
-                "This is the share of drawn sprites in some ball: the share of balls is wanted.": (
-                    (reach < radius).any(axis=1).mean()
+            [
+                (
+                    (reach < among[:, k - 1]).any(axis=0).mean(),
+                    "Your balls are too small: each real sprite is itself the nearest in its row, and does not count.",
                 ),
-                "This is a density, the mean number of balls: the share of balls with a drawn sprite is wanted.": float(
-                    (reach < radius).sum(axis=1).mean() / k
+                (
+                    (reach < among[:, k + 1]).any(axis=0).mean(),
+                    "Your balls are too large: the radius is the distance to the k-th nearest other.",
                 ),
-                "Your balls stand around drawn sprites: they stand around the real ones.": (
-                    np.less(reach.T, own[:, k])
-                )
-                .any(axis=0)
-                .mean(),
-                "This is the share of all pairs that are close: one drawn sprite in a ball is enough.": (
-                    reach < radius
-                ).mean(),
-                "All balls have the same radius: each real sprite has its own.": (reach < radius.mean())
-                .any(axis=0)
-                .mean(),
-            },
+                (
+                    (reach < radius).any(axis=1).mean(),
+                    "This is the share of drawn sprites in some ball: the share of balls is wanted.",
+                ),
+                (
+                    float((reach < radius).sum(axis=1).mean() / k),
+                    "This is a density, the mean number of balls: the share of balls with a drawn sprite is wanted.",
+                ),
+                (
+                    (np.less(reach.T, own[:, k])).any(axis=0).mean(),
+                    "Your balls stand around drawn sprites: they stand around the real ones.",
+                ),
+                (
+                    (reach < radius).mean(),
+                    "This is the share of all pairs that are close: one drawn sprite in a ball is enough.",
+                ),
+                (
+                    (reach < radius.mean()).any(axis=0).mean(),
+                    "All balls have the same radius: each real sprite has its own.",
+                ),
+            ],
             what=f"With k = {k} the shares",
             tolerance=1e-6,
         )
@@ -267,23 +277,27 @@ def near_copies(ask: Ask) -> None:
         ask.same(
             ask(distances, limit, like=1.0, what=f"with a limit of {limit:g}"),
             float(right),
-            {
-                "The planted bug is still there: this is the share of the training set that was copied.": close.any(
-                    0
-                ).mean(),
-                "This is the share of all pairs that are close: one is enough for a copy.": close.mean(),
-                "This is a number of sprites: give a share.": float(close.any(axis=1).sum()),
-                "You count pairs: a sprite that is near to two others is still one copy.": float(
-                    close.sum() / 10
+            [
+                (
+                    close.any(0).mean(),
+                    "The planted bug is still there: this is the share of the training set that was copied.",
                 ),
-                "You divide the copies by the size of the training set: divide by the number of drawn sprites.": float(
-                    close.any(axis=1).sum() / 50
+                (close.mean(), "This is the share of all pairs that are close: one is enough for a copy."),
+                (float(close.any(axis=1).sum()), "This is a number of sprites: give a share."),
+                (
+                    float(close.sum() / 10),
+                    "You count pairs: a sprite that is near to two others is still one copy.",
                 ),
-                "A drawn sprite is a copy if some training sprite is close, not only if all are.": close.all(
-                    axis=1
-                ).mean(),
-                "This is the share that is no copy.": 1 - right,
-            },
+                (
+                    float(close.any(axis=1).sum() / 50),
+                    "You divide the copies by the size of the training set: divide by the number of drawn sprites.",
+                ),
+                (
+                    close.all(axis=1).mean(),
+                    "A drawn sprite is a copy if some training sprite is close, not only if all are.",
+                ),
+                (1 - right, "This is the share that is no copy."),
+            ],
             what=f"With a limit of {limit:g} the shares",
             tolerance=1e-6,
         )

@@ -118,33 +118,40 @@ def flat(ask: Ask) -> None:
     right = named_by(".".join)
     got = ask(settings, like=dict)
     found = logged(ask, got).data.params
-    slips = {
-        "The settings came back as they were: those inside others must come out of them.": settings,
-        "The names are the last part alone: the seed of the data writes over the seed of the run.": named_by(
-            lambda path: path[-1]
+    slips = [
+        (settings, "The settings came back as they were: those inside others must come out of them."),
+        (
+            named_by(lambda path: path[-1]),
+            "The names are the last part alone: the seed of the data writes over the seed of the run.",
         ),
-        "You go one level deep: `unet.attention` is still a dict. Settings may lie as deep as they like.": named_by(
-            ".".join, 2
+        (
+            named_by(".".join, 2),
+            "You go one level deep: `unet.attention` is still a dict. Settings may lie as deep as they like.",
         ),
-        "Your names have the last two parts only: every level belongs to the name.": named_by(
-            lambda path: ".".join(path[-2:])
+        (
+            named_by(lambda path: ".".join(path[-2:])),
+            "Your names have the last two parts only: every level belongs to the name.",
         ),
-        "Your names begin with a dot: at the top there is nothing to put before a name.": named_by(
-            lambda path: "." + ".".join(path)
+        (
+            named_by(lambda path: "." + ".".join(path)),
+            "Your names begin with a dot: at the top there is nothing to put before a name.",
         ),
-        "Your names end with a dot: it stands between two names only.": named_by(
-            lambda path: ".".join(path) + "."
+        (
+            named_by(lambda path: ".".join(path) + "."),
+            "Your names end with a dot: it stands between two names only.",
         ),
-        "Your names are joined by `_`, which stands in names already: join them by a dot.": named_by(
-            "_".join
+        (
+            named_by("_".join),
+            "Your names are joined by `_`, which stands in names already: join them by a dot.",
         ),
-        "Your names are joined by `/`: join them by a dot.": named_by("/".join),
-        "Your names are glued together with nothing between: put a dot there.": named_by("".join),
-        "What lies inside other settings is left out.": {
-            key: value for key, value in settings.items() if not isinstance(value, dict)
-        },
-    }
-    for message, value in slips.items():
+        (named_by("/".join), "Your names are joined by `/`: join them by a dot."),
+        (named_by("".join), "Your names are glued together with nothing between: put a dot there."),
+        (
+            {key: value for key, value in settings.items() if not isinstance(value, dict)},
+            "What lies inside other settings is left out.",
+        ),
+    ]
+    for value, message in slips:
         ask.that(found != {key: str(each) for key, each in value.items()}, message)
     for key, value in right.items():
         ask.that(
@@ -178,21 +185,27 @@ def digest(ask: Ask) -> None:
     back = swapped.copy()
     back[12, 8, 8], back[12, 8, 9] = swapped[12, 8, 9], swapped[12, 8, 8]
     other = (labels + (np.arange(24) == 12)) % 5
-    changed = {
-        "The digest stays the same when a pixel changes: all bytes of the images belong in it. "
-        "(The text of a large array leaves out its middle.)": (swapped, labels),
-        "The digest stays the same when a label changes: the labels are data, too.": (images, other),
-        "The digest stays the same when the sprites come in another order, and so would other batches.": (
-            images[::-1],
-            labels[::-1],
+    changed = [
+        (
+            (swapped, labels),
+            "The digest stays the same when a pixel changes: all bytes of the images belong in it. "
+            "(The text of a large array leaves out its middle.)",
         ),
-        "The digest stays the same when the labels change places among the sprites.": (images, labels[::-1]),
-        "The digest stays the same for images of 32 x 8 pixels with the same bytes: their shape belongs in it.": (
-            images.reshape(24, 32, 8, 3),
-            labels,
+        ((images, other), "The digest stays the same when a label changes: the labels are data, too."),
+        (
+            (images[::-1], labels[::-1]),
+            "The digest stays the same when the sprites come in another order, and so would other batches.",
         ),
-    }
-    for message, (a, b) in changed.items():
+        (
+            (images, labels[::-1]),
+            "The digest stays the same when the labels change places among the sprites.",
+        ),
+        (
+            (images.reshape(24, 32, 8, 3), labels),
+            "The digest stays the same for images of 32 x 8 pixels with the same bytes: their shape belongs in it.",
+        ),
+    ]
+    for (a, b), message in changed:
         ask.that(of(a, b) != first, message)
     ask.that(
         of(back, labels) != of(swapped, labels),
@@ -223,32 +236,39 @@ def thin(ask: Ask) -> None:
         uneven = [[(steps[i], values[i]) for i in part] for part in parts]
         what = f"with {count} steps and points = {points}"
         got = pairs(ask, ask(steps, values, points, like=list, what=what), what)
-        slips = {
-            "You take one value of each group: single losses jump, so take the mean of all of them.": slip(
-                lambda v: v[-1]
+        slips = [
+            (
+                slip(lambda v: v[-1]),
+                "You take one value of each group: single losses jump, so take the mean of all of them.",
             ),
-            "You take the first value of each group: take the mean of all of them.": slip(lambda v: v[0]),
-            "You give the sum of each group: divide by how many there are.": slip(np.sum),
-            "Each point stands at the first step of its group: when it is logged, the last is over.": slip(
-                at=0
+            (slip(lambda v: v[0]), "You take the first value of each group: take the mean of all of them."),
+            (slip(np.sum), "You give the sum of each group: divide by how many there are."),
+            (
+                slip(at=0),
+                "Each point stands at the first step of its group: when it is logged, the last is over.",
             ),
-            "The steps at the end that fill no whole group are gone: they are a smaller group.": slip(
-                groups=whole
+            (
+                slip(groups=whole),
+                "The steps at the end that fill no whole group are gone: they are a smaller group.",
             ),
-            "The last group is smaller, and you divide by the size of a whole one.": slip(
-                lambda v: np.sum(v) / every
+            (
+                slip(lambda v: np.sum(v) / every),
+                "The last group is smaller, and you divide by the size of a whole one.",
             ),
-            "Your groups have different sizes: all have `len(values) // points`, but the last.": slip(
-                groups=uneven
+            (
+                slip(groups=uneven),
+                "Your groups have different sizes: all have `len(values) // points`, but the last.",
             ),
-            "You give the least value of each group, which looks better than it is: take the mean.": slip(
-                np.min
+            (
+                slip(np.min),
+                "You give the least value of each group, which looks better than it is: take the mean.",
             ),
-            "Your mean goes over all steps so far: each group has a mean of its own.": [
-                (group[-1][0], float(np.mean(values[: (i + 1) * every]))) for i, group in enumerate(groups)
-            ],
-            "You give every step: several make one point.": list(zip(steps, values, strict=True)),
-        }
+            (
+                [(group[-1][0], float(np.mean(values[: (i + 1) * every]))) for i, group in enumerate(groups)],
+                "Your mean goes over all steps so far: each group has a mean of its own.",
+            ),
+            (list(zip(steps, values, strict=True)), "You give every step: several make one point."),
+        ]
         ask.same(got, slip(), slips, what=f"The points {what}", tolerance=1e-6)
 
 
@@ -277,24 +297,31 @@ def still_to_log(ask: Ask) -> None:
         run = logged(ask, metrics=[("loss", value, step) for step, value in [*before, *got]])
         known = {step for step, _ in before}
         newest = before[-1][0] if before else 0
-        slips = {
-            "All steps are logged again, and those that were there already stand twice in the curve.": steps,
-            "The last step that was logged is logged once more: only what comes after it is new.": [
-                pair for pair in steps if pair[0] >= last
-            ],
-            "Steps between two points are logged, too: they are in a mean that was logged. Go by the highest step.": [
-                pair for pair in steps if pair[0] not in known
-            ],
-            "You go by the last entry of `logged`: MLflow gives them in any order, so look for the highest step.": [
-                pair for pair in steps if pair[0] > newest
-            ],
-            "You go by how many points were logged: a point is not a step.": [
-                pair for pair in steps if pair[0] > len(before)
-            ],
-            "You leave out as many steps as there are points: a point is not a step.": steps[len(before) :],
-            "Nothing is left to log in your answer, though the run goes on.": [],
-            "What was logged before is in your list, too: give what is new.": [*before, *right],
-        }
+        slips = [
+            (
+                steps,
+                "All steps are logged again, and those that were there already stand twice in the curve.",
+            ),
+            (
+                [pair for pair in steps if pair[0] >= last],
+                "The last step that was logged is logged once more: only what comes after it is new.",
+            ),
+            (
+                [pair for pair in steps if pair[0] not in known],
+                "Steps between two points are logged, too: they are in a mean that was logged. Go by the highest step.",
+            ),
+            (
+                [pair for pair in steps if pair[0] > newest],
+                "You go by the last entry of `logged`: MLflow gives them in any order, so look for the highest step.",
+            ),
+            (
+                [pair for pair in steps if pair[0] > len(before)],
+                "You go by how many points were logged: a point is not a step.",
+            ),
+            (steps[len(before) :], "You leave out as many steps as there are points: a point is not a step."),
+            ([], "Nothing is left to log in your answer, though the run goes on."),
+            ([*before, *right], "What was logged before is in your list, too: give what is new."),
+        ]
         ask.same(got, right, slips, what=f"The steps to log {what}", tolerance=1e-9)
         found = [step for step, _ in history(run, "loss")] if before or got else []
         ask.that(len(set(found)) == len(found), f"In MLflow a step stands twice {what}: {found}.")
@@ -351,33 +378,42 @@ def beats(ask: Ask) -> None:
 
     right = verdicts(apart)
     got = [ask(ours, champion, better, like=True, what=f"for {what}") for what, ours in challengers.items()]
-    slips = {
-        "You compare the values alone: intervals that overlap decide nothing.": verdicts(by_value),
-        "You compare the values, and ask for a better one in all: intervals that overlap decide nothing.": verdicts(
-            by_value, all
+    slips = [
+        (verdicts(by_value), "You compare the values alone: intervals that overlap decide nothing."),
+        (
+            verdicts(by_value, all),
+            "You compare the values, and ask for a better one in all: intervals that overlap decide nothing.",
         ),
-        "A value outside the champion's interval is not enough: all of yours must lie on the better side.": verdicts(
-            outside
+        (
+            verdicts(outside),
+            "A value outside the champion's interval is not enough: all of yours must lie on the better side.",
         ),
-        "Being worse in one measure does not stop your challenger: it must be worse in none.": verdicts(
-            apart, harm=False
+        (
+            verdicts(apart, harm=False),
+            "Being worse in one measure does not stop your challenger: it must be worse in none.",
         ),
-        "Your challenger must be better in every measure: one is enough, if it is worse in none.": verdicts(
-            apart, all
+        (
+            verdicts(apart, all),
+            "Your challenger must be better in every measure: one is enough, if it is worse in none.",
         ),
-        "Higher counts as better in all your measures: look into `better`.": verdicts(
-            lambda name, a, b: a[1] > b[2]
+        (
+            verdicts(lambda name, a, b: a[1] > b[2]),
+            "Higher counts as better in all your measures: look into `better`.",
         ),
-        "Lower counts as better in all your measures: look into `better`.": verdicts(
-            lambda name, a, b: a[2] < b[1]
+        (
+            verdicts(lambda name, a, b: a[2] < b[1]),
+            "Lower counts as better in all your measures: look into `better`.",
         ),
-        "Challenger and champion have changed places.": verdicts(lambda name, a, b: apart(name, b, a)),
-        "Everybody who is not worse becomes champion in your answer: it must be better in something.": [
-            not any(apart(name, champion[name], ours[name]) for name in better)
-            for ours in challengers.values()
-        ],
-    }
-    for message, value in slips.items():
+        (verdicts(lambda name, a, b: apart(name, b, a)), "Challenger and champion have changed places."),
+        (
+            [
+                not any(apart(name, champion[name], ours[name]) for name in better)
+                for ours in challengers.values()
+            ],
+            "Everybody who is not worse becomes champion in your answer: it must be better in something.",
+        ),
+    ]
+    for value, message in slips:
         ask.that(got != value or value == right, message)
     for what, given, wanted in zip(challengers, got, right, strict=True):
         ask.that(given == wanted, f"With {what} the answer is {wanted}, and yours is {given}.")
@@ -430,17 +466,24 @@ def best_run(ask: Ask) -> None:
         got = ask(runs, metric, better, like="", what=f'for "{metric}", where {better} is better')
         right = choose(metric, better, ended)
         worst = choose(metric, {"higher": "lower", "lower": "higher"}[better], ended)
-        slips = {
-            "A run that failed cannot be the best: take those whose status is FINISHED.": "crashed",
-            "A run that is still going on cannot be the best yet: take those whose status is FINISHED.": "going on",
-            "A run that was not measured cannot be the best: a score that is not there is not 0.": "not measured",
-            "A score of NaN is no score: every comparison with it is false, so leave such runs out first.": (
-                "divided by 0"
+        slips = [
+            ("crashed", "A run that failed cannot be the best: take those whose status is FINISHED."),
+            (
+                "going on",
+                "A run that is still going on cannot be the best yet: take those whose status is FINISHED.",
             ),
-            f'This is the worst run: for "{metric}" {better} is better.': worst,
-            "This is the oldest run: compare the scores.": runs[-1]["name"],
-        }
-        for message, name in slips.items():
+            (
+                "not measured",
+                "A run that was not measured cannot be the best: a score that is not there is not 0.",
+            ),
+            (
+                "divided by 0",
+                "A score of NaN is no score: every comparison with it is false, so leave such runs out first.",
+            ),
+            (worst, f'This is the worst run: for "{metric}" {better} is better.'),
+            (runs[-1]["name"], "This is the oldest run: compare the scores."),
+        ]
+        for name, message in slips:
             ask.that(got != name or name == right, message)
         ask.that(
             got in {run["name"] for run in runs}, f"{got!r} is the name of no run: give the run's `name`."
@@ -472,24 +515,28 @@ def log_epochs(ask: Ask) -> None:
         ask.that(values == every, f"MLflow has other values than the losses {what}, or in another order.")
         steps = [step for step, _ in curve]
         right = list(range(1, len(every) + 1))
-        slips = {
-            "The planted bug is still there: the steps begin anew with every epoch, so the curve runs back.": [
-                i for n in lengths for i in range(1, n + 1)
-            ],
-            "The step has gone missing: without it all points stand at step 0.": [0] * len(every),
-            "Your step is the number of the epoch: every loss has a step of its own.": [
-                epoch for epoch, n in enumerate(lengths, 1) for _ in range(n)
-            ],
-            "Your step is the number of the epoch, from 0: every loss has a step of its own.": [
-                epoch for epoch, n in enumerate(lengths) for _ in range(n)
-            ],
-            "You count as if all epochs were as long as each: the last one may be shorter.": [
-                epoch * n + i for epoch, n in enumerate(lengths) for i in range(1, n + 1)
-            ],
-            "You count from 0: the first step is step 1.": list(range(len(every))),
-            "You begin to count at 2: the first step is step 1.": list(range(2, len(every) + 2)),
-        }
-        for message, value in slips.items():
+        slips = [
+            (
+                [i for n in lengths for i in range(1, n + 1)],
+                "The planted bug is still there: the steps begin anew with every epoch, so the curve runs back.",
+            ),
+            ([0] * len(every), "The step has gone missing: without it all points stand at step 0."),
+            (
+                [epoch for epoch, n in enumerate(lengths, 1) for _ in range(n)],
+                "Your step is the number of the epoch: every loss has a step of its own.",
+            ),
+            (
+                [epoch for epoch, n in enumerate(lengths) for _ in range(n)],
+                "Your step is the number of the epoch, from 0: every loss has a step of its own.",
+            ),
+            (
+                [epoch * n + i for epoch, n in enumerate(lengths) for i in range(1, n + 1)],
+                "You count as if all epochs were as long as each: the last one may be shorter.",
+            ),
+            (list(range(len(every))), "You count from 0: the first step is step 1."),
+            (list(range(2, len(every) + 2)), "You begin to count at 2: the first step is step 1."),
+        ]
+        for value, message in slips:
             ask.that(steps != value or value == right, message)
         ask.that(steps == right, f"The steps in MLflow are {steps} {what}, and should be {right}.")
         ask.that(got == len(every), f"You give back {got} {what}: it was {len(every)} steps in all.")

@@ -364,25 +364,27 @@ def percentile(ask: Ask) -> None:
         rank = -(-p * n // 100)
         right = ordered[rank - 1]
         got = ask(values, p, like=1.0, what=f"of {n} times with p = {p}")
-        slips = {
-            "7 / 100 * 100 is a little more than 7 on a computer: multiply by the count first, then divide.": ordered[
-                min(math.ceil(p / 100 * n), n) - 1
-            ],
-            "You are one place too far: the value with the number 1 stands at place 0.": ordered[
-                min(rank, n - 1)
-            ],
-            "You round down: round the number of the value up.": ordered[max(p * n // 100 - 1, 0)],
-            "Your list is sorted from the slowest: begin with the smallest.": ordered[n - rank],
-            "This is the mean: half of all may wait much longer, and nobody need have waited just so.": sum(
-                values
-            )
-            / n,
-            "This is the longest time of all.": ordered[-1],
-            "This is the number of the value, and not the value.": float(rank),
-            "Your list is not sorted.": values[rank - 1],
-        }
+        slips = [
+            (
+                ordered[min(math.ceil(p / 100 * n), n) - 1],
+                "7 / 100 * 100 is a little more than 7 on a computer: multiply by the count first, then divide.",
+            ),
+            (
+                ordered[min(rank, n - 1)],
+                "You are one place too far: the value with the number 1 stands at place 0.",
+            ),
+            (ordered[max(p * n // 100 - 1, 0)], "You round down: round the number of the value up."),
+            (ordered[n - rank], "Your list is sorted from the slowest: begin with the smallest."),
+            (
+                sum(values) / n,
+                "This is the mean: half of all may wait much longer, and nobody need have waited just so.",
+            ),
+            (ordered[-1], "This is the longest time of all."),
+            (float(rank), "This is the number of the value, and not the value."),
+            (values[rank - 1], "Your list is not sorted."),
+        ]
         ask.that(
-            any(abs(got - value) < 1e-9 for value in (*values, *slips.values())),
+            any(abs(got - value) < 1e-9 for value in [*values, *(value for value, _ in slips)]),
             f"With p = {p}, {got:.4g} is between two of the {n} times: a percentile is one of them.",
         )
         ask.same(got, right, slips, what=f"With {n} times and p = {p} the percentiles", tolerance=1e-9)
@@ -411,27 +413,35 @@ def start_noise(ask: Ask) -> None:
     ask.same(
         got,
         right,
-        {
-            "The planted bug is still there: all sprites draw from the first one's generator.": planted,
-            "All sprites have the noise of the first seed: take each sprite's own.": right[:1].expand(
-                4, *shape
+        [
+            (planted, "The planted bug is still there: all sprites draw from the first one's generator."),
+            (
+                right[:1].expand(4, *shape),
+                "All sprites have the noise of the first seed: take each sprite's own.",
             ),
-            "All sprites have the noise of the last seed: take each sprite's own.": right[-1:].expand(
-                4, *shape
+            (
+                right[-1:].expand(4, *shape),
+                "All sprites have the noise of the last seed: take each sprite's own.",
             ),
-            "A sprite's seed counts from the first one's: use the seed that it was given.": torch.stack(
-                [noise(seeds[0] + i) for i in range(4)]
+            (
+                torch.stack([noise(seeds[0] + i) for i in range(4)]),
+                "A sprite's seed counts from the first one's: use the seed that it was given.",
             ),
-            "A sprite's seed depends on its place in the batch: use the seed as it is.": torch.stack(
-                [noise(seed + i) for i, seed in enumerate(seeds)]
+            (
+                torch.stack([noise(seed + i) for i, seed in enumerate(seeds)]),
+                "A sprite's seed depends on its place in the batch: use the seed as it is.",
             ),
-            "The noise is between 0 and 1: `torch.randn` draws from the normal distribution.": torch.stack(
-                [torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+            (
+                torch.stack(
+                    [torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+                ),
+                "The noise is between 0 and 1: `torch.randn` draws from the normal distribution.",
             ),
-            "Every pixel of a sprite has the same noise: draw (3, 16, 16) numbers.": same.reshape(
-                4, 1, 1, 1
-            ).expand(4, *shape),
-        },
+            (
+                same.reshape(4, 1, 1, 1).expand(4, *shape),
+                "Every pixel of a sprite has the same noise: draw (3, 16, 16) numbers.",
+            ),
+        ],
         tolerance=1e-6,
     )
     ask.that(

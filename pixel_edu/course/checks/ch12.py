@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from pixel_edu.course import in_clone
-from pixel_edu.course.checking import Ask, exercise
+from pixel_edu.course.checking import Ask, Slips, exercise
 
 Step = tuple[str, str]
 DOCKERFILES = ("api", "train", "mlflow")
@@ -48,9 +48,9 @@ def tidy(got: list) -> list:
     ]
 
 
-def compare(ask: Ask, got: list, right: list, slips: dict[str, Any], where: str) -> None:
+def compare(ask: Ask, got: list, right: list, slips: Slips, where: str) -> None:
     """Refuse a list with the message of the slip that gives it, or say where it differs."""
-    for message, value in slips.items():
+    for value, message in slips:
         ask.that(got == right or value == right or got != value, message)
     for i, (given, expected) in enumerate(zip(got, right, strict=False)):
         ask.that(
@@ -93,32 +93,40 @@ def instructions(ask: Ask) -> None:
             ask,
             got,
             steps_of(text),
-            {
-                "Comments are among your instructions: leave out every line that begins with #.": steps_of(
-                    text, comments=True
+            [
+                (
+                    steps_of(text, comments=True),
+                    "Comments are among your instructions: leave out every line that begins with #.",
                 ),
-                "A comment inside a long instruction has become part of it: leave it out there, too.": steps_of(
-                    text, inside=True
+                (
+                    steps_of(text, inside=True),
+                    "A comment inside a long instruction has become part of it: leave it out there, too.",
                 ),
-                "A # further to the right is no comment: it belongs to the line.": steps_of(
-                    text, anywhere=True
+                (
+                    steps_of(text, anywhere=True),
+                    "A # further to the right is no comment: it belongs to the line.",
                 ),
-                "The backslashes are still there: they only say that the line goes on.": steps_of(
-                    text, backslash=True
+                (
+                    steps_of(text, backslash=True),
+                    "The backslashes are still there: they only say that the line goes on.",
                 ),
-                "`from` and `FROM` are the same word: give the first word in capitals.": steps_of(
-                    text, case=True
+                (
+                    steps_of(text, case=True),
+                    "`from` and `FROM` are the same word: give the first word in capitals.",
                 ),
-                "A blank line inside a long instruction does not end it: leave it out.": steps_of(
-                    text, blank_ends=True
+                (
+                    steps_of(text, blank_ends=True),
+                    "A blank line inside a long instruction does not end it: leave it out.",
                 ),
-                "These are the first words alone: give pairs, of the word and the rest.": [
-                    name for name, _ in steps_of(text)
-                ],
-                "Every line counts for itself in your list: one that ends in a backslash goes on in the next.": (
-                    got if any(each[:1] == ("&&",) for each in got) else None
+                (
+                    [name for name, _ in steps_of(text)],
+                    "These are the first words alone: give pairs, of the word and the rest.",
                 ),
-            },
+                (
+                    got if any(each[:1] == ("&&",) for each in got) else None,
+                    "Every line counts for itself in your list: one that ends in a backslash goes on in the next.",
+                ),
+            ],
             f"In a file that begins with `{text.splitlines()[0][:30]}`",
         )
 
@@ -149,31 +157,40 @@ def leaks(ask: Ask) -> None:
         ask,
         got,
         held(layers, history),
-        {
-            "You look at what a container shows: a file that is deleted or replaced later is still in its layer.": held(
-                [final], history
+        [
+            (
+                held([final], history),
+                "You look at what a container shows: a file that is deleted or replaced later is still in its layer.",
             ),
-            "You look at the files alone: the history of the build is part of the image.": held(layers, []),
-            "You look at the history alone: the files of every layer are part of the image.": held(
-                [], history
+            (held(layers, []), "You look at the files alone: the history of the build is part of the image."),
+            (
+                held([], history),
+                "You look at the history alone: the files of every layer are part of the image.",
             ),
-            "The first layer is left out: what the base image holds, yours holds too.": held(
-                layers[1:], history
+            (
+                held(layers[1:], history),
+                "The first layer is left out: what the base image holds, yours holds too.",
             ),
-            "The last layer alone is looked at, or the history and it: every layer is part of the image.": held(
-                layers[-1:], history
+            (
+                held(layers[-1:], history),
+                "The last layer alone is looked at, or the history and it: every layer is part of the image.",
             ),
-            "A file that is named like a secret does not hold it: look at contents.": [
-                s for s in secrets if s in held(layers, history) or s == d
-            ],
-            "These are the secrets that do not leak.": [s for s in secrets if s not in held(layers, history)],
-            "The leaks are right, but not in the order in which the secrets were given.": sorted(
-                held(layers, history)
+            (
+                [s for s in secrets if s in held(layers, history) or s == d],
+                "A file that is named like a secret does not hold it: look at contents.",
             ),
-        },
+            (
+                [s for s in secrets if s not in held(layers, history)],
+                "These are the secrets that do not leak.",
+            ),
+            (
+                sorted(held(layers, history)),
+                "The leaks are right, but not in the order in which the secrets were given.",
+            ),
+        ],
         "With seven secrets",
     )
-    compare(ask, ask([], [], secrets, like=list, what="for an empty image"), [], {}, "For an empty image")
+    compare(ask, ask([], [], secrets, like=list, what="for an empty image"), [], [], "For an empty image")
 
 
 def matches(path: str, rule: str) -> bool:
@@ -240,27 +257,36 @@ def entering_(ask: Ask) -> None:
             ask,
             got,
             slip(),
-            {
-                "The first rule that fits decides in your answer: it is the last.": slip(first=True),
-                "A rule with ! has no effect: it lets in again what an earlier one kept out.": slip(
-                    no_again=True
+            [
+                (slip(first=True), "The first rule that fits decides in your answer: it is the last."),
+                (
+                    slip(no_again=True),
+                    "A rule with ! has no effect: it lets in again what an earlier one kept out.",
                 ),
-                "A rule means the path of its name alone in your answer: it means all that lies below, too.": slip(
-                    lambda path, rule: matches(path, rule) if rule.startswith("*") else path == rule
+                (
+                    slip(lambda path, rule: matches(path, rule) if rule.startswith("*") else path == rule),
+                    "A rule means the path of its name alone in your answer: it means all that lies below, too.",
                 ),
-                "A folder's name ends at a slash: the rule `a` does not mean `ab.py`, nor what lies in `ab`.": slip(
-                    lambda path, rule: matches(path, rule) if rule.startswith("*") else path.startswith(rule)
+                (
+                    slip(
+                        lambda path, rule: (
+                            matches(path, rule) if rule.startswith("*") else path.startswith(rule)
+                        )
+                    ),
+                    "A folder's name ends at a slash: the rule `a` does not mean `ab.py`, nor what lies in `ab`.",
                 ),
-                "`**/name` means that name in any folder, not at the top alone.": slip(
-                    lambda path, rule: matches(path, rule.removeprefix("**/"))
+                (
+                    slip(lambda path, rule: matches(path, rule.removeprefix("**/"))),
+                    "`**/name` means that name in any folder, not at the top alone.",
                 ),
-                "A name without `**/` means what lies at the top, not in any folder.": slip(
-                    lambda path, rule: matches(path, rule) or rule in path.split("/")
+                (
+                    slip(lambda path, rule: matches(path, rule) or rule in path.split("/")),
+                    "A name without `**/` means what lies at the top, not in any folder.",
                 ),
-                "These are the paths that stay out.": [path for path in paths if path not in slip()],
-                "All paths come in: `*` means every path.": list(paths),
-                "The paths are right, but not in the order in which they were given.": sorted(slip()),
-            },
+                ([path for path in paths if path not in slip()], "These are the paths that stay out."),
+                (list(paths), "All paths come in: `*` means every path."),
+                (sorted(slip()), "The paths are right, but not in the order in which they were given."),
+            ],
             f"With rules that begin `{text.splitlines()[1][:20]}`",
         )
 
@@ -367,32 +393,39 @@ def again(ask: Ask) -> None:
             ask,
             got,
             slip(),
-            {
-                "Only the steps that copy the changed files run again in your answer: all that follow do, too.": slip(
-                    alone=True
+            [
+                (
+                    slip(alone=True),
+                    "Only the steps that copy the changed files run again in your answer: all that follow do, too.",
                 ),
-                "Another stage does not begin where the last one ended: after a FROM, start anew.": slip(
-                    whole_file=True
+                (
+                    slip(whole_file=True),
+                    "Another stage does not begin where the last one ended: after a FROM, start anew.",
                 ),
-                "A stage that begins FROM another one runs again when that one does.": slip(stages=True),
-                "A COPY --from runs again when the stage that it takes from does.": slip(no_from=True),
-                "COPY --from takes files of another stage: your changed files are not among them.": slip(
-                    from_as_files=True
+                (slip(stages=True), "A stage that begins FROM another one runs again when that one does."),
+                (slip(no_from=True), "A COPY --from runs again when the stage that it takes from does."),
+                (
+                    slip(from_as_files=True),
+                    "COPY --from takes files of another stage: your changed files are not among them.",
                 ),
-                "A changed file inside a folder that is copied counts: the folder is not the same any more.": slip(
-                    exact=True
+                (
+                    slip(exact=True),
+                    "A changed file inside a folder that is copied counts: the folder is not the same any more.",
                 ),
-                "The last word of a COPY is where it puts things: it takes the words before.": slip(
-                    target=True
+                (
+                    slip(target=True),
+                    "The last word of a COPY is where it puts things: it takes the words before.",
                 ),
-                "A folder's name ends at a slash: files of another folder, whose name goes on, do not count.": slip(
-                    prefix=True
+                (
+                    slip(prefix=True),
+                    "A folder's name ends at a slash: files of another folder, whose name goes on, do not count.",
                 ),
-                "These are the steps that come from the cache.": [
-                    n for n in range(len(steps)) if n not in slip()
-                ],
-                "You count from 1: the first step has the number 0.": [n + 1 for n in slip()],
-            },
+                (
+                    [n for n in range(len(steps)) if n not in slip()],
+                    "These are the steps that come from the cache.",
+                ),
+                ([n + 1 for n in slip()], "You count from 1: the first step has the number 0."),
+            ],
             what.capitalize(),
         )
 
@@ -439,20 +472,27 @@ def sick_at(ask: Ask) -> None:
         ask.same(
             got,
             slip(),
-            {
-                "The first check is one interval after the start, not at second 0.": slip(at_once=True),
-                "A check that hangs takes its whole timeout, and the next one begins an interval after that.": slip(
-                    from_start=True
+            [
+                (slip(at_once=True), "The first check is one interval after the start, not at second 0."),
+                (
+                    slip(from_start=True),
+                    "A check that hangs takes its whole timeout, and the next one begins an interval after that.",
                 ),
-                "The last check takes its timeout, too: only then it has failed.": slip(no_last=True),
-                "You wait for one failure more than `retries`.": slip(one_more=True),
-                "Failures in the start period do not count, as long as no check has passed.": slip(
-                    no_start=True
+                (slip(no_last=True), "The last check takes its timeout, too: only then it has failed."),
+                (slip(one_more=True), "You wait for one failure more than `retries`."),
+                (
+                    slip(no_start=True),
+                    "Failures in the start period do not count, as long as no check has passed.",
                 ),
-                "Once a check has passed, the start period is over: failures count.": slip(always_start=True),
-                "This is how long it takes from the moment it hangs: give the second since the start.": slip()
-                - given[-1],
-            },
+                (
+                    slip(always_start=True),
+                    "Once a check has passed, the start period is over: failures count.",
+                ),
+                (
+                    slip() - given[-1],
+                    "This is how long it takes from the moment it hangs: give the second since the start.",
+                ),
+            ],
             what=f"{what.capitalize()}, the seconds",
         )
 
@@ -513,19 +553,21 @@ def first_process(ask: Ask) -> None:
             ask,
             ask(entrypoint, cmd, like=list, what=what),
             slip(),
-            {
-                "The planted bug is still there: a line without brackets means a shell, as the first process.": slip(
-                    split=True, both=True
+            [
+                (
+                    slip(split=True, both=True),
+                    "The planted bug is still there: a line without brackets means a shell, as the first process.",
                 ),
-                "An ENTRYPOINT that is a line takes no CMD: the shell runs the line, and that is all.": slip(
-                    both=True
+                (
+                    slip(both=True),
+                    "An ENTRYPOINT that is a line takes no CMD: the shell runs the line, and that is all.",
                 ),
-                "The shell gets the line as one word after -c, not cut into its words.": slip(apart=True),
-                "CMD is missing: a list in ENTRYPOINT is followed by CMD.": slip(either=True),
-                "ENTRYPOINT comes first, and CMD after it.": slip(cmd_first=True),
-                "A CMD that is a line means a shell after an ENTRYPOINT, too.": slip(bare_cmd=True),
-                "This is CMD alone: ENTRYPOINT comes before it.": slip(entrypoint=""),
-                "This is the text: give a list of words, without brackets and quotes.": [entrypoint, cmd],
-            },
+                (slip(apart=True), "The shell gets the line as one word after -c, not cut into its words."),
+                (slip(either=True), "CMD is missing: a list in ENTRYPOINT is followed by CMD."),
+                (slip(cmd_first=True), "ENTRYPOINT comes first, and CMD after it."),
+                (slip(bare_cmd=True), "A CMD that is a line means a shell after an ENTRYPOINT, too."),
+                (slip(entrypoint=""), "This is CMD alone: ENTRYPOINT comes before it."),
+                ([entrypoint, cmd], "This is the text: give a list of words, without brackets and quotes."),
+            ],
             what.capitalize().replace("entrypoint", "ENTRYPOINT").replace("cmd", "CMD"),
         )
