@@ -92,7 +92,7 @@ def source(kind: str) -> nbformat.NotebookNode:
 
 def class_of(kind: str, count: int) -> dict[str, str]:
     """Notebooks by student; every fifth left one exercise out."""
-    what = assignment.of(source(kind), "01_speed")
+    what = assignment.from_notebook(source(kind), "01_speed")
     answers = {grade_id(cell): SOLUTION.sub(r"\2", cell.source) for cell in what.notebook.cells}
     made = {}
     for i in range(count):

@@ -122,7 +122,7 @@ def test_the_command_writes_tables_and_says_in_one_sentence_what_failed(course, 
 
 
 def test_a_run_without_quality_and_a_failed_run_are_not_kept(course, tmp_path):
-    found = status.record([rehearsal.Outcome("chapters/01_toy")], "smoke", 1.0, 1, "a laptop", None)
+    found = status.record([rehearsal.NotebookOutcome("chapters/01_toy")], "smoke", 1.0, 1, "a laptop", None)
     status.write_run(tmp_path, found)
     with pytest.raises(UserError, match="this run did not measure the reference"):
         status.keep(tmp_path, course / "book")
@@ -141,7 +141,7 @@ QUALITY = {"right class": {"reference": ["100 %", "99–100"], "real": ["100 %",
 
 
 def test_the_status_page_is_built_from_runs_and_a_stale_one_is_noticed(course, tmp_path):
-    result = rehearsal.Outcome("chapters/01_toy", 90.0, 1)
+    result = rehearsal.NotebookOutcome("chapters/01_toy", 90.0, 1)
     found = status.record([result], "cpu", 95.0, 2, "a laptop", QUALITY)
     status.write_run(tmp_path / "run", found)
     done = invoke("status", tmp_path / "run", "--root", course)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from pixel_edu.grading.assignment import Assignment
-    from pixel_edu.grading.batch import Job
+    from pixel_edu.grading.batch import GradingJob
     from pixel_edu.grading.results.gradebook import Row
     from pixel_edu.grading.results.store import Result, Store
-    from pixel_edu.grading.sandbox.restrictions import Limits
+    from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
 
 def grade(
@@ -110,32 +110,32 @@ def grade(
     from pixel_edu.grading.results import late as lateness
     from pixel_edu.grading.results.store import Store
     from pixel_edu.grading.sandbox import isolation
-    from pixel_edu.grading.sandbox.restrictions import Limits
+    from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
     if demo:
         from pixel_edu.grading import demo as made_up
 
         assignment = assignment or made_up.ASSIGNMENT
         submissions = submissions or out / "submissions"
-        made_up.make(submissions, assignments.load(source, assignment))
+        made_up.make(submissions, assignments.from_folder(source, assignment))
         late = late or submissions.parent / "late.yaml"
     if submissions is None or not assignment:
         raise typer.BadParameter(
             "give the folder of what was handed in, and --assignment, such as 05_training"
         )
-    if sandbox not in ("auto", *isolation.RUNGS):
-        raise typer.BadParameter(f"--sandbox {sandbox}: use auto, {', '.join(isolation.RUNGS)}")
-    what = assignments.load(source, assignment, seed)
+    if sandbox not in ("auto", *isolation.LEVELS):
+        raise typer.BadParameter(f"--sandbox {sandbox}: use auto, {', '.join(isolation.LEVELS)}")
+    what = assignments.from_folder(source, assignment, seed)
     found = files.find(submissions)
     _known(student, {each.student for each in found}, "student", "handed in")
     _known(exercise, {task.id for task in what.tasks}, "exercise", f"in {what.name}")
     part = _part(shard)
-    policy = lateness.load(late) if late else lateness.Policy()
+    policy = lateness.read_policy(late) if late else lateness.Policy()
     if cell_seconds > notebook_seconds:
         raise UserError(
             "--cell-seconds is more than --notebook-seconds: a cell cannot run longer than its notebook"
         )
-    limits = Limits(cell_seconds, notebook_seconds, memory)
+    limits = ResourceLimits(cell_seconds, notebook_seconds, memory)
     store = Store(out)
     manual = gradebook.read_manual(out / "manual.csv")
     console = _console()
@@ -198,9 +198,9 @@ def _console() -> Console:
 def _run(
     console: Console,
     what: Assignment,
-    todo: list[Job],
+    todo: list[GradingJob],
     store: Store,
-    limits: Limits,
+    limits: ResourceLimits,
     jobs: int | None,
     sandbox: str,
     scheduler: str,
@@ -226,31 +226,36 @@ def _here(
     console: Console,
     stack: contextlib.ExitStack,
     what: Assignment,
-    todo: list[Job],
-    limits: Limits,
+    todo: list[GradingJob],
+    limits: ResourceLimits,
     jobs: int | None,
     sandbox: str,
 ) -> Iterator[tuple[Result, str]]:
     """Results from workers on this machine."""
     from pixel_edu.grading import batch
-    from pixel_edu.grading.sandbox.forkserver import Zygote
+    from pixel_edu.grading.sandbox.forkserver import ForkServer
 
     batch.sweep()
     jobs = min(jobs or batch.cores(), len(todo))
     with console.status("getting ready: torch, workers, the sandbox's self-test, the solution's own marks"):
-        zygote = stack.enter_context(contextlib.closing(Zygote()))
-        pool = stack.enter_context(batch.Pool(what, zygote, limits, jobs))
-        rung, passed_over = batch.ready(what, zygote, pool, sandbox, limits)
-    for why in passed_over:
+        fork_server = stack.enter_context(contextlib.closing(ForkServer()))
+        pool = stack.enter_context(batch.Pool(what, fork_server, limits, jobs))
+        level, rejected = batch.ready(what, fork_server, pool, sandbox, limits)
+    for why in rejected:
         console.print(f"passed over: {why}", markup=False)
-    console.print(f"{what.name}: {len(todo)} files to grade; sandbox: {rung}; workers: {jobs}")
-    if rung == "none":
+    console.print(f"{what.name}: {len(todo)} files to grade; sandbox: {level}; workers: {jobs}")
+    if level == "none":
         console.print("no sandbox: whatever is in these notebooks can read and change your files")
-    return pool.grade(todo, rung)
+    return pool.grade(todo, level)
 
 
 def _on_cluster(
-    console: Console, what: Assignment, todo: list[Job], limits: Limits, sandbox: str, scheduler: str
+    console: Console,
+    what: Assignment,
+    todo: list[GradingJob],
+    limits: ResourceLimits,
+    sandbox: str,
+    scheduler: str,
 ) -> Iterator[tuple[Result, str]]:
     """Results from a cluster."""
     from pixel_edu.grading import cluster
@@ -272,7 +277,7 @@ def _bar(console: Console) -> Progress:
     return Progress(*parts, who, console=console, auto_refresh=False, transient=True)
 
 
-def _differences(console: Console, jobs: list[Job], store: Store) -> None:
+def _differences(console: Console, jobs: list[GradingJob], store: Store) -> None:
     """Say what regrading changed."""
     from pixel_edu.grading.results.gradebook import number
 

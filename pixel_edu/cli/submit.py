@@ -28,11 +28,11 @@ def submit(
     from rich.table import Table
 
     from pixel_edu.grading import dry_run as dry
-    from pixel_edu.grading.sandbox.restrictions import Limits
+    from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
     console = Console(highlight=False)
     with console.status("running your notebook"):
-        look = dry.look(notebook, Limits(cell=cell_seconds))
+        look = dry.look(notebook, ResourceLimits(cell=cell_seconds))
     table = Table(box=None, pad_edge=False, show_header=False)
     for mark in look.result.marks:
         sign = {"passed": "✓", "not written": "–"}.get(mark.status, "✗")

@@ -51,7 +51,7 @@ class Caller(Protocol):
 
 
 def caller(answer: Any) -> Caller:
-    """A caller of an answer: one that lives in this process, or one that brings its own, see `grading.line`."""
+    """A caller of an answer: one that lives in this process, or one that brings its own, see `grading.rpc`."""
     if hasattr(answer, "as_caller"):
         return answer.as_caller
 

@@ -20,8 +20,8 @@ from pixel_edu.grading import variants
 from pixel_edu.notebooks import handouts
 from pixel_edu.notebooks.handouts import ExerciseError, grade_id
 
-BESIDE = "beside-answers"
-"""Tag of a test that cannot run apart from the answers; its result is shown as one that can be forged."""
+UNSAFE = {"unsafe-tests", "beside-answers"}
+"""Tags of a test that must run in the answers' own process, where its result can be forged; the second is older."""
 ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -35,7 +35,7 @@ class Task:
         points: the most that it gives.
         tests: source of its marks cell; "" for what a person marks.
         hidden: lines of the source that no student may see, as a range.
-        apart: whether the tests run in another process than the answers.
+        unsafe: whether the tests run in the answers' own process, which could forge the result.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Task:
     points: float
     tests: str
     hidden: range
-    apart: bool = True
+    unsafe: bool = False
 
     @property
     def by_hand(self) -> bool:
@@ -52,8 +52,8 @@ class Task:
 
     @cached_property
     def tests_key(self) -> str:
-        """A digest of what the mark depends on beside the answer: the tests, the checks they call, this version."""
-        parts = [self.tests, str(self.points), str(self.apart), __version__]
+        """A digest of what the mark depends on besides the answer: the tests, the checks they call, this version."""
+        parts = [self.tests, str(self.points), str(not self.unsafe), __version__]
         for id in sorted(set(checking.ID.findall(self.tests))):
             with_id = f"ex-{id[0]}-{id[1]}"
             parts += checked_by(with_id)
@@ -101,7 +101,7 @@ class Assignment:
         return _digest(*(cell.source for cell in cells if not cell.metadata.get("nbgrader", {}).get("grade")))
 
 
-def load(source: Path, name: str, seed: int | None = None) -> Assignment:
+def from_folder(source: Path, name: str, seed: int | None = None) -> Assignment:
     """Read an assignment.
 
     Args:
@@ -116,10 +116,10 @@ def load(source: Path, name: str, seed: int | None = None) -> Assignment:
     if len(found) != 1:
         known = ", ".join(path.stem for path in handouts.sources(source))
         raise ExerciseError(f"{source}: there is no assignment {name!r}; there are {known}")
-    return of(notebooks.read(found[0]), found[0].stem, seed=seed)
+    return from_notebook(notebooks.read(found[0]), found[0].stem, seed=seed)
 
 
-def of(
+def from_notebook(
     notebook: NotebookNode, name: str, hand_out: NotebookNode | None = None, seed: int | None = None
 ) -> Assignment:
     """The assignment that a solution notebook makes.
@@ -185,8 +185,8 @@ def _tasks(notebook: NotebookNode, name: str) -> Iterator[Task]:
             ast.parse(cell.source)
         except SyntaxError as error:
             raise ExerciseError(f"{where}, line {error.lineno}: {error.msg}: mend the test") from None
-        apart = BESIDE not in cell.metadata.get("tags", [])
-        yield Task(id, _title(notebook, id), points, cell.source, _hidden(cell.source), apart)
+        unsafe = not UNSAFE.isdisjoint(cell.metadata.get("tags", []))
+        yield Task(id, _title(notebook, id), points, cell.source, _hidden(cell.source), unsafe)
 
 
 def _title(notebook: NotebookNode, id: str) -> str:

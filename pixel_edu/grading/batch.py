@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,11 +20,11 @@ from pixel_edu.grading.assignment import Assignment, Task
 from pixel_edu.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Examiner, Mark
 from pixel_edu.grading.merge import Merged, Unreadable, merge, untouched
 from pixel_edu.grading.results.store import ERROR, GRADED, PARTLY, UNREADABLE, Result, Store
-from pixel_edu.grading.running import Outcome, Run
+from pixel_edu.grading.running import SubmissionOutcome, SubmissionRun
 from pixel_edu.grading.sandbox import restrictions
-from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.isolation import SandboxError
-from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import ExerciseError, grade_id
 
@@ -38,7 +39,7 @@ SLACK = 60 + IMPORTS
 
 
 @dataclass(frozen=True)
-class Job:
+class GradingJob:
     """A submission to grade.
 
     Attributes:
@@ -59,7 +60,7 @@ def plan(
     students: list[str] | None = None,
     exercises: list[str] | None = None,
     shard: tuple[int, int] = (1, 1),
-) -> list[Job]:
+) -> list[GradingJob]:
     """What has to be graded: what is new, what failed for the grader's own fault, and what a changed test touches.
 
     Args:
@@ -89,7 +90,7 @@ def plan(
             wanted = [task.id for task in assignment.tasks if not exercises or task.id in exercises]
             ids = wanted if before or not exercises else ids
         if ids:
-            jobs.append(Job(submission, tuple(ids), before))
+            jobs.append(GradingJob(submission, tuple(ids), before))
     return jobs
 
 
@@ -99,23 +100,28 @@ class Grader:
     Args:
         assignment: what for.
         tests: of the assignment.
-        zygote: makes kernels.
-        rung: of the sandbox.
+        fork_server: makes kernels.
+        level: of the sandbox.
         limits: for each submission.
     """
 
     def __init__(
-        self, assignment: Assignment, tests: Examiner, zygote: Zygote, rung: str, limits: Limits
+        self,
+        assignment: Assignment,
+        tests: Examiner,
+        fork_server: ForkServer,
+        level: str,
+        limits: ResourceLimits,
     ) -> None:
-        self.assignment, self.tests, self.zygote, self.rung, self.limits = (
+        self.assignment, self.tests, self.fork_server, self.level, self.limits = (
             assignment,
             tests,
-            zygote,
-            rung,
+            fork_server,
+            level,
             limits,
         )
 
-    def grade(self, job: Job) -> tuple[Result, str]:
+    def grade(self, job: GradingJob) -> tuple[Result, str]:
         """Grade a submission, whatever it does.
 
         Returns:
@@ -126,13 +132,13 @@ class Grader:
         result = Result(
             submission.key, submission.file, submission.student, submission.number, submission.time
         )
-        result.rung, result.run_key = self.rung, what.key
+        result.level, result.run_key = self.level, what.key
         executed = ""
         try:
             merged = merge(submission.content, what)
             tasks = [task for task in what.tasks if task.id in job.ids]
             outcome = self._run(merged, tasks)
-            result.marks, result.notes, result.rooms = outcome.marks, outcome.notes, outcome.rooms
+            result.marks, result.notes, result.sandboxes = outcome.marks, outcome.notes, outcome.sandboxes
             result.answers = merged.answers
             given = {grade_id(cell): cell for cell in what.hand_out.cells}
             blank = {id for id, answer in merged.answers.items() if untouched(given[id], answer)}
@@ -147,21 +153,21 @@ class Grader:
         result.seconds = round(time.monotonic() - started, 2)
         return joined(result, job, what), executed
 
-    def _run(self, merged: Merged, tasks: list[Task]) -> Outcome:
+    def _run(self, merged: Merged, tasks: list[Task]) -> SubmissionOutcome:
         """Run it; where no kernel can be forked, with one that starts from nothing."""
         try:
-            return Run(merged, self.tests, self.zygote, self.rung, self.limits).outcome(tasks)
+            return SubmissionRun(merged, self.tests, self.fork_server, self.level, self.limits).outcome(tasks)
         except (SandboxError, OSError):
             slow = self.limits._replace(
                 cell=self.limits.cell + IMPORTS, notebook=self.limits.notebook + IMPORTS
             )
-            with contextlib.closing(Zygote(COLD)) as cold:
-                outcome = Run(merged, self.tests, cold, self.rung, slow).outcome(tasks)
+            with contextlib.closing(ForkServer(COLD)) as cold:
+                outcome = SubmissionRun(merged, self.tests, cold, self.level, slow).outcome(tasks)
             outcome.notes.append("its kernel could not be forked, and was started from nothing")
             return outcome
 
 
-def joined(result: Result, job: Job, assignment: Assignment) -> Result:
+def joined(result: Result, job: GradingJob, assignment: Assignment) -> Result:
     """A result with the marks that were not asked for as they were, and a note of those that changed.
 
     Where grading again failed for the grader's own fault, the marks from before stay.
@@ -190,7 +196,7 @@ def joined(result: Result, job: Job, assignment: Assignment) -> Result:
     return result
 
 
-def given_up(job: Job, assignment: Assignment, why: str) -> Result:
+def given_up(job: GradingJob, assignment: Assignment, why: str) -> Result:
     """The result of a submission that could not be graded, for no fault of the student's."""
     submission = job.submission
     result = Result(submission.key, submission.file, submission.student, submission.number, submission.time)
@@ -205,13 +211,13 @@ def prove(grader: Grader) -> None:
         ExerciseError: it does not.
     """
     for variant in grader.assignment.variants:
-        prove(Grader(variant, grader.tests, grader.zygote, grader.rung, grader.limits))
+        prove(Grader(variant, grader.tests, grader.fork_server, grader.level, grader.limits))
     if grader.assignment.variants:
         return
     assignment = grader.assignment
     content = nbformat.writes(assignment.notebook).encode()
     submission = Submission("solution", "the solution", "", "", content)
-    result, _ = grader.grade(Job(submission, tuple(task.id for task in assignment.tasks)))
+    result, _ = grader.grade(GradingJob(submission, tuple(task.id for task in assignment.tasks)))
     if result.status in (ERROR, UNREADABLE):
         raise ExerciseError(f"{assignment.name}: its own solution cannot be graded: {result.reason}")
     for mark, task in zip(result.marks, assignment.tasks, strict=True):
@@ -227,42 +233,44 @@ class Pool:
 
     Args:
         assignment: what for.
-        zygote: theirs are its twins.
+        fork_server: theirs are forked from it.
         limits: for each submission.
         jobs: how many workers.
     """
 
-    def __init__(self, assignment: Assignment, zygote: Zygote, limits: Limits, jobs: int) -> None:
-        self.assignment, self.zygote, self.limits = assignment, zygote, limits
+    def __init__(
+        self, assignment: Assignment, fork_server: ForkServer, limits: ResourceLimits, jobs: int
+    ) -> None:
+        self.assignment, self.fork_server, self.limits = assignment, fork_server, limits
         self.tests = Examiner(assignment)
         self.context = multiprocessing.get_context("fork")
         self.workers = [self._worker() for _ in range(jobs)]
 
     def _worker(self) -> tuple[Connection, multiprocessing.Process]:
-        line = self.zygote.twin()
+        connection = self.fork_server.clone()
         ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=self._work, args=(theirs, ours, line), daemon=True)
+        process = self.context.Process(target=self._work, args=(theirs, ours, connection), daemon=True)
         process.start()
         theirs.close()
-        line.close()
+        connection.close()
         return ours, process
 
-    def _work(self, pipe: Connection, other_end: Connection, line: object) -> None:
+    def _work(self, pipe: Connection, other_end: Connection, connection: socket.socket) -> None:
         """In the worker: grade what comes until nothing does."""
         restrictions.die_with_parent()
         other_end.close()
-        zygote = Zygote(line=line)
+        fork_server = ForkServer(connection=connection)
         try:
             while True:
-                rung, job = pipe.recv()
-                pipe.send(Grader(self.assignment, self.tests, zygote, rung, self.limits).grade(job))
+                level, job = pipe.recv()
+                pipe.send(Grader(self.assignment, self.tests, fork_server, level, self.limits).grade(job))
         except (EOFError, OSError):  # whoever asked has gone
             os._exit(0)
 
-    def grade(self, jobs: list[Job], rung: str) -> Iterator[tuple[Result, str]]:
+    def grade(self, jobs: list[GradingJob], level: str) -> Iterator[tuple[Result, str]]:
         """Grade them all, in the order in which they get done."""
         todo, tries = list(reversed(jobs)), dict.fromkeys((job.submission.key for job in jobs), 0)
-        busy: dict[Connection, tuple[Job, float]] = {}
+        busy: dict[Connection, tuple[GradingJob, float]] = {}
         while todo or busy:
             for pipe, _ in list(self.workers):
                 if todo and pipe not in busy:
@@ -270,7 +278,7 @@ class Pool:
                     tries[job.submission.key] += 1
                     busy[pipe] = (job, time.monotonic() + self.limits.notebook + SLACK)
                     with contextlib.suppress(OSError):  # a worker that has died is seen below
-                        pipe.send((rung, job))
+                        pipe.send((level, job))
             ready = wait(list(busy), timeout=1)
             late = [pipe for pipe, (_, until) in busy.items() if time.monotonic() > until]
             for pipe in {*ready, *late}:
@@ -314,27 +322,27 @@ def cores() -> int:
 
 
 def ready(
-    assignment: Assignment, zygote: Zygote, pool: Pool, sandbox: str, limits: Limits
+    assignment: Assignment, fork_server: ForkServer, pool: Pool, sandbox: str, limits: ResourceLimits
 ) -> selftest.Choice:
-    """Choose a rung that holds, and see that the solution gets full marks on it.
+    """Choose a level that holds, and see that the solution gets full marks on it.
 
     Returns:
-        The rung, and why no higher one.
+        The level, and why no stricter one.
 
     Raises:
         SandboxError: none holds.
         ExerciseError: the solution does not get all points.
     """
-    choice = selftest.choose(sandbox, zygote)
-    prove(Grader(assignment, pool.tests, zygote, choice.rung, limits))
+    choice = selftest.choose(sandbox, fork_server)
+    prove(Grader(assignment, pool.tests, fork_server, choice.level, limits))
     return choice
 
 
 def sweep(folder: Path = Path("/tmp")) -> None:
-    """Take away the rooms of graders that were killed."""
+    """Take away the sandboxes of graders that were killed."""
     import shutil
 
-    for room in folder.glob("pe-*-*"):
-        owner = room.name.split("-")[1]
+    for sandbox in folder.glob("pe-*-*"):
+        owner = sandbox.name.split("-")[1]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(room, ignore_errors=True)
+            shutil.rmtree(sandbox, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Grade on a dask.distributed cluster: a laptop, SLURM, Kubernetes; whatever gives a scheduler's address.
 
-A submission is a task. What is slow to make, the zygote and the proof that the sandbox holds, is made once in each
+A submission is a task. What is slow to make, the fork server and the proof that the sandbox holds, is made once in each
 worker and kept there, so a worker that is lost costs the one submission that it was at, and dask gives that one to
 another.
 
@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from pixel_edu.config import UserError
 from pixel_edu.grading import batch, selftest
 from pixel_edu.grading.assignment import Assignment
-from pixel_edu.grading.batch import Grader, Job
+from pixel_edu.grading.batch import Grader, GradingJob
 from pixel_edu.grading.marking import Examiner
 from pixel_edu.grading.results.store import Result
-from pixel_edu.grading.sandbox.forkserver import Zygote
-from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
 TIMEOUT = 10
 """Seconds in which a scheduler must answer."""
@@ -29,14 +29,20 @@ _graders: dict[tuple, Grader] = {}
 _one_at_a_time = threading.Lock()
 
 
-def on_worker(job: Job, assignment: Assignment, sandbox: str, limits: Limits) -> tuple[Result, str]:
+def on_worker(
+    job: GradingJob, assignment: Assignment, sandbox: str, limits: ResourceLimits
+) -> tuple[Result, str]:
     """Grade a submission in a dask worker; see `batch.Grader.grade`."""
     with _one_at_a_time:
         key = (assignment.key, *(task.tests_key for task in assignment.tasks), sandbox, limits)
         if key not in _graders:
-            zygote = Zygote()
+            fork_server = ForkServer()
             grader = Grader(
-                assignment, Examiner(assignment), zygote, selftest.choose(sandbox, zygote).rung, limits
+                assignment,
+                Examiner(assignment),
+                fork_server,
+                selftest.choose(sandbox, fork_server).level,
+                limits,
             )
             batch.prove(grader)
             _graders[key] = grader
@@ -44,7 +50,7 @@ def on_worker(job: Job, assignment: Assignment, sandbox: str, limits: Limits) ->
 
 
 def grade(
-    address: str, jobs: list[Job], assignment: Assignment, sandbox: str, limits: Limits
+    address: str, jobs: list[GradingJob], assignment: Assignment, sandbox: str, limits: ResourceLimits
 ) -> Iterator[tuple[Result, str]]:
     """Grade submissions on a cluster, in the order in which they get done.
 

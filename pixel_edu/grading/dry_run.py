@@ -12,12 +12,12 @@ from nbformat.v4 import new_code_cell
 
 from pixel_edu.course import checking
 from pixel_edu.grading import assignment
-from pixel_edu.grading.batch import Grader, Job
+from pixel_edu.grading.batch import Grader, GradingJob
 from pixel_edu.grading.marking import Examiner
 from pixel_edu.grading.merge import Unreadable, read
 from pixel_edu.grading.results.store import Result
-from pixel_edu.grading.sandbox.forkserver import Zygote
-from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import checksum, grade_id
 
@@ -38,7 +38,7 @@ class Look(NamedTuple):
     changed: list[str]
 
 
-def look(path: Path, limits: Limits) -> Look:
+def look(path: Path, limits: ResourceLimits) -> Look:
     """Run a student's notebook, and the visible tests on it.
 
     Args:
@@ -59,11 +59,11 @@ def look(path: Path, limits: Limits) -> Look:
     changed = mend(notebook)
     if not any(cell.metadata.get("nbgrader") for cell in notebook.cells):
         raise Unreadable(f"{path}: it has no exercises in it: give a notebook of the folder exercises")
-    what = assignment.of(notebook, path.stem, notebook)
+    what = assignment.from_notebook(notebook, path.stem, notebook)
     submission = Submission(path.name, "you", "", "", content)
-    with contextlib.closing(Zygote()) as zygote:
-        grader = Grader(what, Examiner(what), zygote, "none", limits)
-        result, _ = grader.grade(Job(submission, tuple(task.id for task in what.tasks)))
+    with contextlib.closing(ForkServer()) as fork_server:
+        grader = Grader(what, Examiner(what), fork_server, "none", limits)
+        result, _ = grader.grade(GradingJob(submission, tuple(task.id for task in what.tasks)))
     return Look(result, {task.id: task.title for task in what.tasks}, changed)
 
 

@@ -1,7 +1,7 @@
 """Run an exercise's tests on a student's answers, and say what they are worth.
 
 The tests run here, in the grader's process. Names that neither they nor the notebook's first cells define are the
-student's, and stand for functions at the other end of the line.
+student's, and stand for functions at the other end of an RPC connection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten
 from pixel_edu.course.values import Wrong
 from pixel_edu.grading.assignment import Assignment, Task
-from pixel_edu.grading.rpc.client import Answer, Broken, Line
+from pixel_edu.grading.rpc.client import Answer, Client, KernelLost
 
 PASSED, PART, FAILED, UNWRITTEN, NOT_RUN, BY_HAND = (
     "passed",
@@ -45,7 +45,7 @@ class Mark:
         message: for the student.
         remark: for the instructor: what a hidden test said.
         picture: HTML that shows the difference, or "".
-        apart: False where the tests ran beside the answers, which could have forged the result.
+        unsafe: whether the tests ran in the answers' own process, which could have forged the result.
         tests_key: see `assignment.Task`.
     """
 
@@ -56,7 +56,7 @@ class Mark:
     message: str
     remark: str = ""
     picture: str = ""
-    apart: bool = True
+    unsafe: bool = False
     tests_key: str = ""
 
 
@@ -72,25 +72,25 @@ class Examiner:
         self.names: dict[str, Any] = {"__name__": "tests"}
         exec(compile(assignment.setup, f"{assignment.name}: setup", "exec"), self.names)
 
-    def mark(self, task: Task, line: Line) -> Mark:
+    def mark(self, task: Task, client: Client) -> Mark:
         """Mark an exercise.
 
         Args:
             task: the exercise.
-            line: to the student's kernel.
+            client: of the student's kernel.
 
         Raises:
-            Broken: the line had ended before.
+            KernelLost: the connection was lost before.
         """
-        if not task.apart:
-            return self._beside(task, line)
-        names = self.names | {name: Answer(line, name) for name in unknown(task.tests, self.names)}
+        if task.unsafe:
+            return self._mark_unsafe(task, client)
+        names = self.names | {name: Answer(client, name) for name in unknown(task.tests, self.names)}
         value, hidden = None, False
         for statement in ast.parse(task.tests).body:
             hidden = statement.lineno in task.hidden
             try:
                 value = self._run(statement, names)
-            except Broken:
+            except KernelLost:
                 raise
             except Exception as error:
                 return _failed(task, error, hidden)
@@ -102,15 +102,15 @@ class Examiner:
         exec(compile(ast.Module([statement], []), "tests", "exec"), names)
         return None
 
-    def _beside(self, task: Task, line: Line) -> Mark:
-        """Run the tests in the student's process."""
+    def _mark_unsafe(self, task: Task, client: Client) -> Mark:
+        """Run the tests in the student's own process."""
         try:
-            line.request("run", task.tests)
+            client.request("run", task.tests)
         except (Crash, TooSlow, Unwritten, Wrong) as error:
             mark = _failed(task, error, hidden=bool(task.hidden))
         else:
             mark = _worth(task, None)
-        mark.apart = False
+        mark.unsafe = True
         return mark
 
 

@@ -1,8 +1,8 @@
-"""Run one submission: papermill executes it in a room, then the tests call its functions there.
+"""Run one submission: papermill executes it in a sandbox, then the tests call its functions there by RPC.
 
-A cell or a call that ends its kernel, or never ends, costs its own exercise. The rest runs again in a new room, without
-the cell that was the end of the first. When rooms keep ending, each exercise gets one of its own, with only the cells
-that it needs.
+A cell or a call that ends its kernel, or never ends, costs its own exercise. The rest runs again in a new sandbox,
+without the cell that ended the first. When sandboxes keep ending, each exercise gets one of its own, with only the
+cells that it needs.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from pixel_edu.grading import marking
 from pixel_edu.grading.assignment import Task
 from pixel_edu.grading.marking import Examiner, Mark
 from pixel_edu.grading.merge import Merged, defined
-from pixel_edu.grading.rpc.client import Broken, Line
-from pixel_edu.grading.sandbox.forkserver import Zygote
-from pixel_edu.grading.sandbox.isolation import Room, SandboxError
+from pixel_edu.grading.rpc.client import Client, KernelLost
+from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox.isolation import Sandbox, SandboxError
 from pixel_edu.grading.sandbox.provisioner import ForkManager
-from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
 PATIENCE = 3
-"""Rooms that may end before every exercise gets its own."""
+"""Sandboxes that may end before every exercise gets its own."""
 FLOOD = 400
 """A notebook may show this many times what one cell may; then its kernel is ended."""
 MESSAGE = 32 << 20
@@ -54,10 +54,10 @@ logging.getLogger("traitlets").setLevel(logging.CRITICAL)
 
 @dataclass
 class Watch:
-    """What goes on in one room.
+    """What goes on in one sandbox.
 
     Attributes:
-        room: the room.
+        sandbox: the sandbox.
         cell: number of the cell that runs; -1 before the first.
         shown: bytes that it has shown.
         total: bytes that all have shown.
@@ -67,7 +67,7 @@ class Watch:
         finished: whether papermill has, however.
     """
 
-    room: Room
+    sandbox: Sandbox
     cell: int = -1
     shown: int = 0
     total: int = 0
@@ -77,12 +77,12 @@ class Watch:
     finished: threading.Event = field(default_factory=threading.Event)
 
     def stop(self, why: str) -> None:
-        """End the room."""
+        """End the sandbox."""
         self.why = self.why or why
-        self.room.kill()
+        self.sandbox.kill()
 
 
-class Watched(PapermillNotebookClient):
+class WatchedClient(PapermillNotebookClient):
     """papermill's own client; it also tells which cell runs, and cuts what is shown while it is read."""
 
     def __init__(self, nb_man: Any, watch: Watch, **options: Any) -> None:
@@ -97,7 +97,7 @@ class Watched(PapermillNotebookClient):
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> Any:
         """Take a message, unless the cell has shown enough."""
         if msg["msg_type"] not in ("status", "execute_input"):
-            watch, most = self.watch, self.watch.room.limits.output << 10
+            watch, most = self.watch, self.watch.sandbox.limits.output << 10
             size = len(repr(msg["content"]))
             watch.shown, watch.total = watch.shown + size, watch.total + size
             if watch.total > FLOOD * most:
@@ -108,65 +108,67 @@ class Watched(PapermillNotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-class Engine(NBClientEngine):
+class SandboxEngine(NBClientEngine):
     """papermill's engine, with the client above."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> NotebookNode:
         """Execute a notebook; see papermill."""
         options.pop("log_output", None)
-        return Watched(nb_man, kernel_name=kernel_name, **options).execute()
+        return WatchedClient(nb_man, kernel_name=kernel_name, **options).execute()
 
 
-papermill_engines.register("pixel-edu", Engine)
+papermill_engines.register("pixel-edu", SandboxEngine)
 
 
 @dataclass
-class Outcome:
+class SubmissionOutcome:
     """What running a submission gave.
 
     Attributes:
         marks: one for each exercise that was asked for.
         notebook: what was executed, with outputs.
         notes: repairs and accidents, a sentence each.
-        rooms: how many it took.
+        sandboxes: how many it took.
     """
 
     marks: list[Mark]
     notebook: NotebookNode
     notes: list[str]
-    rooms: int
+    sandboxes: int
 
 
-class Run:
-    """One submission on its way through its rooms.
+class SubmissionRun:
+    """One submission on its way through its sandboxes.
 
     Args:
         merged: what to run.
         tests: to mark it with.
-        zygote: makes kernels.
-        rung: of the sandbox.
+        fork_server: makes kernels.
+        level: of the sandbox.
         limits: for all of it.
     """
 
-    def __init__(self, merged: Merged, tests: Examiner, zygote: Zygote, rung: str, limits: Limits) -> None:
+    def __init__(
+        self, merged: Merged, tests: Examiner, fork_server: ForkServer, level: str, limits: ResourceLimits
+    ) -> None:
         self.cells, self.notes = merged.notebook.cells, list(merged.notes)
         self.metadata, self.executed = merged.notebook.metadata, merged.notebook
-        self.tests, self.zygote, self.rung, self.limits = tests, zygote, rung, limits
+        self.tests, self.fork_server, self.level, self.limits = tests, fork_server, level, limits
         self.until = time.monotonic() + limits.notebook
         self.skipped: dict[int, str] = {}
         self.suspects: set[str] = set()
         self.marks: dict[str, Mark] = {}
-        self.rooms = 0
+        self.sandboxes = 0
 
-    def outcome(self, tasks: list[Task]) -> Outcome:
+    def outcome(self, tasks: list[Task]) -> SubmissionOutcome:
         """Execute it and mark some exercises.
 
         Raises:
             SandboxError: no kernel can be started, which is no fault of the student's.
         """
         todo = [task for task in tasks if not task.by_hand]
-        while self._open(todo) and self.rooms < PATIENCE and not self._late():
+        while self._open(todo) and self.sandboxes < PATIENCE and not self._late():
             self._visit(range(len(self.cells)), self._open(todo))
         for task in todo:
             if task.id not in self.marks and not self._late():
@@ -174,10 +176,12 @@ class Run:
         for task in tasks:
             if task.id not in self.marks:
                 self.marks[task.id] = self._not_run(task)
-        return Outcome([self.marks[task.id] for task in tasks], self.executed, self.notes, self.rooms)
+        return SubmissionOutcome(
+            [self.marks[task.id] for task in tasks], self.executed, self.notes, self.sandboxes
+        )
 
     def visit(self) -> None:
-        """Execute all cells in one room, and mark nothing."""
+        """Execute all cells in one sandbox, and mark nothing."""
         self._visit(range(len(self.cells)), [])
 
     def _open(self, tasks: list[Task]) -> list[Task]:
@@ -201,15 +205,15 @@ class Run:
         return sorted(needed - (self.skipped.keys() - own))
 
     def _visit(self, numbers: Iterable[int], tasks: list[Task], alone: bool = False) -> None:
-        """Run some cells and mark some exercises in one room, as far as it goes.
+        """Run some cells and mark some exercises in one sandbox, as far as it goes.
 
-        What ends the room early is put off until it can be alone, since something else may have ended it.
+        What ends the sandbox early is put off until it can be alone, since something else may have ended it.
         """
-        self.rooms += 1
+        self.sandboxes += 1
         numbers = [i for i in numbers if alone or i not in self.skipped]
-        with Room(self.rung, self.limits) as room:
-            watch = Watch(room)
-            reached = self._in_room(watch, numbers, tasks, alone)
+        with Sandbox(self.level, self.limits) as sandbox:
+            watch = Watch(sandbox)
+            reached = self._in_sandbox(watch, numbers, tasks, alone)
         if watch.failure:
             raise watch.failure
         if reached or watch.why == TIME:
@@ -223,9 +227,9 @@ class Run:
             self.skipped[last] = why
             self.notes.append(f"{self._name(last)} was left out: {why}")
 
-    def _in_room(self, watch: Watch, numbers: list[int], tasks: list[Task], alone: bool) -> bool:
+    def _in_sandbox(self, watch: Watch, numbers: list[int], tasks: list[Task], alone: bool) -> bool:
         """The same; whether the tests were reached."""
-        path = str(watch.room.folder / "line")
+        path = str(watch.sandbox.folder / "rpc.sock")
         serve = f"from pixel_edu.grading.rpc.server import serve\nserve({path!r})"
         cells = [*(self.cells[i] for i in numbers), new_code_cell(serve, metadata={"part": "tests"})]
         notebook = load_notebook_node(
@@ -241,13 +245,13 @@ class Run:
             for thread in threads:
                 thread.start()
             try:
-                line = _answered(listening, watch, len(numbers))
-                if line:
-                    with contextlib.closing(line):
-                        self._mark(tasks, line, watch, alone)
+                client = _accept(listening, watch, len(numbers))
+                if client:
+                    with contextlib.closing(client):
+                        self._mark(tasks, client, watch, alone)
                     watch.finished.wait(2)
             finally:
-                watch.room.kill()
+                watch.sandbox.kill()
                 for thread in threads:
                     thread.join()
         for i in watch.cut:
@@ -255,31 +259,31 @@ class Run:
         notebook.cells = notebook.cells[:-1]
         if len(notebook.cells) >= len(self.executed.cells) - len(self.skipped):
             self.executed = notebook
-        return line is not None
+        return client is not None
 
-    def _mark(self, tasks: list[Task], line: Line, watch: Watch, alone: bool) -> None:
+    def _mark(self, tasks: list[Task], client: Client, watch: Watch, alone: bool) -> None:
         for task in tasks:
             try:
-                mark = self.tests.mark(task, line)
-            except Broken:
+                mark = self.tests.mark(task, client)
+            except KernelLost:
                 return
-            if line.broken and watch.why == TIME:
+            if client.broken and watch.why == TIME:
                 return
-            if line.broken and not alone and not line.slow:
+            if client.broken and not alone and not client.slow:
                 self.suspects.add(task.id)
                 return
-            if line.broken and watch.why:
+            if client.broken and watch.why:
                 mark.message = f"It was stopped: {watch.why}."
             self.marks[task.id] = mark
-            if line.broken:
-                self.notes.append(f"{task.id} ended its kernel: {watch.why or line.broken}")
+            if client.broken:
+                self.notes.append(f"{task.id} ended its kernel: {watch.why or client.broken}")
                 return
 
     def _papermill(self, notebook: NotebookNode, watch: Watch) -> None:
         """Execute, in a thread of its own."""
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.MAXMSGSIZE, MESSAGE)
-        manager = ForkManager(self.zygote, watch.room, context=context)
+        manager = ForkManager(self.fork_server, watch.sandbox, context=context)
         try:
             papermill_engines.execute_notebook_with_engine(
                 "pixel-edu",
@@ -308,9 +312,9 @@ class Run:
             manager.forget()
 
     def _guard(self, watch: Watch) -> None:
-        """Look after the limits of the room as a whole."""
+        """Look after the limits of the sandbox as a whole."""
         while not watch.finished.wait(0.1):
-            if why := watch.room.too_much():
+            if why := watch.sandbox.too_much():
                 watch.stop(f"it used {why}")
             if self._late():
                 watch.stop(TIME)
@@ -332,13 +336,13 @@ class Run:
         return Mark(task.id, None, task.points, status, message)
 
 
-def _answered(listening: socket.socket, watch: Watch, last: int) -> Line | None:
-    """The line, once the kernel has reached the tests, which come after the last cell; None if it never does."""
+def _accept(listening: socket.socket, watch: Watch, last: int) -> Client | None:
+    """The client, once the kernel has reached the tests, which come after the last cell; None if it never does."""
     listening.settimeout(0.02)
     until = math.inf
     while True:
         try:
-            return Line(listening.accept()[0])
+            return Client(listening.accept()[0])
         except TimeoutError:
             if watch.cell == last:
                 until = min(until, time.monotonic() + ANSWERS)

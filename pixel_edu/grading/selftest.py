@@ -1,4 +1,4 @@
-"""Try to get out of the sandbox, before anybody else does."""
+"""Try to get out of the sandbox before anybody else does."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from pixel_edu import notebooks
 from pixel_edu.grading import running
 from pixel_edu.grading.merge import Merged
 from pixel_edu.grading.sandbox import isolation
-from pixel_edu.grading.sandbox.forkserver import Zygote
-from pixel_edu.grading.sandbox.isolation import RUNGS, SandboxError
-from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox.isolation import LEVELS, SandboxError
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
 
-def tries(folder: str, package: str, check: str, bait: int, port: int) -> None:
-    """What runs inside: everything that must not work. Prints what did."""
+def probe(  # its source is copied into the notebook, so it imports what it needs
+    folder: str, package: str, check: str, bait: int, port: int
+) -> None:
+    """Attempt, inside the sandbox, everything that must fail, and print what did not."""
     import ctypes
     import os
     import signal
@@ -53,17 +55,17 @@ def tries(folder: str, package: str, check: str, bait: int, port: int) -> None:
             attempt()
         except Exception:
             continue
-        print("escaped:", name)
-    print("tried:", len(attempts))
+        print("possible:", name)
+    print("attempts:", len(attempts))
 
 
-def escapes(rung: str, zygote: Zygote) -> list[str]:
-    """What a notebook can do on a rung that it must not.
+def breaches(level: str, fork_server: ForkServer) -> list[str]:
+    """What a notebook can do at a level that it must not be able to do.
 
     Raises:
-        SandboxError: the rung is not to be had on this machine.
+        SandboxError: this machine does not have that level, or no notebook runs in it.
     """
-    if rung == "bubblewrap" and not shutil.which("bwrap"):
+    if level == "bubblewrap" and not shutil.which("bwrap"):
         raise SandboxError("bubblewrap is not installed: the package is called bubblewrap")
     package = Path(pixel_edu.__file__).parent
     bait = subprocess.Popen(["sleep", "60"], env={"BAIT": "1", "PATH": "/usr/bin:/bin"})
@@ -71,43 +73,45 @@ def escapes(rung: str, zygote: Zygote) -> list[str]:
         with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as server:
             Path(folder, "secret").write_text("secret")
             given = (folder, str(package), str(next(isolation.hidden()[0].glob("ch*.py"))), bait.pid)
-            call = f"tries(*{(*given, server.getsockname()[1])!r})"
-            cell = new_code_cell(f"{inspect.getsource(tries)}\n{call}", metadata={"part": "given"})
+            call = f"probe(*{(*given, server.getsockname()[1])!r})"
+            cell = new_code_cell(f"{inspect.getsource(probe)}\n{call}", metadata={"part": "given"})
             notebook = new_notebook(cells=[cell], metadata={"kernelspec": notebooks.KERNEL})
-            run = running.Run(Merged(notebook, [], {}), None, zygote, rung, Limits(cell=30, notebook=60))
+            run = running.SubmissionRun(
+                Merged(notebook, [], {}), None, fork_server, level, ResourceLimits(cell=30, notebook=60)
+            )
             run.visit()
             said = "".join(each.get("text", "") for each in run.executed.cells[0].outputs).splitlines()
             if bait.poll() is not None:
-                said.append("escaped: end another process")
-            if not any(line.startswith("tried:") for line in said):
+                said.append("possible: end another process")
+            if not any(line.startswith("attempts:") for line in said):
                 raise SandboxError(
-                    f"the sandbox {rung!r} does not work here: {run.executed.cells[0].outputs}"
+                    f"the sandbox {level!r} does not work here: {run.executed.cells[0].outputs}"
                 )
     finally:
         (package / "written").unlink(missing_ok=True)
         bait.kill()
         bait.wait()
-    return sorted({line.removeprefix("escaped: ") for line in said if line.startswith("escaped: ")})
+    return sorted({line.removeprefix("possible: ") for line in said if line.startswith("possible: ")})
 
 
 class Choice(NamedTuple):
     """A sandbox that holds.
 
     Attributes:
-        rung: of the ladder.
-        passed_over: higher rungs, and why not these.
+        level: see `isolation.LEVELS`.
+        rejected: stricter levels, and why not these.
     """
 
-    rung: str
-    passed_over: list[str]
+    level: str
+    rejected: list[str]
 
 
-def choose(wanted: str, zygote: Zygote) -> Choice:
-    """The highest rung that is there and holds; or the wanted one, if it does.
+def choose(wanted: str, fork_server: ForkServer) -> Choice:
+    """The strictest level that exists here and holds; or the wanted one, if it does.
 
     Args:
-        wanted: a rung, or "auto".
-        zygote: makes kernels.
+        wanted: a level, or "auto".
+        fork_server: makes kernels.
 
     Raises:
         SandboxError: none holds, or the wanted one does not.
@@ -115,15 +119,15 @@ def choose(wanted: str, zygote: Zygote) -> Choice:
     if wanted == "none":
         return Choice(wanted, [])
     said = []
-    for rung in RUNGS[:-1] if wanted == "auto" else [wanted]:
+    for level in LEVELS[:-1] if wanted == "auto" else [wanted]:
         try:
-            through = escapes(rung, zygote)
+            through = breaches(level, fork_server)
         except (SandboxError, OSError) as error:
-            said.append(f"{rung}: {error}")
+            said.append(f"{level}: {error}")
             continue
         if not through:
-            return Choice(rung, said)
-        said.append(f"{rung}: a notebook could {', '.join(through)}")
+            return Choice(level, said)
+        said.append(f"{level}: a notebook could {', '.join(through)}")
     raise SandboxError(
         f"no sandbox holds on this machine ({'; '.join(said)}): install bubblewrap, or grade with --sandbox none if "
         "you trust everybody who handed in"

@@ -31,7 +31,7 @@ FOLDERS = ("chapters", "solutions")
 
 
 @dataclass
-class Outcome:
+class NotebookOutcome:
     """How one notebook fared.
 
     Attributes:
@@ -77,7 +77,7 @@ def rehearse(
     jobs: int = 1,
     references: Mapping[str, Mapping[str, str]] | None = None,
     on_cell: Callable[[str, int, int], None] = lambda name, done, total: None,
-) -> Iterator[Outcome]:
+) -> Iterator[NotebookOutcome]:
     """Run notebooks, store them executed, and yield how each fared as soon as it is known. A failure stops nothing.
 
     Args:
@@ -94,7 +94,7 @@ def rehearse(
     with _own_surroundings(jobs) as scratch:
         for folder in {path.parent for path in paths if path.parent.name == "solutions"}:
             shutil.copytree(folder, scratch / folder.name)
-        tasks = [_Task(path, scratch, profile, out.absolute(), references or {}) for path in paths]
+        tasks = [_NotebookTask(path, scratch, profile, out.absolute(), references or {}) for path in paths]
         pool = ProcessPoolExecutor(jobs, spawn, _report_to, (cells,))
         try:
             waiting = {pool.submit(_run, task) for task in tasks}
@@ -113,7 +113,7 @@ def rehearse(
 
 
 @dataclass(frozen=True)
-class _Task:
+class _NotebookTask:
     """A notebook to run, in a process of its own: papermill changes the working directory of the one it is in."""
 
     path: Path
@@ -128,8 +128,8 @@ def _report_to(cells: multiprocessing.SimpleQueue) -> None:
     _run.cells = cells
 
 
-def _run(task: _Task) -> Outcome:
-    outcome = Outcome(_name(task.path))
+def _run(task: _NotebookTask) -> NotebookOutcome:
+    outcome = NotebookOutcome(_name(task.path))
     copy = task.scratch / f"{outcome.name}.ipynb"
     where, started = copy if copy.exists() else task.path.absolute(), time.perf_counter()
     try:
@@ -151,7 +151,7 @@ def _run(task: _Task) -> Outcome:
 
 
 def _compare(
-    outcome: Outcome,
+    outcome: NotebookOutcome,
     stored: NotebookNode,
     ran: NotebookNode,
     profile: str,

@@ -1,12 +1,12 @@
 """Notebooks: read, run and store them, compare their outputs, and make hand-outs of them."""
 
-from pixel_edu.notebooks.running import Run, execute, parameters_of, run
+from pixel_edu.notebooks.running import Execution, execute, parameters_of, run
 from pixel_edu.notebooks.storing import KERNEL, NotebookError, normalise, read, text, write
 
 __all__ = [
     "KERNEL",
+    "Execution",
     "NotebookError",
-    "Run",
     "execute",
     "normalise",
     "parameters_of",

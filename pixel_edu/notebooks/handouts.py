@@ -54,7 +54,7 @@ class ExerciseError(UserError):
 
 
 @dataclass(frozen=True)
-class Exercise:
+class HandoutExercise:
     """One exercise of a solution notebook.
 
     Attributes:
@@ -90,7 +90,7 @@ class Exercise:
         return SOLUTION.sub(r"\2", self.answer).rstrip("\n")
 
 
-def exercises_of(notebook: NotebookNode, name: str = "") -> list[Exercise]:
+def exercises_of(notebook: NotebookNode, name: str = "") -> list[HandoutExercise]:
     """The exercises of a solution notebook, in order.
 
     Args:
@@ -129,7 +129,9 @@ def exercises_of(notebook: NotebookNode, name: str = "") -> list[Exercise]:
         why = cells[f"{id}-why"].source if f"{id}-why" in cells else ""
         facts = facts.groupdict() | {"minutes": int(facts["minutes"])}
         found.append(
-            Exercise(id, heading["title"], **facts, task=text, hints=hints, answer=cells[id].source, why=why)
+            HandoutExercise(
+                id, heading["title"], **facts, task=text, hints=hints, answer=cells[id].source, why=why
+            )
         )
     return found
 

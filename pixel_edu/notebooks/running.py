@@ -29,7 +29,7 @@ ASSIGNED = re.compile(r"^(\w+)[ \t]*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class Run(NamedTuple):
+class Execution(NamedTuple):
     """What came out of running a notebook.
 
     Attributes:
@@ -70,7 +70,7 @@ def execute(
     out: str | os.PathLike | None = None,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
     timeout: float | None = None,
-) -> Run:
+) -> Execution:
     """Run a notebook from top to bottom and store it with its outputs.
 
     Args:
@@ -93,7 +93,7 @@ def run(
     parameters: Mapping[str, Any] | None = None,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
     timeout: float | None = None,
-) -> Run:
+) -> Execution:
     """Run a notebook and write nothing; arguments and errors as for `execute`.
 
     Without parameters, the notebook's metadata then say which sources the outputs belong to (`outputs.digest`).
@@ -114,7 +114,7 @@ def run(
     notebook.metadata.pop("pixel_edu", None)
     if not parameters:
         notebook.metadata["pixel_edu"] = {"ran": digest(notebook)}
-    return Run(notebook, time.perf_counter() - started, complaints)
+    return Execution(notebook, time.perf_counter() - started, complaints)
 
 
 def parameters_of(notebook: NotebookNode) -> list[str]:

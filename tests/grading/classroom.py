@@ -6,7 +6,7 @@ import json
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from pixel_edu.grading import assignment
-from pixel_edu.grading.batch import Job
+from pixel_edu.grading.batch import GradingJob
 from pixel_edu.grading.results import store
 from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import grade_id
@@ -91,7 +91,7 @@ def source():
     )
 
 
-ASSIGNMENT = assignment.of(source(), "90_test")
+ASSIGNMENT = assignment.from_notebook(source(), "90_test")
 IDS = tuple(task.id for task in ASSIGNMENT.tasks)
 FULL = {"double": 2, "scale": 3, "steps": 3}
 
@@ -114,7 +114,7 @@ def find(notebook, id):
 
 def job(content, student="ada", file="ada.ipynb", ids=IDS, before=None):
     content = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return Job(Submission(file, student, "", "2026-01-01T00:00:00+00:00", content), ids, before)
+    return GradingJob(Submission(file, student, "", "2026-01-01T00:00:00+00:00", content), ids, before)
 
 
 def points(result: store.Result):

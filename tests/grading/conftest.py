@@ -1,4 +1,4 @@
-"""One zygote for all tests of the grader."""
+"""One fork server for all tests of the grader."""
 
 import contextlib
 import shutil
@@ -9,32 +9,32 @@ from pixel_edu.grading import selftest
 from pixel_edu.grading.batch import Grader
 from pixel_edu.grading.marking import Examiner
 from pixel_edu.grading.rpc import client
-from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.isolation import SandboxError
-from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from tests.grading import classroom
 
-LIMITS = Limits(cell=3, notebook=40, memory=1024, processes=32, file=64, output=64)
+LIMITS = ResourceLimits(cell=3, notebook=40, memory=1024, processes=32, file=64, output=64)
 
 
 @pytest.fixture(scope="session")
-def zygote():
-    with contextlib.closing(Zygote()) as made:
+def fork_server():
+    with contextlib.closing(ForkServer()) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def rung(zygote):
+def level(fork_server):
     """The best sandbox of this machine."""
     client.LIMIT = 2
     try:
-        choice = selftest.choose("auto", zygote)
+        choice = selftest.choose("auto", fork_server)
     except SandboxError as error:
         pytest.skip(str(error))
-    assert choice.rung == "bubblewrap" or not shutil.which("bwrap"), choice
-    return choice.rung
+    assert choice.level == "bubblewrap" or not shutil.which("bwrap"), choice
+    return choice.level
 
 
 @pytest.fixture(scope="session")
-def grader(zygote, rung):
-    return Grader(classroom.ASSIGNMENT, Examiner(classroom.ASSIGNMENT), zygote, rung, LIMITS)
+def grader(fork_server, level):
+    return Grader(classroom.ASSIGNMENT, Examiner(classroom.ASSIGNMENT), fork_server, level, LIMITS)

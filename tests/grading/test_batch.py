@@ -17,7 +17,7 @@ from pixel_edu.grading.marking import Examiner
 from pixel_edu.grading.results import gradebook, tracked
 from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.store import Result, Store
-from pixel_edu.grading.sandbox.forkserver import Zygote
+from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.submissions import Submission, find
 from tests.grading import classroom
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, job, points, solved
@@ -32,14 +32,14 @@ def submissions(count):
 
 
 @pytest.fixture(scope="module")
-def pool(zygote, rung):
-    with Pool(ASSIGNMENT, zygote, LIMITS, 2) as made:
+def pool(fork_server, level):
+    with Pool(ASSIGNMENT, fork_server, LIMITS, 2) as made:
         yield made
 
 
-def graded(pool, store, todo, rung):
+def graded(pool, store, todo, level):
     count = 0
-    for result, notebook in pool.grade(todo, rung):
+    for result, notebook in pool.grade(todo, level):
         store.save(result, notebook)
         count += 1
     return count
@@ -50,27 +50,27 @@ def with_tests(old, new):
     notebook = classroom.source()
     for each in notebook.cells:
         each.source = each.source.replace(old, new)
-    return assignment.of(notebook, ASSIGNMENT.name)
+    return assignment.from_notebook(notebook, ASSIGNMENT.name)
 
 
-def test_what_is_graded_is_not_graded_again(pool, rung, tmp_path):
+def test_what_is_graded_is_not_graded_again(pool, level, tmp_path):
     store, class_ = Store(tmp_path), submissions(5)
-    assert graded(pool, store, plan(class_, ASSIGNMENT, store), rung) == 5
+    assert graded(pool, store, plan(class_, ASSIGNMENT, store), level) == 5
     assert all(points(store.load(each.key)) == FULL for each in class_)
     assert plan(class_, ASSIGNMENT, store) == []
     late = class_[0]._replace(content=class_[0].content + b"\n")
     assert [job.submission for job in plan([late, *class_[1:]], ASSIGNMENT, store)] == [late]
 
 
-def test_a_changed_test_grades_only_what_it_touches(pool, rung, tmp_path):
+def test_a_changed_test_grades_only_what_it_touches(pool, level, tmp_path):
     store, class_ = Store(tmp_path), submissions(2)
-    graded(pool, store, plan(class_, ASSIGNMENT, store), rung)
+    graded(pool, store, plan(class_, ASSIGNMENT, store), level)
     harder = with_tests("assert economical", "assert False").tasks
     changed = with_tests("2 * right + 1 * economical", "1 * right + 1 * economical")
     todo = plan(class_, changed, store)
     assert {job.ids for job in todo} == {("steps",)}
     assert len(harder) == len(IDS)
-    grader = Grader(changed, Examiner(changed), pool.zygote, rung, LIMITS)
+    grader = Grader(changed, Examiner(changed), pool.fork_server, level, LIMITS)
     for each in todo:
         store.save(*grader.grade(each))
     results = [store.load(each.key) for each in class_]
@@ -99,21 +99,21 @@ def test_a_changed_check_changes_the_digest_of_its_exercise_alone(monkeypatch):
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False]
 
 
-def test_one_student_or_one_exercise_again(pool, rung, tmp_path):
+def test_one_student_or_one_exercise_again(pool, level, tmp_path):
     store, class_ = Store(tmp_path), submissions(3)
-    graded(pool, store, plan(class_, ASSIGNMENT, store), rung)
+    graded(pool, store, plan(class_, ASSIGNMENT, store), level)
     assert [job.submission.student for job in plan(class_, ASSIGNMENT, store, students=["s1"])] == ["s1"]
     only = plan(class_, ASSIGNMENT, store, exercises=["scale"])
     assert [job.ids for job in only] == [("scale",)] * 3
     (both,) = plan(class_, ASSIGNMENT, store, ["s2"], ["steps"])
-    graded(pool, store, [both], rung)
+    graded(pool, store, [both], level)
     assert points(store.load(class_[2].key)) == FULL
 
 
-def test_a_worker_that_dies_costs_nobody_a_mark(pool, rung, tmp_path):
+def test_a_worker_that_dies_costs_nobody_a_mark(pool, level, tmp_path):
     store, class_ = Store(tmp_path), submissions(6)
     count = 0
-    for result, notebook in pool.grade(plan(class_, ASSIGNMENT, store), rung):
+    for result, notebook in pool.grade(plan(class_, ASSIGNMENT, store), level):
         store.save(result, notebook)
         count += 1
         if count == 2:
@@ -122,14 +122,14 @@ def test_a_worker_that_dies_costs_nobody_a_mark(pool, rung, tmp_path):
     assert all(points(store.load(each.key)) == FULL for each in class_)
 
 
-def test_what_kills_its_worker_twice_is_an_error_and_no_zero(pool, rung, monkeypatch):
+def test_what_kills_its_worker_twice_is_an_error_and_no_zero(pool, level, monkeypatch):
     todo = plan(submissions(2), ASSIGNMENT, EMPTY)
     for _, process in pool.workers:
         process.kill()
         process.join()
     monkeypatch.setattr(pool, "_work", lambda *_: os._exit(1))
     pool.workers = [pool._worker() for _ in pool.workers]
-    results = [result for result, _ in pool.grade(todo, rung)]
+    results = [result for result, _ in pool.grade(todo, level)]
     assert [(result.status, result.points) for result in results] == [("grader error", None)] * 2
     monkeypatch.undo()
     pool.workers = [pool._worker() for _ in pool.workers]
@@ -143,10 +143,10 @@ class _Empty:
 EMPTY = _Empty()
 
 
-def test_without_a_fork_a_kernel_starts_from_nothing(zygote, rung):
-    broken = Zygote(line=zygote.twin())
+def test_without_a_fork_a_kernel_starts_from_nothing(fork_server, level):
+    broken = ForkServer(connection=fork_server.clone())
     broken.socket.shutdown(2)
-    result, _ = Grader(ASSIGNMENT, Examiner(ASSIGNMENT), broken, rung, LIMITS).grade(job(solved()))
+    result, _ = Grader(ASSIGNMENT, Examiner(ASSIGNMENT), broken, level, LIMITS).grade(job(solved()))
     assert points(result) == FULL
     assert result.notes == ["its kernel could not be forked, and was started from nothing"]
     broken.close()
@@ -167,7 +167,7 @@ def test_a_grading_run_in_mlflow(grader, tmp_path, monkeypatch):
 def test_an_error_of_the_grader_is_no_zero_and_is_tried_again(grader, tmp_path, monkeypatch):
     store, class_ = Store(tmp_path), submissions(1)
     (first,) = plan(class_, ASSIGNMENT, store)
-    monkeypatch.setattr(Zygote, "start", lambda *_: 1 / 0)
+    monkeypatch.setattr(ForkServer, "start", lambda *_: 1 / 0)
     store.save(*grader.grade(first))
     result = store.load(class_[0].key)
     assert (result.status, result.points) == ("grader error", None)
@@ -180,7 +180,7 @@ def test_an_error_of_the_grader_is_no_zero_and_is_tried_again(grader, tmp_path, 
 def test_an_error_while_grading_again_leaves_the_marks_as_they_were(grader, tmp_path, monkeypatch):
     store, class_ = Store(tmp_path), submissions(1)
     store.save(*grader.grade(plan(class_, ASSIGNMENT, store)[0]))
-    monkeypatch.setattr(Zygote, "start", lambda *_: 1 / 0)
+    monkeypatch.setattr(ForkServer, "start", lambda *_: 1 / 0)
     (again,) = plan(class_, ASSIGNMENT, store, students=["s0"])
     store.save(*grader.grade(again))
     result = store.load(class_[0].key)
@@ -188,9 +188,26 @@ def test_an_error_while_grading_again_leaves_the_marks_as_they_were(grader, tmp_
     assert "grading it again failed, and its marks stay" in result.reason
 
 
-def test_a_damaged_result_is_graded_again(pool, rung, tmp_path):
+def test_a_result_of_an_older_version_is_read(tmp_path):
+    store = Store(tmp_path)
+    mark = {"id": "a", "points": 1, "most": 2, "status": "part", "message": "", "apart": False}
+    content = {
+        "version": 1,
+        "key": "k",
+        "file": "f",
+        "student": "s",
+        "number": "",
+        "time": "",
+        "marks": [mark],
+    }
+    (tmp_path / "marks" / "k.json").write_text(json.dumps(content | {"rung": "landlock", "rooms": 3}))
+    old = store.load("k")
+    assert (old.level, old.sandboxes, old.marks[0].unsafe) == ("landlock", 3, True)
+
+
+def test_a_damaged_result_is_graded_again(pool, level, tmp_path):
     store, class_ = Store(tmp_path), submissions(1)
-    graded(pool, store, plan(class_, ASSIGNMENT, store), rung)
+    graded(pool, store, plan(class_, ASSIGNMENT, store), level)
     path = tmp_path / "marks" / f"{class_[0].key}.json"
     path.write_text(path.read_text()[:100])
     assert len(plan(class_, ASSIGNMENT, store)) == 1
@@ -200,23 +217,24 @@ def test_the_instructors_own_solution_must_pass(grader):
     prove(grader)
     wrong = with_tests("[0, 2, 4]", "[0, 2, 5]")
     with pytest.raises(assignment.ExerciseError, match="double: its own solution gets 0 of 2 points"):
-        prove(Grader(wrong, Examiner(wrong), grader.zygote, grader.rung, LIMITS))
+        prove(Grader(wrong, Examiner(wrong), grader.fork_server, grader.level, LIMITS))
 
 
 def test_points_that_a_test_may_not_give_are_the_graders_error(grader):
     wrong = with_tests("2 * right + 1 * economical", "400 * right")
-    result, _ = Grader(wrong, Examiner(wrong), grader.zygote, grader.rung, LIMITS).grade(job(solved()))
+    result, _ = Grader(wrong, Examiner(wrong), grader.fork_server, grader.level, LIMITS).grade(job(solved()))
     assert result.status == "grader error"
     assert "its tests give 400" in result.reason
 
 
-def test_tests_that_cannot_be_apart_are_marked_as_such(grader):
+@pytest.mark.parametrize("tag", sorted(assignment.UNSAFE))
+def test_tests_in_the_answers_process_are_marked_as_unsafe(grader, tag):
     notebook = classroom.source()
-    classroom.find(notebook, "double-marks").metadata.tags = [assignment.BESIDE]
-    beside = assignment.of(notebook, "90_test")
-    own = Grader(beside, Examiner(beside), grader.zygote, grader.rung, LIMITS)
+    classroom.find(notebook, "double-marks").metadata.tags = [tag]
+    unsafe = assignment.from_notebook(notebook, "90_test")
+    own = Grader(unsafe, Examiner(unsafe), grader.fork_server, grader.level, LIMITS)
     result, _ = own.grade(job(solved()))
-    assert {mark.id: mark.apart for mark in result.marks}["double"] is False
+    assert {mark.id: mark.unsafe for mark in result.marks}["double"] is True
     assert points(result) == FULL
     wrong = solved()
     classroom.find(wrong, "double").source = "def double(x):\n    return x"
@@ -252,7 +270,7 @@ GRADE = [sys.executable, "-m", "pixel_edu.cli", "grade"]
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_it_loses_nothing_and_does_nothing_twice(rung, tmp_path):
+def test_killed_twenty_times_it_loses_nothing_and_does_nothing_twice(level, tmp_path):
     """kill -9 of the whole command at random moments; then the same command finishes."""
     handed_in, out = tmp_path / "in", tmp_path / "out"
     handed_in.mkdir()
@@ -287,7 +305,7 @@ def test_killed_twenty_times_it_loses_nothing_and_does_nothing_twice(rung, tmp_p
     assert all(",graded," in line for line in lines[1:])
     time.sleep(1)
     left = subprocess.run(
-        ["pgrep", "-fa", "grading.zygote|bwrap"], capture_output=True, text=True, check=False
+        ["pgrep", "-fa", "grading.sandbox.forkserver|bwrap"], capture_output=True, text=True, check=False
     )
     assert str(tmp_path) not in left.stdout
 

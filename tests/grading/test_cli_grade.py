@@ -23,7 +23,7 @@ def run(*arguments, **environment):
 
 
 @pytest.fixture(scope="module")
-def demo(rung, tmp_path_factory):
+def demo(level, tmp_path_factory):
     """The made-up class, graded."""
     out = tmp_path_factory.mktemp("demo")
     return out, run("grade", "--demo", "--out", out, "--cell-seconds", 5)
@@ -136,7 +136,7 @@ def test_a_student_looks_before_handing_in(demo, tmp_path):
         assert done.returncode == 1
 
 
-def test_a_private_folder_is_a_source(rung, tmp_path):
+def test_a_private_folder_is_a_source(level, tmp_path):
     """Hand out from it, grade with it; hidden tests stay in it."""
     private = tmp_path / "private"
     private.mkdir()

@@ -21,7 +21,7 @@ from tests.grading.test_batch import submissions
 
 
 @pytest.fixture(params=["tcp", "tls"])
-def scheduler(request, rung, tmp_path, monkeypatch):
+def scheduler(request, level, tmp_path, monkeypatch):
     """A scheduler and two workers, started as a user starts them."""
     file, dask = tmp_path / "scheduler.json", f"{os.path.dirname(sys.executable)}/dask"
     env = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pixel_edu.grading import assignment
-from pixel_edu.grading.batch import Grader, Job
+from pixel_edu.grading.batch import Grader, GradingJob
 from pixel_edu.grading.marking import Examiner
-from pixel_edu.grading.sandbox.restrictions import Limits
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.grading.submissions import Submission
 
 ROOT = Path(__file__).parents[2]
@@ -15,13 +15,13 @@ NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("??_*.ipynb") if 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_solutions_get_everything_and_hand_outs_nothing(name, zygote, rung):
-    what = assignment.load(ROOT / "solutions", name)
-    grader = Grader(what, Examiner(what), zygote, rung, Limits())
+def test_solutions_get_everything_and_hand_outs_nothing(name, fork_server, level):
+    what = assignment.from_folder(ROOT / "solutions", name)
+    grader = Grader(what, Examiner(what), fork_server, level, ResourceLimits())
     got = []
     for folder in ("solutions", "exercises"):
         content = (ROOT / folder / f"{name}.ipynb").read_bytes()
         submission = Submission(f"{folder}.ipynb", folder, "", "2026-01-01T00:00:00+00:00", content)
-        result, _ = grader.grade(Job(submission, tuple(task.id for task in what.tasks)))
+        result, _ = grader.grade(GradingJob(submission, tuple(task.id for task in what.tasks)))
         got.append((result.status, result.points, {mark.status for mark in result.marks}))
     assert got == [("graded", what.points, {"passed"}), ("graded", 0, {"not written"})]

@@ -128,7 +128,7 @@ def test_what_lateness_costs(tmp_path):
         "deadline: 2026-03-01T22:00:00+00:00\npercent_per_day: 20\npercent_at_most: 50\ndays_at_most: 5\n"
         "extensions: {bo: 2026-03-02}\nhanded_in: {cy: 2026-03-20T00:00:00+00:00}\n"
     )
-    rows = gradebook.rows([result("ada"), result("bo"), result("cy")], {}, late.load(path))
+    rows = gradebook.rows([result("ada"), result("bo"), result("cy")], {}, late.read_policy(path))
     assert [(row.days, row.penalty, row.score) for row in rows] == [(1, 1, 4), (0, 0, 5), (19, 5, 0)]
     assert Policy(percent_per_day=20, percent_at_most=50).penalty(10, 4) == 5
 
@@ -149,9 +149,9 @@ def test_a_bad_file_of_deadlines_says_where(text, says, tmp_path):
     path = tmp_path / "late.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=says):
-        late.load(path)
+        late.read_policy(path)
     with pytest.raises(UserError, match="No such file"):
-        late.load(tmp_path / "none.yaml")
+        late.read_policy(tmp_path / "none.yaml")
 
 
 def test_no_table_starts_a_formula(tmp_path):

@@ -102,10 +102,10 @@ import glob, socket, threading, time
 def impersonate():
     while True:
         try:
-            with socket.socket(socket.AF_UNIX) as line:
-                line.connect(glob.glob("/tmp/pe-*/line")[0])
+            with socket.socket(socket.AF_UNIX) as forged:
+                forged.connect(glob.glob("/tmp/pe-*/rpc.sock")[0])
                 time.sleep(0.2)
-                line.sendall(b"all is right" * 1000)
+                forged.sendall(b"all is right" * 1000)
         except Exception:
             time.sleep(0.01)
 threading.Thread(target=impersonate, daemon=True).start()
@@ -113,8 +113,8 @@ threading.Thread(target=impersonate, daemon=True).start()
 SABOTAGE = """\
 import os
 import pixel_edu.grading.rpc.server
-answer = server.Served.answer
-server.Served.answer = lambda self, message, arrays: (
+answer = server.Server.answer
+server.Server.answer = lambda self, message, arrays: (
     os._exit(1) if message["of"] == "Scale" else answer(self, message, arrays)
 )
 """
@@ -122,7 +122,7 @@ FORGE = """\
 import pixel_edu.grading.rpc.server
 def answer(self, message, arrays):
     self.send({"say": "result"}, value=True, changed={})
-server.Served.answer = answer
+server.Server.answer = answer
 """
 OPEN = """\
 import numpy as np
@@ -239,15 +239,15 @@ INNOCENT_LATER = {
         after="import os\nget_ipython().events.register('pre_run_cell', lambda *a: os._exit(1))"
     ),
     "cells that no longer run": handed_in(after="get_ipython().run_cell = lambda *a, **k: None"),
-    "the room's folder removed": handed_in(
-        after="import glob, os\nfor each in glob.glob('/tmp/pe-*/line'):\n    os.remove(each)"
+    "the sandbox's folder removed": handed_in(
+        after="import glob, os\nfor each in glob.glob('/tmp/pe-*/rpc.sock'):\n    os.remove(each)"
     ),
 }
 """The culprit shows late: the others keep their marks, its own may be lost."""
 
 OWN_DOING = {
-    "somebody else on the line": handed_in(after=IMPERSONATE),
-    "a forged line": handed_in(WRONG, after=FORGE),
+    "somebody else on the connection": handed_in(after=IMPERSONATE),
+    "a forged reply": handed_in(WRONG, after=FORGE),
     "no builtins": handed_in(WRONG, after="import builtins\nbuiltins.len = None\nbuiltins.isinstance = None"),
     "no numpy": handed_in(
         WRONG, after="import numpy, sys\nnumpy.asarray = numpy.ndarray = None\nsys.modules['torch'] = None"
@@ -285,7 +285,7 @@ def test_what_breaks_its_own_kernel_gets_a_row(what, grader):
     assert result.status in ("graded", "partly"), result.reason
     assert {mark.id for mark in result.marks} == set(IDS)
     assert all(mark.points is None or mark.points <= FULL[mark.id] for mark in result.marks)
-    if "on the line" not in what:
+    if "on the connection" not in what:
         assert points(result)["double"] == 0, result.marks
 
 
@@ -339,7 +339,9 @@ print("checks", os.listdir(checks.__path__[0]))
 
 
 def test_nothing_hidden_is_found_and_nothing_is_left_behind(grader):
-    patient = Grader(ASSIGNMENT, grader.tests, grader.zygote, grader.rung, grader.limits._replace(cell=30))
+    patient = Grader(
+        ASSIGNMENT, grader.tests, grader.fork_server, grader.level, grader.limits._replace(cell=30)
+    )
     result, executed = patient.grade(job(handed_in(scratch=[CURIOUS])))
     assert points(result) == FULL, result.notes
     said = "".join(
@@ -350,7 +352,7 @@ def test_nothing_hidden_is_found_and_nothing_is_left_behind(grader):
     )
     assert "found []" in said
     assert "connected" not in said
-    assert grader.rung != "bubblewrap" or "checks []" in said
+    assert grader.level != "bubblewrap" or "checks []" in said
     assert TOKEN not in executed
     assert not subprocess.run(["pgrep", "-f", "sleep 7654.25"], capture_output=True, check=False).stdout
 

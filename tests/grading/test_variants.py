@@ -27,7 +27,7 @@ def source():
     return notebook
 
 
-WHAT = assignment.of(source(), "90_test", seed=7)
+WHAT = assignment.from_notebook(source(), "90_test", seed=7)
 
 
 def answered(student, factor):
@@ -53,8 +53,8 @@ def test_both_variants_come_and_stay():
     ]
 
 
-def test_a_student_is_graded_on_their_own(zygote, rung):
-    grader = Grader(WHAT, Examiner(WHAT), zygote, rung, LIMITS)
+def test_a_student_is_graded_on_their_own(fork_server, level):
+    grader = Grader(WHAT, Examiner(WHAT), fork_server, level, LIMITS)
     prove(grader)
     for student in ("s0", "s1", "s2", "s3"):
         factor = factor_of(student)
@@ -65,7 +65,7 @@ def test_a_student_is_graded_on_their_own(zygote, rung):
 
 def test_a_class_with_variants_needs_its_seed():
     with pytest.raises(ExerciseError, match="90_test has variants: say with --seed"):
-        assignment.of(source(), "90_test")
+        assignment.from_notebook(source(), "90_test")
     with pytest.raises(ExerciseError, match="say with --students"):
         classroom.assignment.exercises.hand_out(source(), "90_test")
 
@@ -74,7 +74,7 @@ def test_variants_are_worth_the_same_and_whole():
     notebook = source()
     next(cell for cell in notebook.cells if cell.id == "double-marks-b").metadata.nbgrader.points = 9
     with pytest.raises(ExerciseError, match="differ in exercises or points"):
-        assignment.of(notebook, "90_test", seed=1)
+        assignment.from_notebook(notebook, "90_test", seed=1)
     notebook.cells = [cell for cell in notebook.cells if cell.id != "double-marks-b"]
     with pytest.raises(ExerciseError, match="double: not every variant has a cell double-marks"):
-        assignment.of(notebook, "90_test", seed=1)
+        assignment.from_notebook(notebook, "90_test", seed=1)

@@ -131,7 +131,7 @@ def grades(path: Path, rows: list[Row], assignment: Assignment) -> None:
         result = row.result
         start = [safe(result.student), result.number, safe(result.file), result.time, result.status]
         end = [number(row.raw), row.days, number(row.penalty), number(row.score), number(assignment.points)]
-        about = [result.rung, f"{result.seconds:g}", safe("; ".join(result.notes))]
+        about = [result.level, f"{result.seconds:g}", safe("; ".join(result.notes))]
         lines.append([*start, safe(result.reason), *(number(points.get(id)) for id in ids), *end, *about])
     write_csv(
         path,

@@ -56,7 +56,7 @@ class Policy:
         return points * min(days * self.percent_per_day, self.percent_at_most, 100) / 100
 
 
-def load(path: Path) -> Policy:
+def read_policy(path: Path) -> Policy:
     """Read a policy.
 
     Raises:

@@ -83,11 +83,11 @@ def _student(row: Row, assignment: Assignment, titles: dict[str, str]) -> str:
 def _mark(mark: Mark, title: str, comment: str) -> str:
     points = "not marked yet" if mark.points is None else f"{number(mark.points)} of {number(mark.most)}"
     more = f"<p>{_words(comment)}</p>" if comment else ""
-    beside = "" if mark.apart else "<p class=dim>These tests ran beside the answer.</p>"
+    unsafe = "<p class=dim>These tests ran in the answer's own process.</p>" if mark.unsafe else ""
     return (
         f'<article class="{escape(mark.status)}"><h3><span>{SIGNS[mark.status]}</span>'
         f"<span>{escape(mark.id)} · {escape(title)}</span><span>{points}</span></h3>"
-        f"<p>{_words(mark.message)}</p>{more}{beside}{mark.picture}</article>"
+        f"<p>{_words(mark.message)}</p>{more}{unsafe}{mark.picture}</article>"
     )
 
 
@@ -108,11 +108,11 @@ def report(path: Path, rows: list[Row], assignment: Assignment) -> None:
     stubs = {cell.metadata.nbgrader.grade_id: cell.source for cell in _stubs(assignment)}
     parts.append(_pairs(similar.pairs([row.result for row in chosen], stubs)))
     seconds = [row.result.seconds for row in rows]
-    rungs = sorted({row.result.rung for row in rows} - {""})
+    levels = sorted({row.result.level for row in rows} - {""})
     if seconds:
         parts.append(
             f"<h2>Time</h2><p>{statistics.median(seconds):.2f} s a file in the middle, {max(seconds):.1f} s the "
-            f"longest, {sum(seconds):.0f} s in all. Sandbox: {escape(', '.join(rungs))}.</p>"
+            f"longest, {sum(seconds):.0f} s in all. Sandbox: {escape(', '.join(levels))}.</p>"
         )
     _write(path, _page(f"{assignment.name}: the class", "".join(parts)))
 
@@ -182,7 +182,7 @@ def _attention(rows: list[Row]) -> str:
     for row in rows:
         result = row.result
         said = [result.reason] if result.reason else []
-        said += [f"{mark.id}: tests ran beside the answer" for mark in row.marks if not mark.apart]
+        said += [f"{mark.id}: tests ran in the answer's own process" for mark in row.marks if mark.unsafe]
         said += [note for note in result.notes if "left out" in note or "ended its kernel" in note]
         if said:
             lines.append(

@@ -15,7 +15,9 @@ from typing import Any
 from pixel_edu.files import replacing
 from pixel_edu.grading.marking import BY_HAND, Mark
 
-VERSION = 1
+VERSION = 2
+RENAMED = {"rung": "level", "rooms": "sandboxes"}
+"""Fields of version 1, and what they are called now."""
 GRADED, PARTLY, UNREADABLE, ERROR = "graded", "partly", "unreadable", "grader error"
 
 
@@ -33,9 +35,9 @@ class Result:
         reason: why it is not "graded", or "".
         marks: one for each exercise.
         notes: repairs and accidents, a sentence each.
-        rung: of the sandbox.
+        level: of the sandbox.
         seconds: wall-clock time.
-        rooms: how many rooms it took.
+        sandboxes: how many it took.
         run_key: a digest of what the answers ran in.
         answers: the source of each answer.
         history: marks before the last regrading, oldest first: {"at": time, "points": {id: points}}.
@@ -50,9 +52,9 @@ class Result:
     reason: str = ""
     marks: list[Mark] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    rung: str = ""
+    level: str = ""
     seconds: float = 0
-    rooms: int = 0
+    sandboxes: int = 0
     run_key: str = ""
     answers: dict[str, str] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
@@ -85,7 +87,7 @@ class Store:
         """A submission's result; None if there is none, or a damaged one."""
         try:
             content = json.loads((self.folder / "marks" / f"{key}.json").read_text(encoding="utf-8"))
-            return result(content) if content["version"] == VERSION else None
+            return result(content) if content["version"] in (1, VERSION) else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -102,6 +104,12 @@ class Store:
 
 
 def result(content: dict[str, Any]) -> Result:
-    """A result from its JSON."""
-    content = {key: value for key, value in content.items() if key != "version"}
-    return Result(**content | {"marks": [Mark(**mark) for mark in content["marks"]]})
+    """A result from its JSON, that of version 1 included, which had other names for some fields."""
+    content = {RENAMED.get(key, key): value for key, value in content.items() if key != "version"}
+    return Result(**content | {"marks": [_mark(mark) for mark in content["marks"]]})
+
+
+def _mark(content: dict[str, Any]) -> Mark:
+    if "apart" in content:
+        content["unsafe"] = not content.pop("apart")
+    return Mark(**content)

@@ -1,4 +1,4 @@
-"""The tests' end of the line: a student's functions, called as if they were here.
+"""The client, in the grader: a student's functions, called as if they were here.
 
 A `Remote` stands for something in the student's process. Checks call it through `pixel_edu.course.checking`; any other
 test may call it, or its methods, as it would call the thing itself.
@@ -16,7 +16,7 @@ import numpy as np
 
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten
 from pixel_edu.course.values import Wrong, described
-from pixel_edu.grading.rpc.wire import Closed, Packer, Unpacker, WireError, receive, send
+from pixel_edu.grading.rpc.wire import Disconnected, Packer, Unpacker, WireError, receive, send
 
 GRACE = 2.0
 """Seconds beyond its limit that a call may take to say so."""
@@ -24,33 +24,33 @@ LIMIT = 10.0
 """Seconds of a call by a test that sets no limit."""
 
 
-class Broken(Exception):
-    """The line has ended: nothing more can be asked of this kernel."""
+class KernelLost(Exception):
+    """The connection is lost: nothing more can be asked of this kernel."""
 
 
-class Line:
+class Client:
     """Calls what lives in the student's process.
 
     Args:
-        line: a connected socket.
+        connection: a connected socket, to the server in the kernel.
 
     Attributes:
-        broken: why the line has ended, or "".
-        slow: whether it has because a call never came back.
+        broken: why the connection was lost, or "" while it stands.
+        slow: whether it was lost because a call never came back.
     """
 
-    def __init__(self, line: socket.socket) -> None:
-        self.line, self.broken, self.slow = line, "", False
-        self._given: list[Callable] = []
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection, self.broken, self.slow = connection, "", False
+        self._callbacks: list[Callable] = []
 
     def close(self) -> None:
         """Let the kernel go on."""
         if not self.broken:
             try:
-                send(self.line, {"do": "end"})
-            except Closed:
+                send(self.connection, {"do": "end"})
+            except Disconnected:
                 self.broken = "the kernel has ended"
-        self.line.close()
+        self.connection.close()
 
     def request(self, do: str, of: Any, arguments: tuple = (), limit: float = LIMIT, method: str = "") -> Any:
         """Have something called or looked up, answering what it asks meanwhile.
@@ -60,26 +60,26 @@ class Line:
             TooSlow: it did not come back.
             Unwritten: it is not written yet.
             Wrong: it is missing, cannot be called, or ended its kernel.
-            Broken: the line had ended before.
+            KernelLost: the connection was lost before.
         """
         if self.broken:
-            raise Broken(self.broken)
+            raise KernelLost(self.broken)
         name = of if isinstance(of, str) else "what your answer made"
         until, raised = time.monotonic() + limit + GRACE, None
         try:
             packer = Packer(self._keep)
             packed = {"of": packer.pack(of), "arguments": packer.pack(list(arguments))}
-            send(self.line, {"do": do, "limit": limit, "method": method} | packed, packer)
+            send(self.connection, {"do": do, "limit": limit, "method": method} | packed, packer)
             while True:
-                self.line.settimeout(max(until - time.monotonic(), 0.01))
-                message, arrays = receive(self.line)
+                self.connection.settimeout(max(until - time.monotonic(), 0.01))
+                message, arrays = receive(self.connection)
                 if message.get("say") != "ask":
                     break
                 raised = self._asked(message, arrays) or raised
             if raised:
                 raise raised
             return self._said(message, arrays, arguments, name)
-        except Closed:
+        except Disconnected:
             self.broken = "the kernel has ended"
             raise Wrong(
                 f"`{name}` ended the whole notebook when it was called: is there an `exit()` in it, or does it "
@@ -94,16 +94,16 @@ class Line:
 
     def _keep(self, value: Any) -> dict:
         if isinstance(value, Remote):
-            return {"$": "kept", "id": value._id}
+            return {"$": "handle", "id": value._id}
         if not callable(value):
             raise WireError(f"a {type(value).__name__} cannot cross to an answer")
-        self._given.append(value)
-        return {"$": "given", "id": len(self._given) - 1}
+        self._callbacks.append(value)
+        return {"$": "callback", "id": len(self._callbacks) - 1}
 
     def _found(self, packed: dict) -> Any:
-        if packed["$"] == "given":
-            return self._given[packed["id"]]
-        if packed["$"] != "kept" or type(packed["id"]) is not int:
+        if packed["$"] == "callback":
+            return self._callbacks[packed["id"]]
+        if packed["$"] != "handle" or type(packed["id"]) is not int:
             raise WireError("a value of no known form")
         kind = RemoteFunction if packed["called"] else Remote
         return kind(self, packed["id"], str(packed["is"])[:200])
@@ -112,17 +112,17 @@ class Line:
         """Call a function of the test for the answer; what it raised."""
         unpacker = Unpacker(arrays, self._found)
         try:
-            function = self._given[message["of"]]
+            function = self._callbacks[message["of"]]
             arguments, options = unpacker.unpack(message["arguments"]), unpacker.unpack(message["options"])
         except (LookupError, TypeError):
             raise WireError("a question of no known form") from None
         try:
             value = function(*arguments, **options)
         except Exception as error:
-            send(self.line, {"do": "raise", "kind": type(error).__name__, "said": str(error)[:300]})
+            send(self.connection, {"do": "raise", "kind": type(error).__name__, "said": str(error)[:300]})
             return error if isinstance(error, Wrong) else None
         packer = Packer(self._keep)
-        send(self.line, {"do": "return", "value": packer.pack(value)}, packer)
+        send(self.connection, {"do": "return", "value": packer.pack(value)}, packer)
         return None
 
     def _said(self, message: dict, arrays: bytearray, arguments: tuple, name: str) -> Any:
@@ -151,21 +151,21 @@ class Line:
 class Remote:
     """Something in the student's process: its methods can be called, its plain attributes read."""
 
-    def __init__(self, line: Line, id: Any, kind: str) -> None:
-        self._line, self._id, self._kind = line, id, kind
+    def __init__(self, client: Client, id: Any, kind: str) -> None:
+        self._client, self._id, self._kind = client, id, kind
 
     def as_caller(self, arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
         """Call it for a check; see `pixel_edu.course.calling.Caller`."""
-        return self._line.request("call", self if of is None else of, arguments, limit, method)
+        return self._client.request("call", self if of is None else of, arguments, limit, method)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        found = as_python(lambda: self._line.request("look", self, method=name))
+        found = as_python(lambda: self._client.request("look", self, method=name))
         if not isinstance(found, RemoteFunction):
             return found
         return lambda *arguments: as_python(
-            lambda: self._line.request("call", self, arguments, LIMIT, method=name)
+            lambda: self._client.request("call", self, arguments, LIMIT, method=name)
         )
 
     def __str__(self) -> str:
@@ -177,22 +177,22 @@ class RemoteFunction(Remote):
 
     def __call__(self, *arguments: Any) -> Any:
         """Call it for any other test; errors come as Python's own where they are such."""
-        return as_python(lambda: self._line.request("call", self, arguments, LIMIT))
+        return as_python(lambda: self._client.request("call", self, arguments, LIMIT))
 
 
 class Answer(RemoteFunction):
     """What has a name in the student's notebook; it is looked up when it is called."""
 
-    def __init__(self, line: Line, name: str) -> None:
-        super().__init__(line, name, f"function: {name}")
+    def __init__(self, client: Client, name: str) -> None:
+        super().__init__(client, name, f"function: {name}")
 
     def as_caller(self, arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
         """Call it for a check; see `pixel_edu.course.calling.Caller`."""
-        return self._line.request("call", self._id if of is None else of, arguments, limit, method)
+        return self._client.request("call", self._id if of is None else of, arguments, limit, method)
 
     def __call__(self, *arguments: Any) -> Any:
         """Call it for any other test."""
-        return as_python(lambda: self._line.request("call", self._id, arguments, LIMIT))
+        return as_python(lambda: self._client.request("call", self._id, arguments, LIMIT))
 
 
 def as_python(call: Callable[[], Any]) -> Any:

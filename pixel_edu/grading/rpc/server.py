@@ -1,4 +1,4 @@
-"""The answers' end of the line: runs in the student's kernel, and calls what the tests ask for.
+"""The server: runs in the student's kernel, and calls what the tests ask for.
 
 Whatever the student's code does to this module, it can change nothing but its own answers.
 """
@@ -11,14 +11,14 @@ from typing import Any
 
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten, caller
 from pixel_edu.course.values import Wrong
-from pixel_edu.grading.rpc.wire import Closed, Packer, Unpacker, WireError, receive, send
+from pixel_edu.grading.rpc.wire import Disconnected, Packer, Unpacker, WireError, receive, send
 
 
-class Given:
-    """A function of the test, as the answer gets it: a call goes across the line."""
+class Callback:
+    """A function of the test, as the answer gets it: a call goes back to the client."""
 
-    def __init__(self, served: Served, id: int) -> None:
-        self._served, self._id = served, id
+    def __init__(self, server: Server, id: int) -> None:
+        self._server, self._id = server, id
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """What the test's function gives back.
@@ -26,41 +26,41 @@ class Given:
         Raises:
             Exception: what it raised, if that is one of Python's own.
         """
-        return self._served.ask(self._id, arguments, options)
+        return self._server.ask(self._id, arguments, options)
 
 
-class Served:
-    """The line while it is served.
+class Server:
+    """Answers one client.
 
     Args:
-        line: to the tests.
+        connection: to the tests.
         names: the notebook's, with the answers among them.
     """
 
-    def __init__(self, line: socket.socket, names: dict[str, Any]) -> None:
-        self.line, self.names, self.kept = line, names, {}
+    def __init__(self, connection: socket.socket, names: dict[str, Any]) -> None:
+        self.connection, self.names, self.handles = connection, names, {}
 
     def keep(self, value: Any) -> dict:
         """What crosses in the place of a value that cannot."""
-        if isinstance(value, Given):
-            return {"$": "given", "id": value._id}
-        self.kept[len(self.kept)] = value
+        if isinstance(value, Callback):
+            return {"$": "callback", "id": value._id}
+        self.handles[len(self.handles)] = value
         kind = f"{type(value).__name__}: {value}"[:200]
-        return {"$": "kept", "id": len(self.kept) - 1, "called": callable(value), "is": kind}
+        return {"$": "handle", "id": len(self.handles) - 1, "called": callable(value), "is": kind}
 
     def found(self, packed: dict) -> Any:
         """What such a message stands for."""
-        return self.kept[packed["id"]] if packed["$"] == "kept" else Given(self, packed["id"])
+        return self.handles[packed["id"]] if packed["$"] == "handle" else Callback(self, packed["id"])
 
     def send(self, message: dict, **values: Any) -> None:
         """Send a message with some values in it."""
         packer = Packer(self.keep)
-        send(self.line, message | {key: packer.pack(value) for key, value in values.items()}, packer)
+        send(self.connection, message | {key: packer.pack(value) for key, value in values.items()}, packer)
 
     def ask(self, id: int, arguments: tuple, options: dict) -> Any:
         """Call a function of the test."""
         self.send({"say": "ask", "of": id}, arguments=list(arguments), options=options)
-        message, arrays = receive(self.line)
+        message, arrays = receive(self.connection)
         if message["do"] == "raise":
             kind = getattr(builtins, message["kind"], None)
             known = isinstance(kind, type) and issubclass(kind, Exception)
@@ -119,16 +119,16 @@ def serve(path: str, names: dict[str, Any] | None = None) -> None:
         from IPython import get_ipython
 
         names = get_ipython().user_ns
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(path)
-        served = Served(line, names)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        server = Server(connection, names)
         while True:
             try:
-                message, arrays = receive(line)
+                message, arrays = receive(connection)
                 if message["do"] == "end":
                     return
-                served.answer(message, arrays)
-            except Closed:
+                server.answer(message, arrays)
+            except Disconnected:
                 return
             except KeyboardInterrupt:  # rang just after a call came back
                 continue

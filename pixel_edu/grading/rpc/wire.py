@@ -34,7 +34,7 @@ class WireError(Exception):
     """A message that no honest partner sends, or a value that cannot cross."""
 
 
-class Closed(Exception):
+class Disconnected(Exception):
     """The other side has gone."""
 
 
@@ -181,11 +181,11 @@ def _fields(value: Any) -> list:
     return list(value) if isinstance(value, tuple) else [value.alpha_bar]
 
 
-def send(line: socket.socket, message: dict, packer: Packer | None = None) -> None:
+def send(connection: socket.socket, message: dict, packer: Packer | None = None) -> None:
     """Send a message; the packer holds the arrays of the values in it.
 
     Raises:
-        Closed: nobody is there.
+        Disconnected: nobody is there.
         WireError: it is too long.
     """
     text = json.dumps(message, allow_nan=False).encode()
@@ -193,25 +193,25 @@ def send(line: socket.socket, message: dict, packer: Packer | None = None) -> No
     if len(text) + size > LARGEST:
         raise WireError(f"a message of {(len(text) + size) >> 20} MiB: at most {LARGEST >> 20} MiB can cross")
     try:
-        line.sendall(HEAD.pack(len(text), size) + text)
+        connection.sendall(HEAD.pack(len(text), size) + text)
         for array in packer.arrays if packer else ():
-            line.sendall(array.reshape(-1).view(np.uint8).data)
+            connection.sendall(array.reshape(-1).view(np.uint8).data)
     except OSError:
-        raise Closed from None
+        raise Disconnected from None
 
 
-def receive(line: socket.socket) -> tuple[dict, bytearray]:
+def receive(connection: socket.socket) -> tuple[dict, bytearray]:
     """The next message, and the arrays of its values.
 
     Raises:
-        Closed: nobody is there.
-        TimeoutError: nothing came in the line's time.
+        Disconnected: nobody is there.
+        TimeoutError: nothing came within the socket's timeout.
         WireError: it is no message.
     """
-    text_size, size = HEAD.unpack(_exactly(line, HEAD.size))
+    text_size, size = HEAD.unpack(_exactly(connection, HEAD.size))
     if text_size + size > LARGEST:
         raise WireError(f"a message of {(text_size + size) >> 20} MiB: at most {LARGEST >> 20} MiB can cross")
-    text, arrays = _exactly(line, text_size), _exactly(line, size)
+    text, arrays = _exactly(connection, text_size), _exactly(connection, size)
     try:
         message = json.loads(bytes(text))
     except (ValueError, RecursionError):
@@ -221,17 +221,17 @@ def receive(line: socket.socket) -> tuple[dict, bytearray]:
     return message, arrays
 
 
-def _exactly(line: socket.socket, size: int) -> bytearray:
+def _exactly(connection: socket.socket, size: int) -> bytearray:
     buffer = bytearray(size)
     view, got = memoryview(buffer), 0
     while got < size:
         try:
-            count = line.recv_into(view[got:])
+            count = connection.recv_into(view[got:])
         except TimeoutError:
             raise
         except OSError:
-            raise Closed from None
+            raise Disconnected from None
         if not count:
-            raise Closed
+            raise Disconnected
         got += count
     return buffer

@@ -1,7 +1,7 @@
 """A process that has imported what notebooks need, and becomes a kernel of a student's at each request.
 
-Importing torch costs seconds, a fork costs milliseconds. The zygote itself never runs a student's code, has one thread,
-and knows nothing that a student must not.
+Importing torch costs seconds, a fork costs milliseconds. The fork server itself never runs a student's code, has one
+thread (a fork copies no others), and knows nothing that a student must not.
 
     python -m pixel_edu.grading.sandbox.forkserver FD MODULE...
 """
@@ -35,19 +35,19 @@ NEEDED = (
 MODULES = ("numpy", "torch", "pixel_edu.grading.rpc.server")
 
 
-class Zygote:
+class ForkServer:
     """The grader's side: starts the process and asks it for kernels.
 
     Args:
         modules: that kernels find imported.
-        line: to a zygote that is there already; None starts one.
+        connection: to a fork server that already runs; None starts one.
     """
 
-    def __init__(self, modules: tuple[str, ...] = MODULES, line: socket.socket | None = None) -> None:
+    def __init__(self, modules: tuple[str, ...] = MODULES, connection: socket.socket | None = None) -> None:
         self.process: subprocess.Popen | None = None
-        self.socket = line or self._begin(modules)
-        self.line = self.socket.makefile("rw")
-        if not self.line.readline():
+        self.socket = connection or self._begin(modules)
+        self.stream = self.socket.makefile("rw")
+        if not self.stream.readline():
             self.close()
             raise isolation.SandboxError("the process that kernels are made from did not start: see above")
 
@@ -67,32 +67,32 @@ class Zygote:
         theirs.close()
         return ours
 
-    def twin(self) -> socket.socket:
-        """The line to another zygote, forked from this one: for another worker."""
+    def clone(self) -> socket.socket:
+        """A connection to another fork server, forked from this one: for another worker."""
         ours, theirs = socket.socketpair()
-        self.line.write(json.dumps({"twin": True}) + "\n")
-        self.line.flush()
+        self.stream.write(json.dumps({"clone": True}) + "\n")
+        self.stream.flush()
         socket.send_fds(self.socket, [b"t"], [theirs.fileno()])
         theirs.close()
-        self.line.readline()
+        self.stream.readline()
         return ours
 
-    def start(self, room: isolation.Room, connection: str) -> int:
-        """Start a kernel in a room.
+    def start(self, sandbox: isolation.Sandbox, connection_file: str) -> int:
+        """Start a kernel in a sandbox.
 
         Args:
-            room: where.
-            connection: the file that says how to reach it.
+            sandbox: where.
+            connection_file: says how to reach the kernel.
 
         Returns:
             Its process number outside.
 
         Raises:
-            SandboxError: the walls could not be put up.
+            SandboxError: the restrictions could not be set.
         """
-        self.line.write(json.dumps(room.request(connection)) + "\n")
-        self.line.flush()
-        answer = json.loads(self.line.readline() or '{"error": "the zygote has ended"}')
+        self.stream.write(json.dumps(sandbox.request(connection_file)) + "\n")
+        self.stream.flush()
+        answer = json.loads(self.stream.readline() or '{"error": "the fork server has ended"}')
         if "error" in answer:
             raise isolation.SandboxError(f"no kernel could be started: {answer['error']}")
         return answer["pid"]
@@ -100,7 +100,7 @@ class Zygote:
     def close(self) -> None:
         """End it."""
         with contextlib.suppress(OSError):  # it may have ended by itself
-            self.line.close()
+            self.stream.close()
         self.socket.close()
         if self.process:
             self.process.kill()
@@ -110,53 +110,53 @@ class Zygote:
 def main(fd: int, modules: list[str]) -> None:
     """Wait for requests until the other side closes."""
     restrictions.die_with_parent()
-    line = socket.socket(fileno=fd)
+    connection = socket.socket(fileno=fd)
     for module in [*NEEDED, *modules]:
         importlib.import_module(module)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     gc.collect()
     gc.freeze()
-    _serve(line)
+    _serve(connection)
 
 
-def _serve(line: socket.socket) -> None:
+def _serve(connection: socket.socket) -> None:
     """Do what is asked, a line of JSON at a time."""
-    with line:
-        line.sendall(b"{}\n")
-        while request := _request(line):
-            if "twin" in request:
-                _, (fd,), *_ = socket.recv_fds(line, 1, 1)
+    with connection:
+        connection.sendall(b"{}\n")
+        while request := _request(connection):
+            if "clone" in request:
+                _, (fd,), *_ = socket.recv_fds(connection, 1, 1)
                 if not os.fork():
-                    line.close()
+                    connection.close()
                     _serve(socket.socket(fileno=fd))
                     os._exit(0)
                 os.close(fd)
-            answer = {} if "twin" in request else _fork(request, line)
-            line.sendall(json.dumps(answer).encode() + b"\n")
+            answer = {} if "clone" in request else _fork(request, connection)
+            connection.sendall(json.dumps(answer).encode() + b"\n")
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
 
 
-def _request(line: socket.socket) -> dict[str, Any] | None:
+def _request(connection: socket.socket) -> dict[str, Any] | None:
     """The next request, and not a byte more: a file descriptor may follow it."""
     text = b""
     while not text.endswith(b"\n"):
-        byte = line.recv(1)
+        byte = connection.recv(1)
         if not byte:
             return None
         text += byte
     return json.loads(text)
 
 
-def _fork(request: dict[str, Any], line: socket.socket) -> dict[str, Any]:
-    """Two forks: the first enters the room's namespaces, the second is born in them. Says the second's number."""
+def _fork(request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:
+    """Two forks: the first enters the sandbox's namespaces, the second is born in them. Says the second's number."""
     said, says = os.pipe()
     if not os.fork():
         try:
             os.close(said)
-            line.close()
+            connection.close()
             os.closerange(3, says)
             os.closerange(says + 1, 4096)
             _between(request, says)
@@ -204,12 +204,12 @@ def _between(request: dict[str, Any], says: int) -> None:
 
 
 def _restrict(request: dict[str, Any]) -> None:
-    limits = restrictions.Limits(**request["limits"])
+    limits = restrictions.ResourceLimits(**request["limits"])
     os.chdir(request["home"])
     os.environ.clear()
     os.environ.update(request["environment"])
     restrictions.limit(limits)
-    if request["walls"]:
+    if request["restricted"]:
         if request["readable"]:
             restrictions.landlock(map(Path, request["readable"]), map(Path, request["writable"]))
         restrictions.drop()

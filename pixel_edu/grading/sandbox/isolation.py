@@ -1,11 +1,11 @@
-"""Where a student's code runs: a room of its own, on the highest rung of a ladder that this machine has.
+"""Where a student's code runs: a sandbox of its own, at the strictest level that this machine has.
 
     bubblewrap   only the system, Python and an empty folder exist, all read-only but the folder; no network
     namespaces   own processes and no network; Landlock closes all files but the system's and Python's
     landlock     files closed by Landlock, network and signals too, by the same and by seccomp
-    none         no walls at all; only when asked for by name
+    none         no restrictions at all; only when asked for by name
 
-On every rung there are limits on time, memory, processes and file size, and seccomp where it is known.
+At every level there are limits on time, memory, processes and file size, and seccomp where it is known.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ import pixel_edu
 from pixel_edu.config import UserError
 from pixel_edu.grading.sandbox import restrictions
 
-RUNGS = ("bubblewrap", "namespaces", "landlock", "none")
+LEVELS = ("bubblewrap", "namespaces", "landlock", "none")
+"""The strictest first."""
 HIDDEN = ("course/checks",)
 """What a student's code never sees of this package: the checks know the right answers."""
 HOLD = "echo ready; exec cat"
-"""What keeps the namespaces of a room alive until its stdin closes."""
+"""What keeps the namespaces of a sandbox alive until its stdin closes."""
 
 
 class SandboxError(UserError):
@@ -82,8 +83,8 @@ def around(folder: Path, without: list[Path]) -> Iterator[Path]:
             yield from around(child, inside)
 
 
-def bubblewrap(room: Path, limits: restrictions.Limits) -> list[str]:
-    """The command line of a room's walls, up to the program inside."""
+def bubblewrap(sandbox: Path, limits: restrictions.ResourceLimits) -> list[str]:
+    """The command line that makes a sandbox, up to the program inside."""
     command = ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
     command += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox"]
     for path in system():
@@ -97,11 +98,11 @@ def bubblewrap(room: Path, limits: restrictions.Limits) -> list[str]:
         command += ["--ro-bind", str(path), str(path)]
     for path in hidden():
         command += ["--tmpfs", str(path), "--remount-ro", str(path)]
-    command += ["--bind", str(room), str(room), "--size", size, "--tmpfs", str(room / "home")]
-    return [*command, "--chdir", str(room / "home"), "--"]
+    command += ["--bind", str(sandbox), str(sandbox), "--size", size, "--tmpfs", str(sandbox / "home")]
+    return [*command, "--chdir", str(sandbox / "home"), "--"]
 
 
-def namespaces(room: Path, limits: restrictions.Limits) -> list[str]:
+def namespaces(sandbox: Path, limits: restrictions.ResourceLimits) -> list[str]:
     """The same with what every Linux has, but without a file system of its own."""
     return [
         *("unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts"),
@@ -109,16 +110,16 @@ def namespaces(room: Path, limits: restrictions.Limits) -> list[str]:
     ]
 
 
-class Room:
-    """A student's room: a folder for sockets and files, namespaces to enter, and the processes inside.
+class Sandbox:
+    """A student's sandbox: a folder for sockets and files, namespaces to enter, and the processes inside.
 
     Args:
-        rung: of the ladder.
+        level: one of `LEVELS`.
         limits: for all in it.
     """
 
-    def __init__(self, rung: str, limits: restrictions.Limits) -> None:
-        self.rung, self.limits = rung, limits
+    def __init__(self, level: str, limits: restrictions.ResourceLimits) -> None:
+        self.level, self.limits = level, limits
         # a socket's path has at most 107 bytes, so the folder's is short
         self.folder = Path(
             tempfile.mkdtemp(prefix=f"pe-{os.getpid()}-", dir="/tmp" if os.path.isdir("/tmp") else None)
@@ -127,7 +128,7 @@ class Room:
         self.holder: subprocess.Popen | None = None
         self.leader = 0
         self.kernel = 0
-        if rung in ("bubblewrap", "namespaces"):
+        if level in ("bubblewrap", "namespaces"):
             try:
                 self._hold()
             except BaseException:
@@ -135,7 +136,7 @@ class Room:
                 raise
 
     def _hold(self) -> None:
-        make = bubblewrap if self.rung == "bubblewrap" else namespaces
+        make = bubblewrap if self.level == "bubblewrap" else namespaces
         command = [*make(self.folder, self.limits), "sh", "-c", HOLD]
         self.holder = subprocess.Popen(
             command,
@@ -146,7 +147,7 @@ class Room:
         )
         if self.holder.stdout.readline() != b"ready\n":
             said = self.holder.stderr.read(2000).decode(errors="replace").strip()
-            raise SandboxError(f"the sandbox {self.rung!r} does not start here: {said}")
+            raise SandboxError(f"the sandbox {self.level!r} does not start here: {said}")
         children = Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text().split()
         self.leader = int(children[0])
 
@@ -154,7 +155,7 @@ class Room:
     def readable(self) -> list[Path]:
         """What Landlock leaves open to read."""
         proc = [Path(each) for each in ("/proc", "/dev", "/sys/devices/system/cpu")]
-        if self.rung == "landlock":
+        if self.level == "landlock":
             proc = [Path(f"/proc/{each}") for each in ("self", "meminfo", "cpuinfo", "stat", "version")]
             proc += [Path("/dev/urandom"), Path("/dev/zero"), Path("/sys/devices/system/cpu")]
         pieces = [each for folder in python() for each in around(folder, hidden())]
@@ -166,8 +167,8 @@ class Room:
         return [self.folder, Path("/dev/null"), Path("/dev/shm")]
 
     def request(self, connection: str) -> dict[str, Any]:
-        """What the zygote needs to know to start a kernel in this room."""
-        closed = self.rung in ("namespaces", "landlock")
+        """What the fork server needs to know to start a kernel in this sandbox."""
+        closed = self.level in ("namespaces", "landlock")
         return {
             "connection": connection,
             "home": str(self.folder / "home"),
@@ -176,12 +177,12 @@ class Room:
             "limits": self.limits._asdict(),
             "readable": [str(each) for each in self.readable] if closed else [],
             "writable": [str(each) for each in self.writable] if closed else [],
-            "walls": self.rung != "none",
-            "network": self.rung != "landlock",
+            "restricted": self.level != "none",
+            "network": self.level != "landlock",
         }
 
     def processes(self) -> list[int]:
-        """All processes in the room, by their numbers outside."""
+        """All processes in the sandbox, by their numbers outside."""
         if not self.leader:
             return list(descendants(self.kernel)) if self.kernel else []
         with contextlib.suppress(OSError):
@@ -190,7 +191,7 @@ class Room:
         return []
 
     def too_much(self) -> str:
-        """Which limit the room as a whole is over, or ""."""
+        """Which limit the sandbox as a whole is over, or ""."""
         processes = self.processes()
         if len(processes) > self.limits.processes + 3:
             return f"more than {self.limits.processes} processes"
@@ -199,7 +200,7 @@ class Room:
         return ""
 
     def kill(self) -> None:
-        """End all processes in the room, whatever they do against it."""
+        """End all processes in the sandbox, whatever they do against it."""
         if self.holder:
             self.holder.kill()
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -223,7 +224,7 @@ class Room:
                 stream.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def __enter__(self) -> Room:
+    def __enter__(self) -> Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:

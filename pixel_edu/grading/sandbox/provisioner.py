@@ -1,4 +1,4 @@
-"""Kernels forked from a zygote, for whoever starts kernels through jupyter_client: papermill as it is."""
+"""Kernels forked from a fork server, for whoever starts kernels through jupyter_client: papermill as it is."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 
-from pixel_edu.grading.sandbox.forkserver import Zygote
-from pixel_edu.grading.sandbox.isolation import Room
+from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox.isolation import Sandbox
 
 NAME = "pixel-edu-fork"
 
@@ -55,22 +55,22 @@ class ForkClient(AsyncKernelClient):
 
 
 class ForkManager(AsyncKernelManager):
-    """Manages a kernel that a zygote forks into a room.
+    """Manages a kernel that a fork server forks into a sandbox.
 
     Args:
-        zygote: makes the kernel.
-        room: where it lives.
+        fork_server: makes the kernel.
+        sandbox: where it lives.
     """
 
-    def __init__(self, zygote: Zygote, room: Room, **options: Any) -> None:
+    def __init__(self, fork_server: ForkServer, sandbox: Sandbox, **options: Any) -> None:
         super().__init__(
             transport="ipc",
-            ip=str(room.folder / "k"),
-            connection_file=str(room.folder / "kernel.json"),
+            ip=str(sandbox.folder / "k"),
+            connection_file=str(sandbox.folder / "kernel.json"),
             client_factory=ForkClient,
             **options,
         )
-        self.zygote, self.room, self.made = zygote, room, None
+        self.fork_server, self.sandbox, self.made = fork_server, sandbox, None
 
     def client(self, **options: Any) -> ForkClient:
         """A client that shares this manager's context, and its limit on the length of messages."""
@@ -78,7 +78,7 @@ class ForkManager(AsyncKernelManager):
         return self.made
 
     def forget(self) -> None:
-        """Let go of the kernel; its room goes with its owner."""
+        """Let go of the kernel; its sandbox goes with its owner."""
         if self.provisioner:
             self.provisioner.forget()
         if self.made:
@@ -93,7 +93,7 @@ class ForkManager(AsyncKernelManager):
 
 
 class ForkProvisioner(KernelProvisionerBase):
-    """Asks the manager's zygote for a kernel, and watches it."""
+    """Asks the manager's fork server for a kernel, and watches it."""
 
     pid = 0
     fd: int | None = None
@@ -113,8 +113,8 @@ class ForkProvisioner(KernelProvisionerBase):
     async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
         """Fork."""
         manager = self.parent
-        self.pid = manager.zygote.start(manager.room, manager.connection_file)
-        manager.room.kernel = self.pid
+        self.pid = manager.fork_server.start(manager.sandbox, manager.connection_file)
+        manager.sandbox.kernel = self.pid
         with contextlib.suppress(ProcessLookupError):
             self.fd = os.pidfd_open(self.pid)
         return self.connection_info
@@ -141,15 +141,15 @@ class ForkProvisioner(KernelProvisionerBase):
                 signal.pidfd_send_signal(self.fd, signum)
 
     async def kill(self, restart: bool = False) -> None:
-        """End all that runs in its room."""
-        self.parent.room.kill()
+        """End all that runs in its sandbox."""
+        self.parent.sandbox.kill()
 
     async def terminate(self, restart: bool = False) -> None:
-        """End all that runs in its room."""
-        self.parent.room.kill()
+        """End all that runs in its sandbox."""
+        self.parent.sandbox.kill()
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Let go of it; its room goes with its owner."""
+        """Let go of it; its sandbox goes with its owner."""
         self.forget()
 
     def forget(self) -> None:

@@ -78,7 +78,7 @@ ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Limits(NamedTuple):
+class ResourceLimits(NamedTuple):
     """What one submission may use.
 
     Attributes:
@@ -105,7 +105,7 @@ def _check(result: int, what: str) -> int:
     return result
 
 
-def limit(limits: Limits) -> None:
+def limit(limits: ResourceLimits) -> None:
     """setrlimit: memory, file size, processes, open files, no core files."""
     mib = 1 << 20
     for what, most in (

@@ -17,7 +17,7 @@ from pixel_edu.course import checking
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten, caller
 from pixel_edu.course.values import Wrong
 from pixel_edu.grading.rpc import client, server, wire
-from pixel_edu.grading.rpc.client import Answer, Broken, Line
+from pixel_edu.grading.rpc.client import Answer, Client, KernelLost
 from pixel_edu.unet import PRESETS
 from tests.test_exercises import BANKS, IDS
 
@@ -31,8 +31,8 @@ ANSWERS = [
 
 @contextlib.contextmanager
 def across(names, tmp_path):
-    """A line to a process of its own that has these names."""
-    path = str(tmp_path / "line")
+    """A client of a process of its own that has these names."""
+    path = str(tmp_path / "rpc.sock")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(1)
@@ -43,7 +43,7 @@ def across(names, tmp_path):
                 server.serve(path, names)
             finally:
                 os._exit(0)
-        made = Line(listening.accept()[0])
+        made = Client(listening.accept()[0])
     try:
         yield made
     finally:
@@ -195,7 +195,7 @@ def test_a_dead_process_is_said_once_and_then_known(tmp_path):
     with across({"dies": lambda: os._exit(1)}, tmp_path) as made:
         with pytest.raises(Wrong, match="ended the whole notebook"):
             made.request("call", "dies")
-        with pytest.raises(Broken):
+        with pytest.raises(KernelLost):
             made.request("call", "dies")
 
 
@@ -228,7 +228,7 @@ def test_what_never_comes_back_is_left(tmp_path, monkeypatch):
 )
 def test_no_message_of_an_answer_does_more_than_fail(sent):
     ours, theirs = socket.socketpair()
-    made = Line(ours)
+    made = Client(ours)
 
     def forge():
         theirs.recv(100_000)
@@ -254,14 +254,14 @@ def test_no_message_of_an_answer_does_more_than_fail(sent):
         {"$": "tensor", "is": "load", "of": {"dtype": "<f8", "shape": [1], "at": 0}},
         {"$": "generator", "of": {"dtype": "|u1", "shape": [8], "at": 0}},
         {"$": "dict", "of": [[{"$": "dict", "of": []}, 1]]},
-        {"$": "given", "id": -1},
-        {"$": "kept", "id": "x"},
+        {"$": "callback", "id": -1},
+        {"$": "handle", "id": "x"},
         {"nothing": 1},
     ],
 )
 def test_no_value_of_an_unknown_form_is_made(packed):
     with pytest.raises(wire.WireError):
-        wire.Unpacker(bytearray(8), Line(None)._found).unpack(packed)
+        wire.Unpacker(bytearray(8), Client(None)._found).unpack(packed)
 
 
 def test_nothing_is_pickled(tmp_path, monkeypatch):
