@@ -39,6 +39,6 @@ def test_every_answer_is_one_that_the_document_promises():
 
         with contextlib.suppress(Unsatisfiable):  # nothing can be wrong with an order of nothing
             check()
-    assert len(tried) == len(operations) == 5
+    assert tried.keys() == {operation.label for operation in operations}
     assert tried["POST /v1/sprites"] >= {200, 422}
     assert tried["GET /v1/sprites/stream"] >= {200, 422}
