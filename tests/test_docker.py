@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pixel_edu import __version__
-from pixel_edu.course.checks.ch12 import entering, run_again, sources, steps_of, taken_from
+from pixel_edu.course.checks.dockerfiles import entering, run_again, sources, steps_of, taken_from
 
 ROOT = Path(__file__).parents[1]
 DOCKER = ROOT / "docker"

@@ -12,10 +12,10 @@ import pytest
 
 from pixel_edu import notebooks
 from pixel_edu.notebooks import handouts
+from tests.answers import CHAPTERS
 
 ROOT = Path(__file__).parents[1]
 NBGRADER = "nbgrader==0.9.6"
-NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("??_*.ipynb") if path.stem < "13")
 CONFIG = """
 c = get_config()
 c.CourseDirectory.course_id = "pixels"
@@ -68,7 +68,7 @@ def nbgrader(tmp_path_factory):
 def solved(tmp_path_factory):
     """The folder of a student's notebooks with all answers right."""
     folder = tmp_path_factory.mktemp("solved")
-    for name in NAMES:
+    for name in CHAPTERS:
         given = notebooks.read(ROOT / "exercises" / f"{name}.ipynb")
         source = {handouts.grade_id(c): c for c in notebooks.read(ROOT / "solutions" / f"{name}.ipynb").cells}
         for cell in given.cells:
@@ -78,7 +78,7 @@ def solved(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CHAPTERS)
 def test_nbgrader_validates_solutions_and_refuses_untouched_exercises(nbgrader, solved, name):
     assert "Success" in nbgrader("validate", solved / f"{name}.ipynb")
     said = nbgrader("validate", ROOT / "exercises" / f"{name}.ipynb")
@@ -93,10 +93,10 @@ def test_nbgrader_makes_the_same_hand_outs_and_gives_full_marks_or_none(nbgrader
     copied[submitted / "idler" / "course"] = ROOT / "exercises"
     for folder, origin in copied.items():
         folder.mkdir(parents=True)
-        for name in NAMES:
+        for name in CHAPTERS:
             (folder / f"{name}.ipynb").write_bytes((origin / f"{name}.ipynb").read_bytes())
     said, points = nbgrader("generate_assignment", "course"), 0
-    for name in NAMES:
+    for name in CHAPTERS:
         theirs = notebooks.read(nbgrader.course / "release" / "course" / f"{name}.ipynb")
         ours = handouts.hand_out(notebooks.read(ROOT / "solutions" / f"{name}.ipynb"), "x")
         assert known(ours) == known(theirs), said

@@ -51,10 +51,6 @@ def all_at_once(c, p, null_label, generator=None):
     return c.clone() if torch.rand(1, generator=generator) > p else torch.full_like(c, null_label)
 
 
-def first_ones(c, p, null_label, generator=None):
-    return torch.cat([torch.full_like(c, null_label)[: round(p * len(c))], c[round(p * len(c)) :]])
-
-
 def fixed(c, p, null_label, generator=None):
     return hide(c, p, null_label, torch.Generator().manual_seed(0))
 

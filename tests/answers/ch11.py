@@ -179,13 +179,6 @@ def noise_each(seed_of, **options):
     return lambda seeds: torch.stack([noise(seed_of(i, seeds), **options) for i in range(len(seeds))])
 
 
-def noise_into(seeds):
-    x = torch.empty(len(seeds), 3, 16, 16)
-    for row, seed in zip(x, seeds, strict=True):
-        row.normal_(generator=torch.Generator().manual_seed(seed))
-    return x
-
-
 def planted(seeds):
     generator = torch.Generator().manual_seed(seeds[0])
     return torch.randn(len(seeds), 3, 16, 16, generator=generator)
