@@ -1,4 +1,4 @@
-"""pixel-edu exercises: hand-outs from solution notebooks."""
+"""pixel-edu exercises: hand-outs from solution notebooks, and a look at one before it is handed in."""
 
 from __future__ import annotations
 
@@ -9,37 +9,46 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Make the students' notebooks from the solutions.", no_args_is_help=True)
+from pixel_edu.cli import trying
+
+app = typer.Typer(help="Make the students' notebooks from the solutions, and try one.", no_args_is_help=True)
+
+Check = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit code 1 when a notebook is out of date.")
+]
+Source = Annotated[Path, typer.Option(help="Folder of the solution notebooks.")]
+Out = Annotated[Path, typer.Option(help="Folder to write the students' notebooks to.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Overwrite notebooks that hold answers; these are kept under another name."),
+]
+Students = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with one student per line: each gets a folder, with variants of their own.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Decides who gets which variant; grade needs the same seed.")]
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `build` a command of a group, however few there are."""
+@app.command("try")
+def try_(notebook: trying.Notebook, cell_seconds: trying.CellSeconds = 30) -> None:
+    """Run your notebook from top to bottom in a fresh kernel, with the visible tests, and say what is missing.
+
+    Nothing is handed in: you do that on your course's page. Exit code 0: all tests pass. 1: something is missing.
+    """
+    trying.run(notebook, cell_seconds)
 
 
 @app.command()
 def build(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 when a notebook is out of date.")
-    ] = False,
-    source: Annotated[Path, typer.Option(help="Folder of the solution notebooks.")] = Path("solutions"),
-    out: Annotated[Path, typer.Option(help="Folder to write the students' notebooks to.")] = Path(
-        "exercises"
-    ),
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Write over notebooks that hold answers; they are kept beside the new ones."
-        ),
-    ] = False,
-    students: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with a student a line: each gets a folder, with variants of their own.",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of who gets which variant; grade needs the same.")] = 0,
+    check: Check = False,
+    source: Source = Path("solutions"),
+    out: Out = Path("exercises"),
+    force: Force = False,
+    students: Students = None,
+    seed: Seed = 0,
 ) -> None:
     """Write a student's copy of every solution notebook: without solutions, hidden tests and outputs."""
     from pixel_edu.course import repository
@@ -56,15 +65,17 @@ def build(
 
 
 def _copies(students: Path, seed: int) -> dict[str, Callable]:
-    """What makes each student's source."""
+    """For each student, the function that makes the source of their copy."""
     from pixel_edu.config import UserError
     from pixel_edu.grading import variants
 
     try:
         names = [line.strip() for line in students.read_text(encoding="utf-8").splitlines() if line.strip()]
     except OSError as error:
-        raise UserError(f"{students}: {error.strerror}: give a file with a student a line") from None
+        raise UserError(f"{students}: {error.strerror}: give a file with one student per line") from None
     for name in names:
         if "/" in name or name.startswith("."):
-            raise UserError(f"{students}: {name!r} cannot be a folder's name: leave out / and a first dot")
+            raise UserError(
+                f"{students}: {name!r} cannot be the name of a folder: use no / and no dot at the beginning"
+            )
     return {name: functools.partial(variants.of_student, student=name, seed=seed) for name in names}

@@ -1,178 +1,141 @@
-"""pixel-edu grade: mark what a class handed in; pixel-edu submit: look before you hand in."""
+"""pixel-edu grade: mark what a class handed in."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.console import Console
-    from rich.progress import Progress
 
-    from pixel_edu.grading.assignment import Assignment
-    from pixel_edu.grading.batch import GradingJob
-    from pixel_edu.grading.results.gradebook import Row
-    from pixel_edu.grading.results.store import Result, Store
-    from pixel_edu.grading.sandbox.restrictions import ResourceLimits
+    from pixel_edu.grading.session import Event, GradingOptions, Started, Summary
+
+Submissions = Annotated[
+    Path | None, typer.Argument(help="Folder of the files handed in.", show_default=False)
+]
+AssignmentName = Annotated[
+    str, typer.Option("--assignment", "-a", help="Such as 05_training.", show_default=False)
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for marks, tables and pages.")]
+Source = Annotated[
+    Path, typer.Option(help="Folder of the solution notebooks with their hidden tests; it can be private.")
+]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Number of workers.", show_default="one per core")
+]
+SandboxLevel = Annotated[
+    str,
+    typer.Option(
+        "--sandbox", help="bubblewrap, namespaces, landlock or none; auto takes the strictest here."
+    ),
+]
+Students = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--student", help="Grade this student again, and nobody else; can be repeated.", show_default=False
+    ),
+]
+Exercises = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exercise",
+        help="Mark this exercise again, such as ex-05-2, and no other; can be repeated.",
+        show_default=False,
+    ),
+]
+Late = Annotated[Path | None, typer.Option(help="YAML file of deadlines.", show_default=False)]
+Canvas = Annotated[
+    Path | None,
+    typer.Option(help="Gradebook exported from Canvas: fill in a copy of it.", show_default=False),
+]
+Moodle = Annotated[
+    Path | None, typer.Option(help="Grading worksheet from Moodle: fill in a copy of it.", show_default=False)
+]
+Column = Annotated[
+    str, typer.Option(help="Title of the column to fill in that file.", show_default="found by its name")
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        help="The seed that exercises build --students handed out variants with.", show_default=False
+    ),
+]
+CellSeconds = Annotated[float, typer.Option(min=0.1, help="Time limit for one cell, in seconds.")]
+NotebookSeconds = Annotated[float, typer.Option(min=1, help="Time limit for a whole submission, in seconds.")]
+Memory = Annotated[int, typer.Option(min=64, help="Memory limit for a submission, in MiB.")]
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        help="Grade on a dask.distributed cluster: the scheduler's address, such as tls://login1:8786.",
+        show_default="this machine",
+    ),
+]
+ShardText = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Grade only the I-th of N parts, and write no tables.",
+        show_default="all",
+    ),
+]
+MlflowUri = Annotated[
+    str,
+    typer.Option(
+        "--mlflow",
+        help="Log the run to MLflow: a tracking URI, such as sqlite:///grading.db.",
+        show_default="no",
+    ),
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Make up a class of 30 in OUT/submissions, and grade it.")]
 
 
 def grade(
-    submissions: Annotated[
-        Path | None, typer.Argument(help="Folder of what was handed in.", show_default=False)
-    ] = None,
-    assignment: Annotated[
-        str, typer.Option("--assignment", "-a", help="Such as 05_training.", show_default=False)
-    ] = "",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for marks, tables and pages.")] = Path(
-        "results"
-    ),
-    source: Annotated[
-        Path,
-        typer.Option(help="Folder of the solution notebooks with their hidden tests; a private one, say."),
-    ] = Path("solutions"),
-    jobs: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Workers.", show_default="one a core")
-    ] = None,
-    sandbox: Annotated[
-        str, typer.Option(help="auto takes the best that holds; or bubblewrap, namespaces, landlock, none.")
-    ] = "auto",
-    student: Annotated[
-        list[str] | None, typer.Option(help="Grade this student again, and nobody else.", show_default=False)
-    ] = None,
-    exercise: Annotated[
-        list[str] | None,
-        typer.Option(help="Mark this exercise again, such as ex-05-2, and no other.", show_default=False),
-    ] = None,
-    late: Annotated[Path | None, typer.Option(help="YAML file of deadlines.", show_default=False)] = None,
-    canvas: Annotated[
-        Path | None,
-        typer.Option(help="Gradebook exported from Canvas; a filled copy is made.", show_default=False),
-    ] = None,
-    moodle: Annotated[
-        Path | None,
-        typer.Option(help="Moodle's grading worksheet; a filled copy is made.", show_default=False),
-    ] = None,
-    column: Annotated[
-        str, typer.Option(help="Title of the column to fill in that file.", show_default="found by its name")
-    ] = "",
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Who got which variant: the seed of exercises build --students.", show_default=False
-        ),
-    ] = None,
-    cell_seconds: Annotated[float, typer.Option(min=0.1, help="A cell may run as long.")] = 30,
-    notebook_seconds: Annotated[
-        float, typer.Option(min=1, help="A whole submission may take as long.")
-    ] = 300,
-    memory: Annotated[int, typer.Option(min=64, help="MiB that a submission may use.")] = 2048,
-    scheduler: Annotated[
-        str,
-        typer.Option(
-            help="Grade on a dask.distributed cluster: the scheduler's address, such as tls://login1:8786.",
-            show_default="this machine",
-        ),
-    ] = "",
-    shard: Annotated[
-        str,
-        typer.Option(
-            metavar="I/N", help="Grade only the I-th of N parts, and write no tables.", show_default="all"
-        ),
-    ] = "1/1",
-    mlflow: Annotated[
-        str,
-        typer.Option(
-            help="Log the run to MLflow: a tracking URI, such as sqlite:///grading.db.", show_default="no"
-        ),
-    ] = "",
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Make up a class of 30 in OUT/submissions, and grade it.")
-    ] = False,
+    submissions: Submissions = None,
+    assignment: AssignmentName = "",
+    out: Out = Path("results"),
+    source: Source = Path("solutions"),
+    jobs: Jobs = None,
+    sandbox: SandboxLevel = "auto",
+    student: Students = None,
+    exercise: Exercises = None,
+    late: Late = None,
+    canvas: Canvas = None,
+    moodle: Moodle = None,
+    column: Column = "",
+    seed: Seed = None,
+    cell_seconds: CellSeconds = 30,
+    notebook_seconds: NotebookSeconds = 300,
+    memory: Memory = 2048,
+    scheduler: Scheduler = "",
+    shard: ShardText = "1/1",
+    mlflow: MlflowUri = "",
+    demo: Demo = False,
 ) -> None:
-    """Mark what a class handed in: in a sandbox, with hidden tests, in parallel; again, and only what is new is done.
+    """Mark what a class handed in: sandboxed, with hidden tests, in parallel. Run it again to grade only what is new.
 
-    Exit code 0: every file is graded. 1: some file could not be read, or run, and its row says why.
+    Exit code 0: every file is graded. 1: some file could not be read or run; its row says why.
     """
-    os.environ["OMP_NUM_THREADS"] = "1"  # workers are forked, and threads do not come along
-    from pixel_edu.config import UserError
-    from pixel_edu.grading import assignment as assignments
-    from pixel_edu.grading import batch
-    from pixel_edu.grading import submissions as files
-    from pixel_edu.grading.results import gradebook
-    from pixel_edu.grading.results import late as lateness
-    from pixel_edu.grading.results.store import Store
-    from pixel_edu.grading.sandbox import isolation
+    os.environ["OMP_NUM_THREADS"] = "1"  # workers are forked, and a fork copies no threads
+    from pixel_edu.grading import session
     from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
-    if demo:
-        from pixel_edu.grading import demo as made_up
-
-        assignment = assignment or made_up.ASSIGNMENT
-        submissions = submissions or out / "submissions"
-        made_up.make(submissions, assignments.from_folder(source, assignment))
-        late = late or submissions.parent / "late.yaml"
-    if submissions is None or not assignment:
-        raise typer.BadParameter(
-            "give the folder of what was handed in, and --assignment, such as 05_training"
-        )
-    if sandbox not in ("auto", *isolation.LEVELS):
-        raise typer.BadParameter(f"--sandbox {sandbox}: use auto, {', '.join(isolation.LEVELS)}")
-    what = assignments.from_folder(source, assignment, seed)
-    found = files.find(submissions)
-    _known(student, {each.student for each in found}, "student", "handed in")
-    _known(exercise, {task.id for task in what.tasks}, "exercise", f"in {what.name}")
-    part = _part(shard)
-    policy = lateness.read_policy(late) if late else lateness.Policy()
-    if cell_seconds > notebook_seconds:
-        raise UserError(
-            "--cell-seconds is more than --notebook-seconds: a cell cannot run longer than its notebook"
-        )
-    limits = ResourceLimits(cell_seconds, notebook_seconds, memory)
-    store = Store(out)
-    manual = gradebook.read_manual(out / "manual.csv")
-    console = _console()
-    began = time.monotonic()
-    todo = batch.plan(found, what, store, student, exercise, part)
-    done = _run(console, what, todo, store, limits, jobs, sandbox, scheduler)
-    if part[1] > 1:
-        console.print(f"part {shard}: {done} files graded; run this once more without --shard for the tables")
-        return
-    results = [store.load(each.key) for each in found]
-    results = [each for each in results if each]
-    waiting = gradebook.write_manual(out / "manual.csv", results)
-    rows = gradebook.rows(results, manual or gradebook.read_manual(out / "manual.csv"), policy)
-    _write(out, rows, what, policy, results)
-    if mlflow:
-        from pixel_edu.grading.results import tracked
-
-        tracked.log(mlflow, rows, what, out / "report.html")
-    _table(console, rows, what)
-    took = f" in {time.monotonic() - began:.0f} s" if done else ""
-    console.print(
-        f"{done} of {len(found)} files graded now{took}; see {out}/report.html and {out}/grades.csv"
+    options = session.GradingOptions(
+        *(submissions, assignment, out, source, seed, late),
+        limits=ResourceLimits(cell_seconds, notebook_seconds, memory),
+        selection=session.Selection(tuple(student or ()), tuple(exercise or ()), _parsed(shard)),
+        workers=session.Workers(jobs, sandbox, scheduler),
+        exports=session.Exports(canvas, moodle, column, mlflow),
+        demo=demo,
     )
-    if waiting:
-        console.print(f"{waiting} answers wait for a person: fill in {out}/manual.csv and run this again")
-    for template, fill in ((canvas, gradebook.canvas), (moodle, gradebook.moodle)):
-        if template:
-            copy = out / f"{fill.__name__}.csv"
-            filled = fill(template, copy, rows, what, column)
-            console.print(f"{copy}: {filled.students} scores filled in")
-            if filled.without:
-                console.print(f"not in {template}: {', '.join(filled.without)}")
-    if any(row.result.status != "graded" for row in rows):
-        raise typer.Exit(1)
+    _grade(options)
 
 
-def _part(shard: str) -> tuple[int, int]:
+def _parsed(shard: str) -> tuple[int, int]:
     """1/3 as numbers."""
     match = re.fullmatch(r"(\d+)/(\d+)", shard)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
@@ -180,154 +143,137 @@ def _part(shard: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _known(wanted: list[str] | None, known: set[str], what: str, where: str) -> None:
-    for each in wanted or []:
-        if each not in known:
-            some = ", ".join(sorted(known)[:8])
-            raise typer.BadParameter(
-                f"--{what} {each}: there is none of that name {where}; there are {some} ..."
-            )
-
-
-def _console() -> Console:
+def _grade(options: GradingOptions) -> None:
+    """Grade, with a progress bar, and say how it went."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    from pixel_edu.grading import session
 
-
-def _run(
-    console: Console,
-    what: Assignment,
-    todo: list[GradingJob],
-    store: Store,
-    limits: ResourceLimits,
-    jobs: int | None,
-    sandbox: str,
-    scheduler: str,
-) -> int:
-    """Grade what has to be; how many that was."""
-    if not todo:
-        return 0
-    with contextlib.ExitStack() as stack:
-        if scheduler:
-            results = _on_cluster(console, what, todo, limits, sandbox, scheduler)
-        else:
-            results = _here(console, stack, what, todo, limits, jobs, sandbox)
-        bar = stack.enter_context(_bar(console))
-        progress = bar.add_task("grading", total=len(todo), who="")
-        for result, notebook in results:
-            store.save(result, notebook)
-            bar.update(progress, advance=1, who=result.student[:24], refresh=True)
-    _differences(console, [job for job in todo if job.before], store)
-    return len(todo)
-
-
-def _here(
-    console: Console,
-    stack: contextlib.ExitStack,
-    what: Assignment,
-    todo: list[GradingJob],
-    limits: ResourceLimits,
-    jobs: int | None,
-    sandbox: str,
-) -> Iterator[tuple[Result, str]]:
-    """Results from workers on this machine."""
-    from pixel_edu.grading import batch
-    from pixel_edu.grading.sandbox.forkserver import ForkServer
-
-    batch.sweep()
-    jobs = min(jobs or batch.cores(), len(todo))
-    with console.status("getting ready: torch, workers, the sandbox's self-test, the solution's own marks"):
-        fork_server = stack.enter_context(contextlib.closing(ForkServer()))
-        pool = stack.enter_context(batch.Pool(what, fork_server, limits, jobs))
-        level, rejected = batch.ready(what, fork_server, pool, sandbox, limits)
-    for why in rejected:
-        console.print(f"passed over: {why}", markup=False)
-    console.print(f"{what.name}: {len(todo)} files to grade; sandbox: {level}; workers: {jobs}")
-    if level == "none":
-        console.print("no sandbox: whatever is in these notebooks can read and change your files")
-    return pool.grade(todo, level)
-
-
-def _on_cluster(
-    console: Console,
-    what: Assignment,
-    todo: list[GradingJob],
-    limits: ResourceLimits,
-    sandbox: str,
-    scheduler: str,
-) -> Iterator[tuple[Result, str]]:
-    """Results from a cluster."""
-    from pixel_edu.grading import cluster
-
-    if not cluster.is_local(scheduler):
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        with _Progress(console) as progress:
+            summary = session.grade(options, track=progress)
+    except session.OptionError as error:
+        raise typer.BadParameter(f"--{error}") from None
+    _say_changes(console, summary)
+    if options.selection.shard[1] > 1:
+        part = "/".join(map(str, options.selection.shard))
         console.print(
-            f"{scheduler}: the way there is not encrypted: use tls:// where others share the network"
+            f"part {part}: {summary.graded} files graded; run this once more without --shard for the tables"
         )
-    console.print(f"{what.name}: {len(todo)} files to grade on {scheduler}")
-    return cluster.grade(scheduler, todo, what, sandbox, limits)
+        return
+    _table(console, summary)
+    _say_where(console, summary, options.out)
+    if not summary.complete:
+        raise typer.Exit(1)
 
 
-def _bar(console: Console) -> Progress:
-    """A progress bar without a thread of its own: workers are forked while it is there."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+class _Progress:
+    """What a session reports, on a terminal: a status line, then a bar.
 
-    parts = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    who = TextColumn("{task.fields[who]}", markup=False)
-    return Progress(*parts, who, console=console, auto_refresh=False, transient=True)
+    The bar has no thread of its own, since workers are forked while it is shown.
+    """
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        parts = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        who = TextColumn("{task.fields[who]}", markup=False)
+        self.console = console
+        self.status = console.status(
+            "getting ready: workers, the sandbox's self-test, the solution's own marks"
+        )
+        self.bar = Progress(*parts, who, console=console, auto_refresh=False, transient=True)
+
+    def __call__(self, event: Event) -> None:
+        """Show what happened."""
+        from pixel_edu.grading import session
+
+        match event:
+            case session.Preparing(name, files, scheduler, exposed):
+                self._prepare(name, files, scheduler, exposed)
+            case session.Started():
+                self._start(event)
+            case session.Graded(result):
+                self.bar.update(self.task, advance=1, who=result.student[:24], refresh=True)
+
+    def _prepare(self, name: str, files: int, scheduler: str, exposed: bool) -> None:
+        self.task = self.bar.add_task("grading", total=files, who="")
+        if not scheduler:
+            self.status.start()
+            return
+        if exposed:
+            self.console.print(
+                f"{scheduler}: this connection is not encrypted: use tls:// on a shared network"
+            )
+        self.console.print(f"{name}: {files} files to grade on {scheduler}")
+        self.bar.start()
+
+    def _start(self, event: Started) -> None:
+        self.status.stop()
+        for why in event.rejected:
+            self.console.print(f"passed over: {why}", markup=False)
+        self.console.print(
+            f"{event.assignment}: {event.files} files to grade; sandbox: {event.level}; workers: {event.workers}"
+        )
+        if event.level == "none":
+            self.console.print("no sandbox: the code in these notebooks can read and change your files")
+        self.bar.start()
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.status.stop()
+        if self.bar.live.is_started:
+            self.bar.stop()
 
 
-def _differences(console: Console, jobs: list[GradingJob], store: Store) -> None:
-    """Say what regrading changed."""
+def _say_changes(console: Console, summary: Summary) -> None:
+    """Say what grading again changed."""
     from pixel_edu.grading.results.gradebook import number
 
-    lines = []
-    for job in jobs:
-        before = {mark.id: mark.points for mark in job.before.marks}
-        now = store.load(job.submission.key)
-        for mark in now.marks if now else []:
-            if mark.id in before and before[mark.id] != mark.points:
-                change = f"{number(before[mark.id]) or '?'} -> {number(mark.points) or '?'}"
-                lines.append(f"  {now.student}, {mark.id}: {change} of {number(mark.most)}")
-    if jobs:
-        console.print(f"graded again: {len(jobs)}; marks that changed: {len(lines)}")
-        for line in lines:
-            console.print(line, markup=False)
+    if summary.regraded:
+        console.print(f"graded again: {summary.regraded}; marks that changed: {len(summary.changes)}")
+    for change in summary.changes:
+        points = f"{number(change.before) or '?'} -> {number(change.after) or '?'} of {number(change.most)}"
+        console.print(f"  {change.student}, {change.exercise}: {points}", markup=False)
 
 
-def _write(out: Path, rows: list[Row], what: Assignment, policy: object, results: list) -> None:
-    from pixel_edu.grading.results import gradebook, pages
-
-    gradebook.grades(out / "grades.csv", rows, what)
-    gradebook.nbgrader(out / "nbgrader.csv", rows, what, policy)
-    gradebook.gradescope(out / "gradescope", rows)
-    pages.feedback(out / "feedback", rows, what)
-    pages.report(out / "report.html", rows, what)
-    changes = gradebook.changes(results)
-    if changes:
-        header = ("time", "student", "file", "exercise", "before", "after")
-        gradebook.write_csv(out / "changes.csv", header, changes)
-
-
-def _table(console: Console, rows: list[Row], what: Assignment) -> None:
+def _table(console: Console, summary: Summary) -> None:
     """The class, an exercise a line; and the files that need a look."""
     from rich.markup import escape
     from rich.table import Table
 
+    from pixel_edu.grading.results.gradebook import tally
+
     table = Table(box=None, pad_edge=False)
-    for name, justify in (("exercise", "left"), ("", "left"), ("mean", "right"), ("right", "right")):
-        table.add_column(name, justify=justify)
-    table.add_column("wrong", justify="right")
-    table.add_column("not written", justify="right")
-    for task in what.tasks:
-        marks = [mark for row in rows for mark in row.marks if mark.id == task.id and mark.points is not None]
-        right = sum(mark.points == mark.most for mark in marks)
-        blank = sum(mark.status == "not written" for mark in marks)
-        mean = f"{sum(mark.points for mark in marks) / len(marks):.2f} of {task.points:g}" if marks else "-"
-        table.add_row(
-            task.id, escape(task.title), mean, str(right), str(len(marks) - right - blank), str(blank)
-        )
+    for name in ("exercise", ""):
+        table.add_column(name)
+    for name in ("mean", "right", "wrong", "not written"):
+        table.add_column(name, justify="right")
+    for task in summary.assignment.tasks:
+        found = tally(summary.rows, task)
+        mean = "-" if found.mean is None else f"{found.mean:.2f} of {task.points:g}"
+        counts = (found.right, found.wrong, found.blank)
+        table.add_row(task.id, escape(task.title), mean, *map(str, counts))
     console.print(table)
-    for row in rows:
+    for row in summary.rows:
         if row.result.status != "graded":
             console.print(f"{row.result.file}: {row.result.status}: {row.result.reason}", markup=False)
+
+
+def _say_where(console: Console, summary: Summary, out: Path) -> None:
+    """Say how much was graded, and where the results are."""
+    took = f" in {summary.seconds:.0f} s" if summary.graded else ""
+    console.print(
+        f"{summary.graded} of {summary.files} files graded now{took}; see {out}/report.html and {out}/grades.csv"
+    )
+    if summary.by_hand:
+        console.print(
+            f"{summary.by_hand} answers must be marked by hand: fill in {out}/manual.csv and run this again"
+        )
+    for template, filled in summary.filled.items():
+        console.print(f"{filled.path}: {filled.students} scores filled in")
+        if filled.without:
+            console.print(f"not in {template}: {', '.join(filled.without)}")

@@ -18,6 +18,8 @@ from pixel_edu.grading.assignment import Assignment
 from pixel_edu.notebooks.handouts import SOLUTION, grade_id
 
 ASSIGNMENT = "02_noise"
+DEADLINES = "late.yaml"
+"""The file of deadlines, in the same folder as the submissions' folder."""
 DEADLINE = datetime(2026, 3, 2, 22, 0, tzinfo=UTC)
 NAMES = (
     "ada amir bela chen clara dora emil fatima gita hugo ines jonas karim lena malik nora omar paula quinn rosa "
@@ -35,12 +37,12 @@ extensions:
 
 
 def make(folder: Path, assignment: Assignment, seed: int = 0) -> None:
-    """Write the class's files, and late.yaml beside the folder; what is there already stays.
+    """Write the class's files, and the file of deadlines next to the folder; a folder with files in it stays as it is.
 
     Args:
         folder: of the files handed in.
         assignment: what they hand in.
-        seed: of everything that is made up.
+        seed: decides everything that is made up.
     """
     if folder.exists() and any(folder.iterdir()):
         return
@@ -53,7 +55,7 @@ def make(folder: Path, assignment: Assignment, seed: int = 0) -> None:
         path.write_text(text[: len(text) // 3] if name == "quinn" else text, encoding="utf-8")
         time = (DEADLINE + timedelta(hours=hours)).timestamp()
         os.utime(path, (time, time))
-    (folder.parent / "late.yaml").write_text(LATE, encoding="utf-8")
+    (folder.parent / DEADLINES).write_text(LATE, encoding="utf-8")
 
 
 def _student(i: int, assignment: Assignment, draw: random.Random) -> tuple[NotebookNode, float]:
@@ -141,7 +143,7 @@ def _tidy(notebook: NotebookNode) -> None:
     notebook.cells = [cell for cell in notebook.cells if not grade_id(cell).endswith("-marks")]
 
 
-def _twins(notebook: NotebookNode) -> None:
+def _copied(notebook: NotebookNode) -> None:
     """Two students with one odd answer."""
     _first(notebook).source += (
         "\n\n# note to self: the professor said that the wobbly bit comes first and the flat bit after it, twice\n"
@@ -155,6 +157,6 @@ CHARACTERS: dict[str, Callable[[NotebookNode], None]] = {
     "gita": _loops,
     "malik": _curious,
     "nora": _tidy,
-    "tara": _twins,
-    "ugo": _twins,
+    "tara": _copied,
+    "ugo": _copied,
 }

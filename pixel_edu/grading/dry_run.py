@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell
 from pixel_edu.course import checking
 from pixel_edu.grading import assignment
 from pixel_edu.grading.batch import Grader, GradingJob
-from pixel_edu.grading.marking import Examiner
+from pixel_edu.grading.marking import PASSED, Examiner
 from pixel_edu.grading.merge import Unreadable, read
 from pixel_edu.grading.results.store import Result
 from pixel_edu.grading.sandbox.forkserver import ForkServer
@@ -24,21 +24,26 @@ from pixel_edu.notebooks.handouts import checksum, grade_id
 EXERCISE = re.compile(r"ex-\d\d-\d")
 
 
-class Look(NamedTuple):
-    """What was seen.
+class DryRun(NamedTuple):
+    """What a dry run found.
 
     Attributes:
         result: marks of the visible tests.
         titles: of the exercises, by id.
-        changed: cells that are not the student's to change, and were changed or taken out.
+        changed: cells that a student must not change, and that were changed or deleted.
     """
 
     result: Result
     titles: dict[str, str]
     changed: list[str]
 
+    @property
+    def passed(self) -> bool:
+        """Whether all visible tests pass."""
+        return bool(self.result.marks) and all(mark.status == PASSED for mark in self.result.marks)
 
-def look(path: Path, limits: ResourceLimits) -> Look:
+
+def run(path: Path, limits: ResourceLimits) -> DryRun:
     """Run a student's notebook, and the visible tests on it.
 
     Args:
@@ -46,7 +51,7 @@ def look(path: Path, limits: ResourceLimits) -> Look:
         limits: for it.
 
     Raises:
-        Unreadable: it is no notebook with exercises.
+        Unreadable: it is not a notebook with exercises.
         UserError: one of its first cells fails.
     """
     try:
@@ -56,18 +61,18 @@ def look(path: Path, limits: ResourceLimits) -> Look:
         raise Unreadable(f"{path}: {error.strerror}: give the notebook that you want to hand in") from None
     except Unreadable as error:
         raise Unreadable(f"{path}: {error}") from None
-    changed = mend(notebook)
+    changed = restore_tests(notebook)
     if not any(cell.metadata.get("nbgrader") for cell in notebook.cells):
-        raise Unreadable(f"{path}: it has no exercises in it: give a notebook of the folder exercises")
+        raise Unreadable(f"{path}: there are no exercises in it: give a notebook from the folder exercises")
     what = assignment.from_notebook(notebook, path.stem, notebook)
     submission = Submission(path.name, "you", "", "", content)
     with contextlib.closing(ForkServer()) as fork_server:
         grader = Grader(what, Examiner(what), fork_server, "none", limits)
         result, _ = grader.grade(GradingJob(submission, tuple(task.id for task in what.tasks)))
-    return Look(result, {task.id: task.title for task in what.tasks}, changed)
+    return DryRun(result, {task.id: task.title for task in what.tasks}, changed)
 
 
-def mend(notebook: NotebookNode) -> list[str]:
+def restore_tests(notebook: NotebookNode) -> list[str]:
     """Put the visible tests back where they are changed or missing, as the grader will, and name them."""
     cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
     changed = [

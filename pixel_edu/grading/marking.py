@@ -26,6 +26,8 @@ PASSED, PART, FAILED, UNWRITTEN, NOT_RUN, BY_HAND = (
     "not run",
     "by hand",
 )
+SKIPPED, ENDED = "was skipped: ", "ended its kernel: "
+"""What a note on an accident says before its reason."""
 NOTHING = "There is no answer yet."
 ELSEWHERE = (
     "It passes the check in the notebook, but not with other values: is something fixed in your answer that should "

@@ -225,7 +225,7 @@ class SubmissionRun:
         elif 0 <= watch.cell < len(numbers):
             last = numbers[watch.cell]
             self.skipped[last] = why
-            self.notes.append(f"{self._name(last)} was left out: {why}")
+            self.notes.append(f"{self._name(last)} {marking.SKIPPED}{why}")
 
     def _in_sandbox(self, watch: Watch, numbers: list[int], tasks: list[Task], alone: bool) -> bool:
         """The same; whether the tests were reached."""
@@ -276,7 +276,7 @@ class SubmissionRun:
                 mark.message = f"It was stopped: {watch.why}."
             self.marks[task.id] = mark
             if client.broken:
-                self.notes.append(f"{task.id} ended its kernel: {watch.why or client.broken}")
+                self.notes.append(f"{task.id} {marking.ENDED}{watch.why or client.broken}")
                 return
 
     def _papermill(self, notebook: NotebookNode, watch: Watch) -> None:

@@ -86,20 +86,24 @@ def test_the_guides_worked_example_is_what_the_command_says(demo):
 @pytest.mark.parametrize(
     ("arguments", "says", "code"),
     [
-        ([], "give the folder of what was handed in, and --assignment", 2),
+        ([], "--assignment is missing: give the folder of the files handed in, and a name", 2),
         (["none", "-a", "02_noise"], "none: there is no such folder", 1),
         (["exercises", "-a", "99_none"], "there is no assignment '99_none'; there are 01_pixels", 1),
-        (["exercises", "-a", "02", "--student", "zoe"], "--student zoe: there is none of that name", 2),
+        (
+            ["exercises", "-a", "02", "--student", "zoe"],
+            "--student zoe: no student of that name handed in a file; use one of",
+            2,
+        ),
         (
             ["exercises", "-a", "02", "--exercise", "ex-05-1"],
-            "--exercise ex-05-1: there is none of that name",
+            "--exercise ex-05-1: no exercise of that name is in 02_noise; use one of ex-02-1",
             2,
         ),
         (["exercises", "-a", "02", "--sandbox", "sand"], "--sandbox sand: use auto, bubblewrap", 2),
         (["exercises", "-a", "02", "--late", "none.yaml"], "none.yaml: No such file", 1),
         (
             ["exercises", "-a", "02", "--cell-seconds", "400"],
-            "--cell-seconds is more than --notebook-seconds",
+            "a cell may run for 400 s, but its notebook only for 300 s",
             1,
         ),
     ],
@@ -112,28 +116,36 @@ def test_misuse_is_one_sentence(arguments, says, code, tmp_path):
 
 def test_a_student_looks_before_handing_in(demo, tmp_path):
     out, _ = demo
-    blank = run("submit", "--dry-run", ROOT / "exercises" / "02_noise.ipynb")
+    blank = run("exercises", "try", ROOT / "exercises" / "02_noise.ipynb")
     assert blank.returncode == 1
     assert "0 of 7 pass" in blank.stdout
-    tidy = run("submit", "--dry-run", out / "submissions" / "nora.ipynb")
+    tidy = run("exercises", "try", out / "submissions" / "nora.ipynb")
     assert tidy.returncode == 0, tidy.stdout + tidy.stderr
     assert "7 of 7 pass" in tidy.stdout
     assert "ex-02-1-marks" in tidy.stdout
-    loops = run("submit", "--dry-run", out / "submissions" / "gita.ipynb")
+    loops = run("exercises", "try", out / "submissions" / "gita.ipynb")
     assert "loop that never ends" in " ".join(loops.stdout.split())
-    assert "hands nothing in" in run("submit", "x.ipynb").stderr
     for name, says in (
         ("none.ipynb", "No such file"),
         ("empty.ipynb", "it is empty"),
-        ("x.ipynb", "it has no exercises"),
+        ("x.ipynb", "there are no exercises in it"),
     ):
         if name != "none.ipynb":
             (tmp_path / name).write_text(
                 "" if "empty" in name else '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
             )
-        done = run("submit", "--dry-run", tmp_path / name)
+        done = run("exercises", "try", tmp_path / name)
         assert says in done.stderr
         assert done.returncode == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_the_older_name_of_trying_says_the_new_one(options, tmp_path):
+    (tmp_path / "empty.ipynb").write_text("")
+    done = run("submit", *options, tmp_path / "empty.ipynb")
+    assert f"now called: pixel-edu exercises try {tmp_path / 'empty.ipynb'}" in done.stderr
+    assert "it is empty" in done.stderr
+    assert done.returncode == 1
 
 
 def test_a_private_folder_is_a_source(level, tmp_path):

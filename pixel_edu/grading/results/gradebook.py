@@ -9,15 +9,16 @@ import csv
 import io
 import json
 import re
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pixel_edu.config import UserError
 from pixel_edu.files import replacing
-from pixel_edu.grading.assignment import Assignment
-from pixel_edu.grading.marking import BY_HAND, Mark
+from pixel_edu.grading.assignment import Assignment, Task
+from pixel_edu.grading.marking import BY_HAND, UNWRITTEN, Mark
 from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.store import Result
 
@@ -99,6 +100,37 @@ def one_each(rows: list[Row]) -> dict[str, Row]:
     for row in sorted(rows, key=lambda row: (row.raw is not None, row.result.time)):
         chosen[row.result.student] = row
     return chosen
+
+
+class Tally(NamedTuple):
+    """How an exercise went.
+
+    Attributes:
+        task: the exercise.
+        marked: how many have a mark.
+        mean: of their points; None without any.
+        right: how many got all points.
+        blank: how many wrote nothing.
+    """
+
+    task: Task
+    marked: int
+    mean: float | None
+    right: int
+    blank: int
+
+    @property
+    def wrong(self) -> int:
+        """How many wrote something that does not get all points."""
+        return self.marked - self.right - self.blank
+
+
+def tally(rows: Iterable[Row], task: Task) -> Tally:
+    """Count how an exercise went; marks without points, such as those that wait for a person, do not count."""
+    marks = [mark for row in rows for mark in row.marks if mark.id == task.id and mark.points is not None]
+    mean = statistics.mean(mark.points for mark in marks) if marks else None
+    right = sum(mark.points == mark.most for mark in marks)
+    return Tally(task, len(marks), mean, right, sum(mark.status == UNWRITTEN for mark in marks))
 
 
 def safe(text: str) -> str:
@@ -186,10 +218,12 @@ class Filled:
     """What filling somebody's table did.
 
     Attributes:
+        path: of the filled copy.
         students: how many lines got a score.
         without: students with a score whom the table does not have.
     """
 
+    path: Path
     students: int
     without: list[str]
 
@@ -285,7 +319,7 @@ def _fill(
                 line[place] = number(left[names[0]].score)
                 filled += 1
     write_csv(out, header, lines)
-    return Filled(filled, sorted(left.keys() - seen))
+    return Filled(out, filled, sorted(left.keys() - seen))
 
 
 def read_manual(path: Path) -> dict[tuple[str, str], dict[str, str]]:

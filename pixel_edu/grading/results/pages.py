@@ -183,7 +183,7 @@ def _attention(rows: list[Row]) -> str:
         result = row.result
         said = [result.reason] if result.reason else []
         said += [f"{mark.id}: tests ran in the answer's own process" for mark in row.marks if mark.unsafe]
-        said += [note for note in result.notes if "left out" in note or "ended its kernel" in note]
+        said += result.accidents
         if said:
             lines.append(
                 f"<tr><td>{escape(result.student)}<br><span class=dim>{escape(result.file)}</span></td>"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pixel_edu.files import replacing
-from pixel_edu.grading.marking import BY_HAND, Mark
+from pixel_edu.grading.marking import BY_HAND, ENDED, SKIPPED, Mark
 
 VERSION = 2
 RENAMED = {"rung": "level", "rooms": "sandboxes"}
@@ -64,6 +64,12 @@ class Result:
         """The sum of what is known; None where nothing is: unreadable, or the grader's own error."""
         known = [mark.points for mark in self.marks if mark.points is not None]
         return sum(known) if known and self.status in (GRADED, PARTLY) else None
+
+    @property
+    def accidents(self) -> list[str]:
+        """Notes on cells and answers that ended their kernel or took too long."""
+        said = (SKIPPED, ENDED, "was left out: ")  # the last is what version 1 said for the first
+        return [note for note in self.notes if any(each in note for each in said)]
 
     @property
     def waits(self) -> bool:

@@ -1,0 +1,336 @@
+"""Grade a class, from a folder of files to marks, tables and pages: what `pixel-edu grade` does, as one call.
+
+options = session.GradingOptions(Path("submissions"), "05_training")
+summary = session.grade(options, track=print)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pixel_edu.config import UserError
+from pixel_edu.grading import assignment as assignments
+from pixel_edu.grading import batch, cluster, demo, submissions
+from pixel_edu.grading.assignment import Assignment
+from pixel_edu.grading.batch import GradingJob
+from pixel_edu.grading.results import gradebook, late, pages, tracked
+from pixel_edu.grading.results.gradebook import Filled, Row
+from pixel_edu.grading.results.store import Result, Store
+from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox.isolation import LEVELS
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
+
+
+class OptionError(UserError):
+    """An option with a value that cannot be used; the message begins with the option's name."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which files and exercises to grade; everything that has not been graded yet if omitted.
+
+    Attributes:
+        students: grade these again, and nobody else.
+        exercises: mark these again, and no others.
+        shard: (i, n) grades only the i-th of n parts, and writes no tables.
+    """
+
+    students: tuple[str, ...] = ()
+    exercises: tuple[str, ...] = ()
+    shard: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where to grade.
+
+    Attributes:
+        jobs: number of workers on this machine; None is one per core.
+        sandbox: one of `isolation.LEVELS`, or "auto".
+        scheduler: address of a dask.distributed scheduler; "" grades on this machine.
+    """
+
+    jobs: int | None = None
+    sandbox: str = "auto"
+    scheduler: str = ""
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Where else the marks go.
+
+    Attributes:
+        canvas: gradebook exported from Canvas, to fill in a copy of.
+        moodle: grading worksheet from Moodle, to fill in a copy of.
+        column: title of the column to fill in; "" finds it.
+        mlflow: tracking URI to log the run to, or "".
+    """
+
+    canvas: Path | None = None
+    moodle: Path | None = None
+    column: str = ""
+    mlflow: str = ""
+
+
+@dataclass(frozen=True)
+class GradingOptions:
+    """What to grade, how, and where the results go.
+
+    Attributes:
+        submissions: folder of the files handed in; only a demo can do without.
+        assignment: such as "05_training"; only a demo can do without.
+        out: folder for marks, tables and pages.
+        source: folder of the solution notebooks, with their hidden tests.
+        seed: that variants were handed out with, if there are any.
+        late: YAML file of deadlines.
+        limits: for each submission.
+        selection: which files and exercises.
+        workers: where.
+        exports: where else the marks go.
+        demo: make up a class first.
+    """
+
+    submissions: Path | None = None
+    assignment: str = ""
+    out: Path = Path("results")
+    source: Path = Path("solutions")
+    seed: int | None = None
+    late: Path | None = None
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
+    selection: Selection = Selection()
+    workers: Workers = Workers()
+    exports: Exports = Exports()
+    demo: bool = False
+
+
+class Preparing(NamedTuple):
+    """Workers are being started, the sandbox is tested, and the solution is graded.
+
+    Attributes:
+        assignment: its name.
+        files: how many there are to grade.
+        scheduler: of the cluster that grades them, or "".
+        exposed: whether others on the network could read what is sent to it.
+    """
+
+    assignment: str
+    files: int
+    scheduler: str = ""
+    exposed: bool = False
+
+
+class Started(NamedTuple):
+    """Everything is ready on this machine.
+
+    Attributes:
+        assignment: its name.
+        files: how many there are to grade.
+        level: of the sandbox.
+        workers: how many.
+        rejected: stricter levels, and why not these.
+    """
+
+    assignment: str
+    files: int
+    level: str
+    workers: int
+    rejected: list[str]
+
+
+class Graded(NamedTuple):
+    """A file has been graded, and its result is stored."""
+
+    result: Result
+
+
+Event = Preparing | Started | Graded
+
+
+class Change(NamedTuple):
+    """A mark that grading again changed: points before and after, None where unknown, of the most there are."""
+
+    student: str
+    exercise: str
+    before: float | None
+    after: float | None
+    most: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a session did.
+
+    Attributes:
+        assignment: what for.
+        files: how many were handed in.
+        graded: how many of them were graded now.
+        regraded: how many of these had been graded before.
+        changes: marks that differ from before.
+        seconds: wall-clock time.
+        rows: the gradebook; empty for one shard of several.
+        by_hand: answers that a person still has to mark.
+        filled: what was filled in, by the file that was the template; the copy is in `Filled.path`.
+    """
+
+    assignment: Assignment
+    files: int
+    graded: int
+    regraded: int
+    changes: list[Change]
+    seconds: float
+    rows: list[Row] = field(default_factory=list)
+    by_hand: int = 0
+    filled: dict[Path, Filled] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file is graded."""
+        return all(row.result.status == "graded" for row in self.rows)
+
+
+def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event: None) -> Summary:
+    """Grade what has not been graded yet, and write all tables and pages.
+
+    Args:
+        options: what, how, and where to.
+        track: is called as the session goes on: `Preparing`, then `Started` (on this machine), then `Graded` for
+            each file. Without a file to grade it is not called.
+
+    Raises:
+        OptionError: an option has a value that cannot be used.
+        UserError: a file cannot be used; or no sandbox holds, or the solution does not get all points.
+    """
+    began = time.monotonic()
+    if options.demo:
+        options = _with_demo(options)
+    if options.submissions is None or not options.assignment:
+        raise OptionError(
+            "assignment is missing: give the folder of the files handed in, and a name such as 05_training"
+        )
+    what = assignments.from_folder(options.source, options.assignment, options.seed)
+    found = submissions.find(options.submissions)
+    _check(options, what, found)
+    policy = late.read_policy(options.late) if options.late else late.Policy()
+    gradebook.read_manual(options.out / "manual.csv")  # a mistake in it shows now, not after an hour
+    store, selection = Store(options.out), options.selection
+    jobs = batch.plan(found, what, store, selection.students, selection.exercises, selection.shard)
+    _run(options, what, jobs, store, track)
+    regraded = [job for job in jobs if job.before]
+    changes = list(_changes(regraded, store))
+    rows, by_hand, filled = [], 0, {}
+    if selection.shard[1] == 1:
+        results = [result for each in found if (result := store.load(each.key))]
+        by_hand = gradebook.write_manual(options.out / "manual.csv", results)
+        rows = gradebook.rows(results, gradebook.read_manual(options.out / "manual.csv"), policy)
+        write(options.out, rows, what, policy)
+        if options.exports.mlflow:
+            tracked.log(options.exports.mlflow, rows, what, options.out / "report.html")
+        filled = dict(_fill(options, rows, what))
+    seconds = time.monotonic() - began
+    return Summary(what, len(found), len(jobs), len(regraded), changes, seconds, rows, by_hand, filled)
+
+
+def _with_demo(options: GradingOptions) -> GradingOptions:
+    """The options with a made-up class in the place of what is not given."""
+    name = options.assignment or demo.ASSIGNMENT
+    folder = options.submissions or options.out / "submissions"
+    demo.make(folder, assignments.from_folder(options.source, name))
+    late = options.late or folder.parent / demo.DEADLINES
+    return replace(options, submissions=folder, assignment=name, late=late)
+
+
+def write(out: Path, rows: list[Row], assignment: Assignment, policy: late.Policy) -> None:
+    """Write every table and page of a gradebook."""
+    gradebook.grades(out / "grades.csv", rows, assignment)
+    gradebook.nbgrader(out / "nbgrader.csv", rows, assignment, policy)
+    gradebook.gradescope(out / "gradescope", rows)
+    pages.feedback(out / "feedback", rows, assignment)
+    pages.report(out / "report.html", rows, assignment)
+    changes = gradebook.changes(row.result for row in rows)
+    if changes:
+        header = ("time", "student", "file", "exercise", "before", "after")
+        gradebook.write_csv(out / "changes.csv", header, changes)
+
+
+def _check(options: GradingOptions, assignment: Assignment, found: list[submissions.Submission]) -> None:
+    if options.workers.sandbox not in ("auto", *LEVELS):
+        raise OptionError(f"sandbox {options.workers.sandbox}: use auto, {', '.join(LEVELS)}")
+    _know("student", options.selection.students, {each.student for each in found}, "handed in a file")
+    _know(
+        "exercise",
+        options.selection.exercises,
+        {task.id for task in assignment.tasks},
+        f"is in {assignment.name}",
+    )
+    if options.limits.cell > options.limits.notebook:
+        raise UserError(
+            f"a cell may run for {options.limits.cell:g} s, but its notebook only for {options.limits.notebook:g} s: "
+            "give the notebook at least as long"
+        )
+
+
+def _know(option: str, wanted: Iterable[str], known: set[str], where: str) -> None:
+    for name in wanted:
+        if name not in known:
+            some = ", ".join(sorted(known)[:8]) + (", ..." if len(known) > 8 else "")
+            raise OptionError(f"{option} {name}: no {option} of that name {where}; use one of {some}")
+
+
+def _run(
+    options: GradingOptions, assignment: Assignment, jobs: list[GradingJob], store: Store, track: Callable
+) -> None:
+    """Grade and store, file by file."""
+    if not jobs:
+        return
+    with contextlib.ExitStack() as stack:
+        if options.workers.scheduler:
+            exposed = not cluster.is_local(options.workers.scheduler)
+            track(Preparing(assignment.name, len(jobs), options.workers.scheduler, exposed))
+            graded = cluster.grade(
+                options.workers.scheduler, jobs, assignment, options.workers.sandbox, options.limits
+            )
+        else:
+            track(Preparing(assignment.name, len(jobs)))
+            graded = _on_this_machine(stack, options, assignment, jobs, track)
+        for result, notebook in graded:
+            store.save(result, notebook)
+            track(Graded(result))
+
+
+def _on_this_machine(
+    stack: contextlib.ExitStack,
+    options: GradingOptions,
+    assignment: Assignment,
+    jobs: list[GradingJob],
+    track: Callable,
+) -> Iterator[tuple[Result, str]]:
+    """Start workers, which end with the stack, and let them grade."""
+    batch.sweep()
+    workers = min(options.workers.jobs or batch.cores(), len(jobs))
+    fork_server = stack.enter_context(contextlib.closing(ForkServer()))
+    pool = stack.enter_context(batch.Pool(assignment, fork_server, options.limits, workers))
+    level, rejected = batch.ready(assignment, fork_server, pool, options.workers.sandbox, options.limits)
+    track(Started(assignment.name, len(jobs), level, workers, rejected))
+    return pool.grade(jobs, level)
+
+
+def _changes(jobs: list[GradingJob], store: Store) -> Iterator[Change]:
+    for job in jobs:
+        before = {mark.id: mark.points for mark in job.before.marks} if job.before else {}
+        now = store.load(job.submission.key)
+        for mark in now.marks if now else ():
+            if mark.id in before and before[mark.id] != mark.points:
+                yield Change(now.student, mark.id, before[mark.id], mark.points, mark.most)
+
+
+def _fill(options: GradingOptions, rows: list[Row], assignment: Assignment) -> Iterator[tuple[Path, Filled]]:
+    exports = options.exports
+    for template, fill in ((exports.canvas, gradebook.canvas), (exports.moodle, gradebook.moodle)):
+        if template:
+            copy = options.out / f"{fill.__name__}.csv"
+            yield template, fill(template, copy, rows, assignment, exports.column)

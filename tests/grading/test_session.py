@@ -1,0 +1,79 @@
+"""Grading as a call of the library, with everything that it reports on the way."""
+
+import json
+import os
+
+import pytest
+
+from pixel_edu.grading import session
+from tests.grading import classroom
+from tests.grading.conftest import LIMITS
+
+
+@pytest.fixture
+def options(level, tmp_path):
+    handed_in, source = tmp_path / "in", tmp_path / "source"
+    for folder in (handed_in, source):
+        folder.mkdir()
+    (source / "90_test.ipynb").write_text(json.dumps(classroom.source()))
+    for name in ("ada", "bo"):
+        (handed_in / f"{name}.ipynb").write_text(json.dumps(classroom.solved()))
+    os.environ["OMP_NUM_THREADS"] = "1"
+    workers = session.Workers(jobs=2, sandbox=level)
+    return session.GradingOptions(
+        handed_in, "90_test", tmp_path / "out", source, limits=LIMITS, workers=workers
+    )
+
+
+def test_a_session_reports_each_file_and_gives_the_gradebook(options, level):
+    events = []
+    summary = session.grade(options, track=events.append)
+    assert events[0] == session.Preparing("90_test", 2)
+    assert events[1] == session.Started("90_test", 2, level, 2, [])
+    assert sorted(event.result.student for event in events[2:]) == ["ada", "bo"]
+    assert [(row.result.student, row.score) for row in summary.rows] == [("ada", 8), ("bo", 8)]
+    assert (summary.files, summary.graded, summary.regraded, summary.by_hand) == (2, 2, 0, 2)
+    assert summary.complete
+    for name in ("grades.csv", "nbgrader.csv", "manual.csv", "report.html"):
+        assert (options.out / name).exists(), name
+    events.clear()
+    again = session.grade(options, track=events.append)
+    assert (events, again.graded, len(again.rows)) == ([], 0, 2)
+
+
+def test_grading_again_names_the_marks_that_changed(options):
+    session.grade(options)
+    notebook = classroom.source()
+    classroom.find(notebook, "double-marks").source += "\n1"  # of 2 points
+    (options.source / "90_test.ipynb").write_text(json.dumps(notebook))
+    with pytest.raises(session.UserError, match="its own solution gets 1 of 2 points"):
+        session.grade(options)
+    classroom.find(notebook, "double-marks").source += " + 1"
+    for path in (options.out / "marks").glob("*.json"):
+        text = path.read_text().replace('"points": 2', '"points": 1')
+        path.write_text(text)
+    (options.source / "90_test.ipynb").write_text(json.dumps(notebook))
+    summary = session.grade(options)
+    assert summary.regraded == 2
+    assert summary.changes == [session.Change(name, "double", 1, 2, 2) for name in ("ada", "bo")]
+
+
+def test_one_shard_writes_no_tables(options):
+    part = session.Selection(shard=(1, 2))
+    summary = session.grade(session.replace(options, selection=part))
+    assert summary.rows == []
+    assert not (options.out / "grades.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"submissions": None}, "assignment is missing"),
+        ({"selection": session.Selection(students=("zoe",))}, "student zoe: no student of that name"),
+        ({"selection": session.Selection(exercises=("x",))}, "exercise x: no exercise of that name"),
+        ({"workers": session.Workers(sandbox="sand")}, "sandbox sand: use auto, bubblewrap"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(options, change, says):
+    with pytest.raises(session.OptionError, match=says):
+        session.grade(session.replace(options, **change))
