@@ -23,7 +23,7 @@ from statistics import median
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
-from pixel_edu.cli.train import hardware
+from pixel_edu.config import hardware
 from pixel_edu.widgets import assets
 
 ROOT = Path(__file__).parents[1]

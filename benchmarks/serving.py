@@ -28,8 +28,7 @@ from statistics import mean, quantiles
 
 import psutil
 
-from pixel_edu.cli.train import hardware
-from pixel_edu.config import CLASSES
+from pixel_edu.config import CLASSES, hardware
 
 CLIENTS = 32
 SLOWEST = 2.0

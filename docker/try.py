@@ -28,7 +28,7 @@ from measure import measure
 from PIL import Image
 
 from pixel_edu import sprites
-from pixel_edu.cli.train import hardware
+from pixel_edu.config import hardware
 from pixel_edu.data import load, write_kaggle
 from pixel_edu.files import replacing
 

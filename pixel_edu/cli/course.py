@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from pixel_edu.cli import showing
+
 app = typer.Typer(help="Run the course's notebooks and draw its pages' artwork.", no_args_is_help=True)
 
 
@@ -75,10 +77,8 @@ def _choose(names: list[str], folder: Path) -> list[Path]:
 def _run_one(course, path: Path, profile: Profile | None, out: Path | None, check: bool) -> bool:
     """Run one chapter with a progress bar; False when it is out of date."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with showing.bars(Console(stderr=True)) as progress:
         task = progress.add_task(path.stem, total=None)
         parameters = {"profile": str(profile)} if profile else {}
         run = course.run(
@@ -126,7 +126,6 @@ def run_all(
     import os
 
     from pixel_edu import config
-    from pixel_edu.cli.train import hardware
     from pixel_edu.making import rehearsal, status
 
     began = time.perf_counter()
@@ -143,7 +142,9 @@ def run_all(
         measured = status.quality(profile)
     for outcome in _watch(rehearsal, paths, profile, out, jobs, status.references(root / "book")):
         results.append(outcome)  # noted at once: a run that is cut off tells of what it did
-        found = status.record(results, profile, time.perf_counter() - began, jobs, hardware(), measured)
+        found = status.record(
+            results, profile, time.perf_counter() - began, jobs, config.hardware(), measured
+        )
         table = status.write_run(out, found)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(summary, "a", encoding="utf-8") as file:
@@ -159,12 +160,10 @@ def run_all(
 def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int, references) -> Iterator:
     """Run notebooks and say of each how it went, as soon as it is known; a terminal shows bars as well."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars: dict = {}
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with showing.bars(console) as progress:
 
         def on_cell(name: str, done: int, total: int) -> None:
             if name not in bars:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from pixel_edu.cli import showing
 
 app = typer.Typer(help="Make, check, look at, split and fetch datasets.", no_args_is_help=True)
 
@@ -15,8 +15,6 @@ Folder = Annotated[
     Path, typer.Argument(help="A dataset's folder, in any of the three layouts.", show_default=False)
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")]
-QUICK = 5000
-"""So many pictures are read or written in under two seconds; more than that shows a bar."""
 
 
 @app.command()
@@ -36,11 +34,11 @@ def make(
     """Draw procedural sprites and write them in the layout of the Kaggle dataset."""
     from pixel_edu import data, sprites
 
-    with _busy(f"drawing {894 if like_kaggle else n:,} sprites"):
+    with showing.busy(f"drawing {894 if like_kaggle else n:,} sprites"):
         drawn = sprites.make_like_kaggle(seed) if like_kaggle else sprites.make(n, seed)
     like = {"copies": 50, "mirrored": True, "overflow": True} if like_kaggle else {}
     data.write_kaggle(
-        out, drawn.images, drawn.labels, jpegs, **like, force=force, track=_bar("writing JPEGs")
+        out, drawn.images, drawn.labels, jpegs, **like, force=force, track=showing.bar("writing JPEGs")
     )
     rows = len(drawn.labels) * (100 if like_kaggle else 1)
     typer.echo(f"{rows:,} rows in {out}; look at them with: pixel-edu data show {out} sprites.png")
@@ -60,7 +58,7 @@ def check(
 
     if unknown := set(accept or ()) - set(audit.MEND):
         raise typer.BadParameter(f"{min(unknown)} is none of {', '.join(audit.MEND)}", param_hint="--accept")
-    report = audit.check(path, skip_bad, _bar("reading pictures"))
+    report = audit.check(path, skip_bad, showing.bar("reading pictures"))
     wrong = [trap for trap in report.traps if trap.wrong and trap.name not in (accept or ())]
     if json:
         import json as writer
@@ -72,10 +70,8 @@ def check(
 
 
 def _print(report, wrong: list) -> None:
-    from rich import box
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"[bold]{escape(report.source)}[/] ({report.layout})")
@@ -84,9 +80,7 @@ def _print(report, wrong: list) -> None:
         f" {report.rows - report.distinct:,} duplicates,"
         f" {report.base_sprites:,} base sprites, {report.mirrored_pairs:,} mirrored pairs"
     )
-    table = Table(box=box.SIMPLE)
-    for heading in ("class", "rows", "share", "base sprites", "colours", "median"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
+    table = showing.table(("class", "rows", "share", "base sprites", "colours", "median"), left=("class",))
     for c in report.classes:
         least, median, most = c.colors
         share, colors = f"{c.rows / report.rows:.1%}", f"{least} to {most}"
@@ -116,7 +110,7 @@ def show(
 
     from pixel_edu import data, images
 
-    sprites = data.load(path, skip_bad, track=_bar("reading pictures"))
+    sprites = data.load(path, skip_bad, track=showing.bar("reading pictures"))
     _, first = np.unique(data.base_ids(sprites.images), return_index=True)  # in the order of their hashes
     sheets = []
     for c in range(len(sprites.classes)):
@@ -147,7 +141,7 @@ def split(
 
     from pixel_edu import data, files
 
-    sprites = data.load(path, skip_bad, track=_bar("reading pictures"))
+    sprites = data.load(path, skip_bad, track=showing.bar("reading pictures"))
     parts = data.split(sprites.images, sprites.labels, validation)
     ids = data.base_ids(sprites.images)
     for name, part in zip(parts._fields, parts, strict=True):
@@ -172,27 +166,3 @@ def fetch(
     from pixel_edu.fetch import fetch as download
 
     typer.echo(download(out))
-
-
-def _bar(title: str, over: int = QUICK) -> Callable:
-    """Something to wrap a sequence in, which shows a bar on stderr when the sequence is longer than `over`."""
-
-    def track(items):
-        from rich.console import Console
-        from rich.progress import track as with_bar
-
-        console = Console(stderr=True)
-        if len(items) <= over or not console.is_terminal:
-            return items
-        return with_bar(items, title, console=console, transient=True)
-
-    return track
-
-
-@contextmanager
-def _busy(title: str):
-    """A moving bar on stderr for work that does not say how far it is."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(title):
-        yield

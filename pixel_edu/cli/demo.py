@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_edu.cli.data import _busy
-from pixel_edu.cli.sample import open_model
+from pixel_edu.cli import showing
 
 
 def demo(
@@ -22,6 +21,7 @@ def demo(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Draw in the browser: choose a class and a seed, and see a sprite come out of noise. Ctrl-C ends it."""
+    from pixel_edu.cli.sample import open_model
     from pixel_edu.config import UserError, pick_device
 
     try:
@@ -32,7 +32,7 @@ def demo(
     with server.bind("127.0.0.1", port) as taken:
         chosen = pick_device("cpu" if Path(checkpoint).suffix == ".onnx" else device)
         denoiser = open_model(checkpoint, chosen)
-        with _busy("starting Gradio"):
+        with showing.busy("starting Gradio"):
             app = demos.create_app(demos.create_page(denoiser, chosen))
         url = server.address(taken)
         server.run(app, taken, 0, lambda: typer.echo(f"open {url} in a browser; Ctrl-C ends it"), log=False)

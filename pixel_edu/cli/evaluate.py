@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixel_edu.cli.data import _bar, _busy
+from pixel_edu.cli import showing
 from pixel_edu.cli.sample import Palette, Sampler, colored, configured, open_model
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def evaluate(
     chosen = config.pick_device("cpu" if Path(checkpoint).suffix == ".onnx" else device)
     denoiser = open_model(checkpoint, chosen)
     if data is None:
-        with _busy("drawing real sprites"):
+        with showing.busy("drawing real sprites"):
             yardstick = evaluation.procedural_yardstick(n or 1000, sprites)
     else:
         yardstick = _folder(data, validation, denoiser.null_label, denoiser.palette)
@@ -95,11 +95,11 @@ def evaluate(
     settings = configured(denoiser, sampler, steps, guidance, interval)
     seeds = range(seed, seed + n)
     drawn = generate.generate(
-        denoiser, labels.tolist(), list(seeds), settings, chosen, track=_bar("drawing", over=0)
+        denoiser, labels.tolist(), list(seeds), settings, chosen, track=showing.bar("drawing", over=0)
     )
-    with _busy("snapping to the palette"):
+    with showing.busy("snapping to the palette"):
         drawn = colored(drawn, denoiser, palette)
-    with _busy("measuring"):
+    with showing.busy("measuring"):
         made, floor = evaluation.evaluate(drawn, labels, yardstick), yardstick.floor
     how = {
         "checkpoint": checkpoint,
@@ -133,7 +133,7 @@ def _folder(path: Path, validation: float, classes: int, palette) -> Yardstick:
     from pixel_edu.evaluation import Yardstick
     from pixel_edu.palette import find_palette
 
-    read = datasets.load(path, track=_bar("reading pictures"))
+    read = datasets.load(path, track=showing.bar("reading pictures"))
     if len(read.classes) != classes:
         raise UserError(
             f"{path} has {len(read.classes)} classes, and the model {classes}: use the data it was trained on"
@@ -183,17 +183,11 @@ def _write(out: Path, page: str, numbers: dict) -> None:
 
 
 def _print(made: Report, floor: Report, how: dict) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
     from pixel_edu import report
 
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("", "model", "95 %", "real", "95 %", "good?"):
-        table.add_column(
-            heading, justify="left" if heading in ("", "good?") else "right", no_wrap=not heading
-        )
+    table = showing.table(("", "model", "95 %", "real", "95 %", "good?"), left=("", "good?"))
     for measure in report.measured(made):
         model, real = made.scores[measure.key], floor.scores[measure.key]
         good = "yes" if report.as_good(measure, model, real) else "no"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_edu.cli.data import _busy
+from pixel_edu.cli import showing
 
 
 class Format(StrEnum):
@@ -59,14 +59,14 @@ def export(
         from pixel_edu.serving import onnx
 
         out = out or Path(f"{source.stem}.onnx")
-        with _busy("exporting"):
+        with showing.busy("exporting"):
             onnx.export(source, out, half)
         typer.echo(f"{out}; draw with it: pixel-edu sample --checkpoint {out}")
     else:
         from pixel_edu.serving import hub
 
         out = out or Path(f"{source.stem}-diffusers")
-        with _busy("exporting"):
+        with showing.busy("exporting"):
             hub.save(source, out, report)
         typer.echo(f"{out}; read {out / 'README.md'}, then publish it: pixel-edu push {out} YOU/NAME")
 
@@ -82,6 +82,6 @@ def push(
     """Upload an exported model to the Hugging Face Hub, card and all. You need an account: hf auth login."""
     from pixel_edu.serving import hub
 
-    with _busy(f"uploading to {repo}"):
+    with showing.busy(f"uploading to {repo}"):
         address = hub.push(folder, repo, private, update)
     typer.echo(address)

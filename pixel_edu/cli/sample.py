@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixel_edu.cli.data import _bar
+from pixel_edu.cli import showing
 from pixel_edu.config import CHANNELS, CLASSES
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def sample(
     labels = [i % denoiser.null_label if label is None else label for i in range(n)]
     settings = configured(denoiser, sampler, steps, guidance, interval)
     seeds = list(range(seed, seed + n))
-    drawn = generate.generate(denoiser, labels, seeds, settings, chosen, track=_bar("drawing", over=20))
+    drawn = generate.generate(
+        denoiser, labels, seeds, settings, chosen, track=showing.bar("drawing", over=20)
+    )
     drawn = colored(drawn, denoiser, palette)
     if out.is_dir() or not out.suffix:
         out.mkdir(parents=True, exist_ok=True)

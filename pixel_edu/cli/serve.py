@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_edu.cli.data import _busy
+from pixel_edu.cli import showing
 from pixel_edu.config import UserError
 
 
@@ -79,7 +79,7 @@ def serve(
         raise UserError(f"{error.name} is not installed: pip install 'pixel-edu[serve]'") from error
 
     with server.bind(host, port) as taken:  # before anything slow
-        with _busy("preparing the model"):
+        with showing.busy("preparing the model"):
             from pixel_edu.serving import api
             from pixel_edu.serving import engine as engines
             from pixel_edu.serving.studio import Limits

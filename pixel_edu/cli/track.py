@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_edu.cli.data import _busy
+from pixel_edu.cli import showing
 from pixel_edu.config import UserError
 
 Address = Annotated[
@@ -42,7 +42,7 @@ def server(
         signal.signal(each, _interrupt)
     folder.mkdir(parents=True, exist_ok=True)
     with servers.database(folder / "postgresql") as store:
-        with _busy("starting MLflow"):
+        with showing.busy("starting MLflow"):
             process = servers.start(store, folder / "files", port)
         typer.echo(f"http://{servers.HOST}:{port} runs; its log is {folder / 'server.log'}; Ctrl-C ends it")
         try:
@@ -73,7 +73,7 @@ def promote(
 
     client, run_id = tracking.client_of(folder, mlflow), tracking.run_of(folder)
     champion.read_scores(client, run_id)  # before anything is registered
-    with _busy("logging the model"):
+    with showing.busy("logging the model"):
         version = model.register(client, run_id, folder / MODEL, name)
     verdict = champion.promote(client, name, version)
     is_now = "is the champion" if verdict.promoted else "is not the champion"
@@ -129,7 +129,7 @@ def sweep(
 
     client, run_id = tracking.client_of(folder, mlflow), tracking.run_of(folder)
     denoiser = checkpoints.load_model(folder / MODEL)
-    with _busy("drawing real sprites"):
+    with showing.busy("drawing real sprites"):
         yardstick = evaluation.procedural_yardstick(n, sprites)
     measures = [each for each in evaluation.MEASURES if each.key in champion.DECIDING]
     typer.echo("guidance  steps  " + "  ".join(f"{each.name:>28}" for each in measures) + "  ms a sprite")

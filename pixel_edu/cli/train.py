@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixel_edu.cli.data import _busy
+from pixel_edu.cli import showing
 from pixel_edu.config import hardware
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _reached(uri: str) -> str:
         return ""
     from pixel_edu import tracking
 
-    with _busy(f"opening {uri}"):
+    with showing.busy(f"opening {uri}"):
         return tracking.connect(uri).tracking_uri
 
 
@@ -218,10 +218,10 @@ def _load(folder: Path | None, validation: float, count: int, classes: int):
     from pixel_edu.config import UserError
 
     if folder is None:
-        with _busy(f"drawing {count:,} sprites"):
+        with showing.busy(f"drawing {count:,} sprites"):
             drawn = sprites.make(count)
         return drawn.images, drawn.labels
-    with _busy(f"reading {folder}"):
+    with showing.busy(f"reading {folder}"):
         read = data.load(folder)
     if len(read.classes) != classes:
         raise UserError(
@@ -248,7 +248,7 @@ def _loop(
 
     total, before = state.config.steps, float(record.get("seconds", 0))
     log, began = Log(out / LOG, state.step), time.perf_counter()
-    with _stoppable() as stopped, _progress(total, state.step) as show:
+    with _stoppable() as stopped, showing.training(total, state.step) as show:
         steps = train(images, labels, state=state, device=device)
         for step in run.follow(steps) if run else steps:
             last = step.step == total or stopped()
@@ -335,45 +335,3 @@ def _stoppable():
         yield lambda: bool(asked)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _progress(total: int, done: int):
-    """A live bar on stderr; where stderr is no terminal, a line now and then."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    from pixel_edu.training import is_main_process
-
-    class Speed(ProgressColumn):
-        def render(self, task) -> Text:
-            return Text(f"{task.speed:.1f} steps/s" if task.speed else "")
-
-    console = Console(stderr=True)
-    columns = [
-        BarColumn(None),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        Speed(),
-        TimeRemainingColumn(),
-    ]
-    live = Progress(*columns, console=console, disable=not (console.is_terminal and is_main_process()))
-    task = live.add_task("", total=total, completed=done, loss=float("nan"))
-    smooth, began = None, time.perf_counter()
-
-    def show(step: TrainStep) -> None:
-        nonlocal smooth
-        smooth = step.loss if smooth is None else smooth + 0.05 * (step.loss - smooth)
-        live.update(task, completed=step.step, loss=smooth)
-        if not console.is_terminal and step.step % max(total // 20, 1) == 0:
-            speed = (step.step - done) / (time.perf_counter() - began)
-            left = (total - step.step) / speed / 60
-            print(
-                f"step {step.step:,} of {total:,}: loss {smooth:.4f}, {speed:.1f} steps/s, {left:.0f} min left",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    with live:
-        yield show
