@@ -328,6 +328,10 @@ def test_no_label_is_the_last_row_of_the_table_and_what_hiding_a_label_asks_for(
     x, t, c = asked(config)
     hidden = hide_labels(c, 1.0, config.classes)
     assert network.embed_class.weight.shape == (config.classes + 1, config.embedding)
+    network(x, t, hidden).sum().backward()
+    assert network.embed_class.weight.grad.any(dim=1).tolist() == [False] * config.classes + [
+        True
+    ]  # it is learned
     before = network(x, t, c), network(x, t, hidden)
     with torch.no_grad():
         network.embed_class.weight[config.classes] += 1
