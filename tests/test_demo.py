@@ -53,7 +53,7 @@ def test_a_port_in_use_is_one_sentence():
     [
         ("broken.safetensors", b"no checkpoint", "is not a checkpoint of this package"),
         ("absent.safetensors", None, "is not there"),
-        ("broken.onnx", b"no model", "is no model that pixel-edu export wrote"),
+        ("broken.onnx", b"no model", "is not a model that pixel-edu export wrote"),
     ],
 )
 def test_a_broken_checkpoint_is_one_sentence(tmp_path, name, content, says):

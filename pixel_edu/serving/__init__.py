@@ -1,1 +1,1 @@
-"""The model for others: over HTTP, on a page, and in other programs' forms."""
+"""The model for others: over HTTP, on a page, and in the formats of other programs."""

@@ -26,15 +26,15 @@ from pixel_edu import __version__
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.serving import docs, pictures
 from pixel_edu.serving.metrics import CONTENT_TYPE, Measured, Metrics
-from pixel_edu.serving.orders import DrawOrder, Order, Preview, Problem, Sprites, StreamOrder
-from pixel_edu.serving.studio import Busy, CannotDraw, Closed, Glimpse, Job, Limits, Studio, TooLate
+from pixel_edu.serving.orders import DrawnSprites, DrawOrder, Order, PreviewEvent, Problem, StreamOrder
+from pixel_edu.serving.studio import Busy, CannotDraw, Closed, Job, Limits, Preview, Studio, TooLate
 
 T = TypeVar("T")
 
 GONE = 499
-"""What nginx notes for a client that did not wait; nobody reads it but the metrics."""
+"""The status that nginx logs for a client that did not wait; only the metrics see it."""
 LONGEST_BODY = 16_384
-"""Bytes; a request with every field set has about two hundred."""
+"""In bytes; a request with every field set has about two hundred."""
 
 
 def create_app(
@@ -44,11 +44,11 @@ def create_app(
 
     Args:
         denoiser: the model, its network on `device`.
-        limits: what the server takes on; left out: `Limits()`.
+        limits: how much the server accepts; default: `Limits()`.
         device: where the network computes.
 
     Raises:
-        UserError: the model's answers are no numbers.
+        UserError: the model's answers are not finite.
     """
     metrics = Metrics()
     studio = Studio(denoiser, limits or Limits(), device, metrics.observe_call)
@@ -83,7 +83,7 @@ PROBLEMS = {
     413: "The request is too long.",
     422: "What was asked for is wrong.",
     429: "Too much is waiting: try again after the seconds in the header Retry-After.",
-    500: "A bug of ours.",
+    500: "A bug in the server.",
     503: "The server is ending.",
     504: "It took too long.",
 }
@@ -110,14 +110,14 @@ router = APIRouter()
 
 @router.post(
     "/v1/sprites",
-    response_model=Sprites,
+    response_model=DrawnSprites,
     responses=problems(*PROBLEMS)
     | {200: {"content": PNG, "description": "A picture, or JSON with each sprite by itself."}},
 )
 async def draw(order: DrawOrder, request: Request) -> Response:
     """Draw sprites.
 
-    The header Seed tells the first sprite's seed: the same seed and settings draw the same sprite again, whatever else
+    The header Seed holds the first sprite's seed: the same seed and settings draw the same sprite again, whatever else
     the server is doing and however many are asked for.
     """
     job = request.app.state.studio.accept(order)
@@ -137,15 +137,15 @@ async def draw(order: DrawOrder, request: Request) -> Response:
     responses=problems(422, 429, 500, 503)
     | {
         200: {"content": EVENTS, "description": "The events."},
-        204: {"description": "You have been here before, so you need not come back."},
+        204: {"description": "This stream has ended: do not connect again."},
     },
 )
 async def stream(order: Annotated[StreamOrder, Query()], request: Request) -> Response:
     """Draw sprites and show every step on the way, as server-sent events.
 
     Events `preview` hold the guess for the clean sprites: `{"step", "num_steps", "images"}`. The last event is
-    `sprites`, with what POST gives as JSON, or `problem`, with `{"error"}`. Close your EventSource then; if it connects
-    again by itself, it gets status 204, at which it stops.
+    `sprites`, with what POST returns as JSON, or `problem`, with `{"error"}`. Close your EventSource then; if it
+    connects again by itself, it gets status 204, at which it stops.
     """
     if "last-event-id" in request.headers:
         return Response(status_code=204)
@@ -228,7 +228,7 @@ def reason(request: Request | None, error: Exception) -> tuple[int, str, dict[st
             return 504, f"{error}: ask for fewer sprites or steps, or later", None
         case HTTPException():
             return error.status_code, _http(request, error), error.headers
-    return 500, "something broke in the server: its log tells what", None
+    return 500, "something broke in the server: its log says what", None
 
 
 def sentence(error: RequestValidationError) -> str:
@@ -245,7 +245,7 @@ def sentence(error: RequestValidationError) -> str:
     if first["type"] == "value_error":
         return says.removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        return f"{field!r} is no field of an order: see /docs"
+        return f"{field!r} is not a field of an order: see /docs"
     if not field:
         return 'the body must be a JSON object, such as {"class": "food"}'
     given = repr(first["input"])
@@ -255,7 +255,7 @@ def sentence(error: RequestValidationError) -> str:
 def _http(request: Request, error: HTTPException) -> str:
     path = request.url.path
     says = {
-        400: "the body is no text in UTF-8: send JSON",
+        400: "the body is not UTF-8 text: send JSON",
         404: f"there is nothing at {path}: see /docs",
         405: f"{path} does not know {request.method}: see /docs",
         413: f"the body is longer than {LONGEST_BODY} bytes: no order needs that",
@@ -264,7 +264,7 @@ def _http(request: Request, error: HTTPException) -> str:
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """What the work gives; None if the client goes away, for then it is ended and makes room for others."""
+    """The result of the work; None if the client goes away: then the work is cancelled, to make room for others."""
     tasks = working, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -289,17 +289,17 @@ def _in_its_form(order: DrawOrder, labels: list[int], sprites: np.ndarray) -> Re
     return Response(picture, 200, {"Content-Disposition": name} | seed, "image/png")
 
 
-def _one_by_one(order: Order, labels: list[int], sprites: np.ndarray) -> Sprites:
-    return Sprites(sprites=pictures.each(sprites, labels, order.seeds))
+def _one_by_one(order: Order, labels: list[int], sprites: np.ndarray) -> DrawnSprites:
+    return DrawnSprites(sprites=pictures.each(sprites, labels, order.seeds))
 
 
 async def _events(job: Job, metrics: Metrics) -> AsyncIterator[bytes]:
     order = job.order
     try:
         async for news in job:
-            if isinstance(news, Glimpse):
+            if isinstance(news, Preview):
                 shown = await asyncio.to_thread(pictures.data_addresses, news.images)
-                yield _event("preview", Preview(step=news.step, num_steps=order.num_steps, images=shown))
+                yield _event("preview", PreviewEvent(step=news.step, num_steps=order.num_steps, images=shown))
             else:
                 metrics.sprites.inc(order.n)
                 yield _event("sprites", await asyncio.to_thread(_one_by_one, order, job.labels, news))
@@ -311,5 +311,5 @@ async def _events(job: Job, metrics: Metrics) -> AsyncIterator[bytes]:
 
 
 def _event(kind: str, data: BaseModel) -> bytes:
-    """With an id, so that a browser that connects again says that it was here before."""
+    """With an id, which a browser that connects again sends back: see `stream`."""
     return format_sse_event(event=kind, data_str=data.model_dump_json(), id=kind)

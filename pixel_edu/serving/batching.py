@@ -1,13 +1,13 @@
-"""One network for many threads: what they ask at about the same time is answered by one call.
+"""One network for many threads: requests that come at about the same time are answered by one call.
 
 Every request is sampled in a thread of its own by the usual loop (`generate.stream`), with its own sampler, steps and
 guidance. All that the requests share is the network. A thread that asks it something waits; a worker takes what is
 waiting, whoever asked, and answers it together. So a request joins the others at its next step and leaves after its
-last, and nobody waits for a batch to fill.
+last, and no request waits for a batch to fill.
 
-The same image gets the same answer in any company. A library that multiplies matrices may add the terms in another
-order for another number of images, and the last bits differ. So a call holds only numbers of images at which they do
-not, which `agreeing_sizes` finds out; it is filled up to the next such number.
+The same image gets the same answer in any batch. A library that multiplies matrices may add the terms in another
+order for another number of images, and then the last bits differ. So only batch sizes at which they do not are used;
+`agreeing_sizes` finds them, and a batch is padded to the next such size.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pixel_edu.guidance import Model
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What one thread asks the network: at most a batch of images, and where the answer will be."""
+    """What one thread asks the network, at most a batch of images, and where the answer will be."""
 
     x: Images
     t: Int[Tensor, " b"]
@@ -40,9 +40,9 @@ class Question:
 
 
 def agreeing_sizes(network: Model, channels: int, most: int, device: str | torch.device = "cpu") -> list[int]:
-    """The numbers of images at which a network gives an image the very answer that it gives it among `most`.
+    """The batch sizes at which a network gives an image exactly the answer that it gives in a batch of `most`.
 
-    They are looked for among 1, 2, 3, 4, 6, 8, 12 and so on, so that filling up adds a third at most.
+    Candidates are 1, 2, 3, 4, 6, 8, 12 and so on, so that padding adds a third at most.
 
     Args:
         network: maps x (B, C, 16, 16) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
@@ -51,17 +51,15 @@ def agreeing_sizes(network: Model, channels: int, most: int, device: str | torch
         device: where the network computes.
 
     Returns:
-        Rising numbers; the last is `most`.
+        Sizes, rising; the last is `most`.
     """
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(most, channels, IMAGE_SIZE, IMAGE_SIZE, generator=generator).to(device)
     t, c = torch.arange(most, device=device), torch.arange(most, device=device) % 2
 
     def agrees(size: int) -> bool:
-        parts = (
-            slice(size),
-            slice(most - size, most),
-        )  # the first and the last, for an image's place must not count
+        # The first images and the last, because an image's place in the batch must not matter.
+        parts = slice(size), slice(most - size, most)
         return all(torch.equal(network(x[part], t[part], c[part]), whole[part]) for part in parts)
 
     with torch.inference_mode():
@@ -75,7 +73,7 @@ class Batcher:
 
     Args:
         network: maps x (B, C, 16, 16) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
-        sizes: the numbers of images that a call may hold, rising.
+        sizes: the batch sizes that a call may have, rising.
         workers: threads that call it, each with a batch of its own.
         device: where the network computes; questions and answers are on the CPU.
         observe: is told of every call: how many images were asked for, and how many seconds it took.
@@ -140,7 +138,7 @@ class Batcher:
             self._observe(sum(len(question.x) for question in questions), time.perf_counter() - began)
 
     def _take(self) -> list[Question]:
-        """The oldest questions, as many as fit into a batch; waits for one, and gives none once closed."""
+        """The oldest questions, as many as fit into a batch; waits for one, and returns an empty list once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             taken, room = [], self.sizes[-1]

@@ -1,4 +1,4 @@
-"""The card of a model that goes to a hub: what it is, how it was made, how good it is, and where it fails.
+"""The model card for a hub: what the model is, how it was trained, how good it is, and where it fails.
 
 Every fact comes from the checkpoint itself or from the report of `pixel-edu evaluate`.
 """
@@ -22,7 +22,7 @@ from pixel_edu.report import in_words
 
 CARD, PICTURE = "README.md", "sprites.png"
 REPOSITORY = "YOU/NAME"
-"""What the card calls the repository until `hub.push` knows its name."""
+"""The repository's name in the card until `hub.push` knows it."""
 SHOWN = 8
 """Sprites of each class in the picture."""
 
@@ -31,8 +31,8 @@ def write(folder: Path, about: About, denoiser: Denoiser, report: Mapping[str, A
     """Write the card and the picture in it.
 
     Args:
-        folder: where they go.
-        about: what the checkpoint says of itself.
+        folder: to write to.
+        about: the checkpoint's own record.
         denoiser: the model, which draws the picture.
         report: from `read_report`; None says in the card that nothing was measured.
     """
@@ -52,7 +52,7 @@ def read_report(path: str | os.PathLike, checkpoint: str | os.PathLike) -> dict[
     """What `pixel-edu evaluate` found in this checkpoint.
 
     Raises:
-        UserError: the file is no report, or is about another model.
+        UserError: the file is not a report, or is about another model.
     """
     try:
         report = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def read_report(path: str | os.PathLike, checkpoint: str | os.PathLike) -> dict[
             f"{path} cannot be read as a report: give a report.json of pixel-edu evaluate"
         ) from error
     if not good:
-        raise UserError(f"{path} is no report of this version: run pixel-edu evaluate {checkpoint} again")
+        raise UserError(f"{path} is not a report of this version: run pixel-edu evaluate {checkpoint} again")
     if find(measured).resolve() != Path(checkpoint).resolve():
         raise UserError(f"{path} is about {measured}: run pixel-edu evaluate {checkpoint} first")
     return report
@@ -132,7 +132,7 @@ def _training(about: About, denoiser: Denoiser) -> list[str]:
         "hardware": record.get("hardware", "not noted"),
         "noise schedule": f"{config.schedule}, {len(denoiser.schedule)} timesteps",
         "the network answers": config.prediction,
-        "labels left out": f"{config.p_uncond:.0%}, for guidance",
+        "labels hidden": f"{config.p_uncond:.0%}, for guidance",
         "seed": str(config.seed),
         "command": f"`{record['command']}`" if "command" in record else "not noted",
     }
@@ -182,8 +182,8 @@ def _limits(about: About) -> list[str]:
         "## Limits",
         "",
         f"It draws {IMAGE_SIZE}x{IMAGE_SIZE} pixels of {about.config.unet.classes} classes and understands no words. "
-        f"{known} It is made for learning how such models work. Guidance is {DEFAULT.guidance_scale:g} unless you say "
-        "otherwise; more of it makes sprites alike.",
+        f"{known} It is made for learning how such models work. Guidance is {DEFAULT.guidance_scale:g} by default; "
+        "more of it makes sprites alike.",
         "",
         "## Licence",
         "",

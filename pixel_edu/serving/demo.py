@@ -1,7 +1,7 @@
-"""A page to draw on, in the browser: a sprite comes out of noise while one looks on.
+"""A page in the browser on which a sprite emerges from noise, step by step.
 
 All that the page needs comes from this machine. Its pictures are PNG files inside the page, as addresses that begin
-with "data:", so that nothing is written to disk here and a download is the picture itself.
+with "data:", so that nothing is written to disk, and a download is the picture itself.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 SAMPLERS = get_args(get_type_hints(SampleConfig)["sampler"])
 MOST_STEPS = 250
 MOST_FRAMES = 40
-"""So many guesses are shown of a sprite, however many steps it takes."""
+"""Guesses shown of a sprite, at most, however many steps it takes."""
 LARGE, SMALL = 16, 5
-"""Screen pixels a sprite pixel: of the sprite being drawn, and of those in the gallery."""
+"""Screen pixels for each sprite pixel: of the sprite being drawn, and of those in the gallery."""
 KEPT = 24
 """Sprites in the gallery; the oldest leave it."""
 SEEDS = 2**31
-"""Seeds run from 0 to this, as those of `pixel-edu sample` do."""
+"""Seeds are below this, as those of `pixel-edu sample`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Drawn:
 def frames(
     denoiser: Denoiser, label: int, seed: int, config: SampleConfig, device: str | torch.device = "cpu"
 ) -> Iterator[np.ndarray]:
-    """A sprite on its way: the noise that it starts from, the model's guesses for the clean image, the sprite.
+    """How a sprite emerges: the noise that it starts from, the model's guesses for the clean image, the sprite.
 
     Args:
         denoiser: the model, on `device`.
@@ -82,13 +82,13 @@ def frames(
 
 
 def _visible(x: Images, denoiser: Denoiser) -> np.ndarray:
-    """An unfinished image in the colours that it has; bits are read."""
+    """An unfinished image in its own colours; bits are decoded."""
     drawn = to_uint8(x)
     return drawn[0] if denoiser.channels == CHANNELS else from_bits(drawn, denoiser.palette)[0]
 
 
 def create_page(denoiser: Denoiser, device: str | torch.device = "cpu") -> gradio.Blocks:
-    """The page. It draws one sprite at a time; who comes meanwhile waits in a line.
+    """The page. It draws one sprite at a time; other visitors wait in a queue.
 
     Args:
         denoiser: the model, on `device`.
@@ -180,8 +180,8 @@ def as_image(sprite: np.ndarray, scale: int, alt: str) -> str:
 
     Args:
         sprite: (16, 16, 3) uint8.
-        scale: screen pixels a sprite pixel.
-        alt: what it shows, in words.
+        scale: screen pixels for each sprite pixel.
+        alt: text for readers who cannot see it.
     """
     side = scale * len(sprite)
     look = f"width:{side}px;height:{side}px;image-rendering:crisp-edges;image-rendering:pixelated"
@@ -224,7 +224,7 @@ COLORS = {
     "block_info_text_color": "*neutral_500",
     "block_title_text_color": "*neutral_600",
 }
-"""Gradio's own are too faint to be read by everybody."""
+"""In place of Gradio's own, whose contrast is too low."""
 
 
 def create_app(page: gradio.Blocks) -> FastAPI:

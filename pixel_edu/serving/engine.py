@@ -1,4 +1,4 @@
-"""Which library computes the network, and in what batches: as `benchmarks/serving.py` found to be fastest."""
+"""Which library computes the network, and in what batches: what `benchmarks/serving.py` found fastest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Engine(NamedTuple):
         name: "onnxruntime" or "torch".
         denoiser: the model, its network on `device`.
         device: where the network computes.
-        batch_size: images in a call that are worth their wait.
+        batch_size: images in a call.
         workers: calls at the same time.
         loops: sampling loops at the same time.
     """
@@ -42,9 +42,9 @@ class Engine(NamedTuple):
 def start(
     checkpoint: str, device: str = "auto", engine: Literal["auto", "onnxruntime", "torch"] = "auto"
 ) -> Engine:
-    """Load a model for a server, in the way that is fastest for it.
+    """Load a model for a server, in the fastest way.
 
-    On a CPU that is onnxruntime if it is there. Each core computes calls of its own, with one thread: two threads on
+    On a CPU that is onnxruntime, if installed. Each core computes calls of its own, with one thread: two threads on
     one small call would wait for each other. PyTorch needs larger calls to be fast, so it gets fewer loops, which more
     orders share.
 
@@ -52,10 +52,10 @@ def start(
         checkpoint: the name of a shipped model, or the path of a checkpoint or of an ONNX file.
         device: "auto", or a torch device.
         engine: "auto" takes onnxruntime on a CPU if it is installed. A checkpoint is converted for it, which takes
-            seconds; a file of `pixel-edu export` is not.
+            seconds; a file of `pixel-edu export` needs no conversion.
 
     Raises:
-        UserError: the model cannot be loaded, the device is not there, or the engine cannot be had.
+        UserError: the model cannot be loaded, or the device or the engine is not available.
     """
     is_file = Path(checkpoint).suffix == ".onnx"
     chosen = pick_device("cpu" if is_file or engine == "onnxruntime" else device)
@@ -75,7 +75,7 @@ def start(
             return Engine("torch", model, chosen, batch_size=128, workers=1, loops=2)
         torch.set_num_threads(1)
         return Engine("torch", model, chosen, batch_size=32, workers=_cores(), loops=_cores())
-    checkpoints.read_about(found)  # what is no checkpoint is refused before anything slow
+    checkpoints.read_about(found)  # what is not a checkpoint is refused before anything slow
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder) / "model.onnx"
         onnx.export(found, converted)
@@ -83,7 +83,7 @@ def start(
 
 
 def _onnxruntime(path: str | os.PathLike) -> Engine:
-    torch.set_num_threads(1)  # what is left for PyTorch is small, and the workers need the cores
+    torch.set_num_threads(1)  # PyTorch has little left to compute, and the workers need the cores
     model, device = onnx.load(path), torch.device("cpu")
     return Engine("onnxruntime", model, device, batch_size=8, workers=_cores(), loops=_cores() + 1)
 

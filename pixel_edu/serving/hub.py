@@ -1,4 +1,4 @@
-"""A model as a folder that plain diffusers loads and runs, with a card that says what it is; and to a hub with it.
+"""A model as a folder that plain diffusers loads and runs, with a model card, and its upload to a hub.
 
     from diffusers import DDIMScheduler, DiffusionPipeline
 
@@ -6,7 +6,7 @@
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     pipeline(["food", "items"]).images
 
-The code of the model and of the pipeline travels in the folder, so this package need not be installed there. From the
+The folder holds the code of the model and of the pipeline, so this package need not be installed. From the
 same noise, diffusers' DDPM, DDIM and DPM-Solver++ give the images of `samplers`.
 """
 
@@ -27,14 +27,14 @@ from pixel_edu.config import UserError
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing_folder
 from pixel_edu.serving import card
-from pixel_edu.serving.bundle import bundle
+from pixel_edu.serving.standalone import standalone
 
 if TYPE_CHECKING:
     from pixel_edu.checkpoints import About
 
 INDEX = "model_index.json"
 PARTS = "pixel_edu.serving.pipeline"
-"""Where the classes are that travel."""
+"""The module of the classes that are written into the folder."""
 
 
 def save(
@@ -49,8 +49,8 @@ def save(
 
     Raises:
         CheckpointError: the checkpoint cannot be read.
-        UserError: diffusers is not installed, the report is of another kind, or the folder is in use or cannot be
-            written.
+        UserError: diffusers is not installed, the report is about another model, or the folder is not empty or cannot
+            be written.
     """
     if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
         raise UserError(f"{folder} is already there and not empty: choose another folder")
@@ -66,8 +66,8 @@ def save(
     unet.network.load_state_dict(denoiser.network.state_dict())
     with replacing_folder(Path(folder)) as new:
         unet.save_pretrained(new / "unet")
-        (new / "unet" / "sprite_unet.py").write_text(bundle(PARTS, "SpriteUNet"), encoding="utf-8")
-        (new / "pipeline.py").write_text(bundle(PARTS, "SpritePipeline"), encoding="utf-8")
+        (new / "unet" / "sprite_unet.py").write_text(standalone(PARTS, "SpriteUNet"), encoding="utf-8")
+        (new / "pipeline.py").write_text(standalone(PARTS, "SpritePipeline"), encoding="utf-8")
         version = {"_diffusers_version": diffusers.__version__}
         (new / "scheduler").mkdir()
         _write(new / "scheduler" / "scheduler_config.json", scheduler_config(denoiser) | version)
@@ -78,8 +78,8 @@ def save(
 def scheduler_config(denoiser: Denoiser) -> dict[str, Any]:
     """The settings with which diffusers' schedulers walk as `samplers` does.
 
-    They are those of three classes at once: a scheduler ignores what is another's, and keeps it for a scheduler that is
-    made from its configuration.
+    They serve three classes at once: a scheduler ignores the settings of another, and keeps them for a scheduler that
+    is made from its configuration.
     """
     alpha_bar = denoiser.schedule.alpha_bar
     before = torch.cat([alpha_bar.new_ones(1), alpha_bar[:-1]])
@@ -106,13 +106,13 @@ def push(folder: str | os.PathLike, repo_id: str, private: bool = False, update:
         folder: what to upload.
         repo_id: the repository, such as "you/sprites".
         private: only its owner sees it; for a new repository.
-        update: add a commit to a repository that is there; otherwise it must be new.
+        update: add a commit to an existing repository; otherwise it must be new.
 
     Returns:
         The repository's address.
 
     Raises:
-        UserError: the folder is of another kind, huggingface_hub is not installed, or the hub refused.
+        UserError: the folder holds no pipeline, huggingface_hub is not installed, or the hub refused.
     """
     if not (Path(folder) / INDEX).is_file():
         raise UserError(f"{folder} holds no pipeline: write one with pixel-edu export --format diffusers")
@@ -136,19 +136,19 @@ def push(folder: str | os.PathLike, repo_id: str, private: bool = False, update:
 
 
 def _refused(error: Exception, repo_id: str) -> str:
-    """Why a hub did not take it, in one sentence."""
+    """Why a hub refused it, in one sentence."""
     from huggingface_hub import errors
 
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, errors.HFValidationError):
-        return f"{repo_id} is no name for a repository: use one such as you/sprites"
+        return f"{repo_id} is not a repository name: use one such as you/sprites"
     if status == 409:
         return f"{repo_id} is already there: choose another name, or add a commit to it with --update"
     if status in (401, 403) or isinstance(error, errors.LocalTokenNotFoundError):
         return f"the hub does not let you write to {repo_id}: run hf auth login with a token that may write"
     if status is None:
         return f"{repo_id} could not be reached ({type(error).__name__}): check the network and try again"
-    return f"the hub did not take {repo_id} (it answered {status}): try again later"
+    return f"the hub refused {repo_id} (status {status}): try again later"
 
 
 def _index(about: About) -> dict[str, Any]:

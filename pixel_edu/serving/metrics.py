@@ -1,4 +1,4 @@
-"""What a Prometheus server reads from the API: how much is asked, how long it takes, how full the batches are."""
+"""What a Prometheus server reads from the API: requests, their duration, and how full the batches are."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ class Metrics:
         )
         self.sprites = Counter("pixel_edu_sprites", "Finished sprites.", registry=self.registry)
         self.pending = Gauge(
-            "pixel_edu_pending_calls", "Model calls accepted and not finished.", registry=self.registry
+            "pixel_edu_pending_calls",
+            "Model calls that were accepted and are unfinished.",
+            registry=self.registry,
         )
         self.images = Counter(
-            "pixel_edu_network_images", "Images asked of the network.", registry=self.registry
+            "pixel_edu_network_images", "Images that the network was asked about.", registry=self.registry
         )
         self.calls = Histogram(
             "pixel_edu_network_seconds",
@@ -58,7 +60,7 @@ class Measured:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and note it."""
+        """Answer, and count and time the answer."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         began, status = time.perf_counter(), 500
@@ -72,8 +74,7 @@ class Measured:
         try:
             await self.app(scope, receive, noting)
         finally:
-            path = getattr(
-                scope.get("route"), "path", "other"
-            )  # no label for each address that somebody tries
+            # The route's path, not the request's: a label for every address that somebody tries would grow without end.
+            path = getattr(scope.get("route"), "path", "other")
             self.metrics.requests.labels(path, status).inc()
             self.metrics.seconds.labels(path).observe(time.perf_counter() - began)

@@ -1,6 +1,6 @@
 """The network as an ONNX file, and onnxruntime to compute it: several times faster than PyTorch on small batches.
 
-The file says of itself what a checkpoint says, so it is all that is needed to sample.
+The file holds the same record as a checkpoint, so it is all that is needed to sample.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
     except ImportError as error:
         raise _not_installed(error) from error
     denoiser = load_model(checkpoint)
-    t, c = torch.zeros(2, 2, dtype=torch.int64)  # two tensors: one given twice would become one input
+    t, c = torch.zeros(2, 2, dtype=torch.int64)  # two tensors, since one passed twice would become one input
     example = torch.zeros(2, denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), t, c
     batch = torch.export.Dim("batch")
     with _quiet():
@@ -59,9 +59,7 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
     model = program.model_proto
     graph = model.graph
     for part in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
-        del part.metadata_props[
-            :
-        ]  # the exporter's notes: a third of a small file, with paths of this machine
+        part.ClearField("metadata_props")  # the exporter's notes: a third of a small file, with local paths
     if half:
         _halve(model, {name for name, _ in denoiser.network.named_parameters()})
     onnx.helper.set_model_props(model, {KEY: read_about(checkpoint).dumps()})
@@ -76,7 +74,7 @@ def load(path: str | os.PathLike) -> Denoiser:
     """Read a file that `export` wrote, ready to sample from on one CPU core; for large batches take PyTorch.
 
     Raises:
-        CheckpointError: the file is not there or is none of ours.
+        CheckpointError: the file is missing, or was not written by `export`.
         UserError: onnxruntime is not installed.
     """
     try:
@@ -92,7 +90,7 @@ def load(path: str | os.PathLike) -> Denoiser:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         about = About.loads(session.get_modelmeta().custom_metadata_map[KEY])
     except Exception as error:  # onnxruntime has an exception for each kind of damage
-        raise CheckpointError(f"{path} is no model that pixel-edu export wrote: write it again") from error
+        raise CheckpointError(f"{path} is not a model that pixel-edu export wrote: write it again") from error
 
     def network(x: Tensor, t: Tensor, c: Tensor) -> Tensor:
         given = (np.ascontiguousarray(part.numpy()) for part in (x, t, c))
@@ -123,7 +121,7 @@ def _not_installed(error: ImportError) -> UserError:
 
 @contextlib.contextmanager
 def _quiet():
-    """Without the exporter's talk of its own workings."""
+    """Silence the exporter's messages about its own workings."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
 """What a client may ask for and what it gets: the API's contract, as types.
 
-How much one request may ask for stands here, since it is part of the contract. How much the server takes on at a time
-is its own affair, and stands in `studio.Limits`. A running server shows every field at `/docs`.
+How much one request may ask for is stated here, since it is part of the contract. How much the server accepts at a time
+is configuration: see `studio.Limits`. A running server shows every field at `/docs`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from pixel_edu.generate import DEFAULT, SampleConfig
 
 MOST_SPRITES, MOST_STEPS, MOST_CALLS = 64, 1000, 3200
 MOST_SEED = 2**53 - 1
-"""The largest integer that JSON carries unharmed to every language."""
+"""The largest integer that JSON carries exactly to every language."""
 
 ClassName = Literal[CLASSES]
 Pixels = list[list[int]]
 
 
 class Order(BaseModel):
-    """Sprites to draw. All fields may be left out."""
+    """Sprites to draw. Every field may be omitted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    class_: ClassName | None = Field(None, alias="class", description="What to draw; left out: all, in turn.")
+    class_: ClassName | None = Field(
+        None, alias="class", description="What to draw; default: every class in turn."
+    )
     n: int = Field(1, ge=1, le=MOST_SPRITES, description="How many sprites.")
     guidance_scale: float = Field(
         DEFAULT.guidance_scale,
@@ -50,7 +52,7 @@ class Order(BaseModel):
         ge=0,
         le=MOST_SEED,
         description="Of the first sprite; the next has seed + 1. The same seed draws the same sprite; its last 32 "
-        "bits count. Left out: a random one, which the answer tells.",
+        "bits count. Default: a random one; the answer says which.",
     )
 
     @model_validator(mode="after")
@@ -106,14 +108,14 @@ class DrawOrder(Order):
     @field_validator("n", "num_steps", "seed", "scale", mode="before")
     @classmethod
     def _whole(cls, value: object) -> object:
-        """In JSON 4.0 is an integer too; a text or true is none."""
+        """In JSON, 4.0 is an integer too; text and booleans are not."""
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class StreamOrder(Order):
-    """Sprites to draw, and how often to show them on their way."""
+    """Sprites to draw, and how often to show them before they are finished."""
 
-    every: int = Field(1, ge=1, le=MOST_STEPS, description="Show the guess at every so many steps.")
+    every: int = Field(1, ge=1, le=MOST_STEPS, description="Show the guess after every this many steps.")
 
 
 class Sprite(BaseModel):
@@ -128,14 +130,14 @@ class Sprite(BaseModel):
     pixels: Pixels = Field(description="For each pixel, row by row from the top, the number of its colour.")
 
 
-class Sprites(BaseModel):
+class DrawnSprites(BaseModel):
     """Finished sprites, in the order of their seeds."""
 
     sprites: list[Sprite]
 
 
-class Preview(BaseModel):
-    """The guess for the clean sprites, after so many steps."""
+class PreviewEvent(BaseModel):
+    """An event on the way: the guess for the clean sprites after `step` steps."""
 
     step: int
     num_steps: int
@@ -143,7 +145,7 @@ class Preview(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why there is no answer."""
+    """Why a request failed."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"error": "n is 0: input should be greater than or equal to 1"}]}

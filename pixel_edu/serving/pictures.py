@@ -34,7 +34,7 @@ def indexed_sheet(sprites: np.ndarray) -> bytes:
 
 
 def each(sprites: np.ndarray, labels: Sequence[int], seeds: Sequence[int]) -> list[Sprite]:
-    """Every sprite by itself: its picture, and its pixels as numbers of its own colours."""
+    """Every sprite by itself: its picture, its palette, and its pixels as places in that palette."""
     return [_one(*sprite) for sprite in zip(sprites, labels, seeds, strict=True)]
 
 
@@ -50,7 +50,7 @@ def _one(sprite: np.ndarray, label: int, seed: int) -> Sprite:
 
 
 def data_addresses(drawn: np.ndarray) -> list[str]:
-    """A PNG at true size for each picture, as an address that holds it: (N, 16, 16, 3) uint8 to N strings."""
+    """A PNG at true size for each picture, as a data address: (N, 16, 16, 3) uint8 to N strings."""
     return [_data_address(images.png_bytes(each)) for each in drawn]
 
 

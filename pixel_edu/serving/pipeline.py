@@ -1,6 +1,6 @@
-"""A model and a pipeline as diffusers knows them. `hub.save` writes them into a folder that needs nothing of ours.
+"""A model and a pipeline as diffusers classes. `hub.save` writes them into a folder that does not need this package.
 
-The folder gets the source of each class, with all that it uses of this package: see `bundle`.
+The folder gets the source of each class, with all that it uses of this package: see `standalone`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pixel_edu.unet import ContextUNet, UNetConfig
 
 
 class SpriteUNet(ModelMixin, ConfigMixin):
-    """A trained network. What its answer stands for, eps, x0 or v, is noted with the scheduler.
+    """A trained network. What it predicts, eps, x0 or v, is a setting of the scheduler.
 
     Args:
         unet: the fields of a `UNetConfig`.
@@ -85,7 +85,7 @@ class SpritePipeline(DiffusionPipeline):
             num_inference_steps: calls of the model.
             output_type: "pil" for finished sprites in true colours; "pt" for (B, C, 16, 16) float32 as the network
                 drew them, nominally in [-1, 1], not clamped.
-            return_dict: False gives a tuple.
+            return_dict: False returns a tuple.
 
         Raises:
             ValueError: there is no such class, or the scheduler cannot take so many steps.
@@ -121,12 +121,15 @@ class SpritePipeline(DiffusionPipeline):
         return numbers[label]
 
     def _schedule(self) -> Schedule:
-        """The noise schedule, as exact as the scheduler's configuration has it."""
+        """The noise schedule, in the precision of the scheduler's configuration."""
         beta = torch.tensor(self.scheduler.config.trained_betas, dtype=torch.float64)
         return Schedule(torch.cumprod(1 - beta, dim=0))
 
     def _visit(self, timesteps: list[int]) -> Tensor:
-        """Have the scheduler visit these timesteps; some can be told, others must come to the same by themselves."""
+        """Have the scheduler visit these timesteps.
+
+        Some schedulers take a list of timesteps; the others take only their number, and must arrive at the same list.
+        """
         if _takes(self.scheduler.set_timesteps, "timesteps"):
             self.scheduler.set_timesteps(timesteps=timesteps)
         else:

@@ -1,4 +1,4 @@
-"""Run the API with uvicorn: an address, what it says when it listens, and an end that loses nothing."""
+"""Run the API with uvicorn: bind an address, report when it listens, and end without losing an accepted request."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from pixel_edu.config import UserError
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take an address before anything slow happens; port 0 takes a free one.
+    """Bind an address before anything slow happens; port 0 takes a free one.
 
     Raises:
-        UserError: it cannot be had.
+        UserError: it cannot be bound.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -41,7 +41,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def address(taken: socket.socket) -> str:
-    """Where a browser on this machine finds it."""
+    """The address for a browser on this machine."""
     host, port = taken.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -60,13 +60,13 @@ class _Server(uvicorn.Server):
 def run(
     app: FastAPI, taken: socket.socket, patience: float, listening: Callable[[], None], log: bool
 ) -> None:
-    """Serve until SIGINT or SIGTERM; then take nothing new, finish what was accepted, and return.
+    """Serve until SIGINT or SIGTERM; then accept nothing new, finish what was accepted, and return.
 
     Args:
         app: what to serve.
         taken: from `bind`.
-        patience: seconds that accepted requests may still take at the end.
-        listening: called once clients are answered.
+        patience: seconds that accepted requests may take after the signal.
+        listening: called once the server answers.
         log: print a line for every request.
     """
     config = uvicorn.Config(
@@ -75,7 +75,7 @@ def run(
         access_log=log,
         timeout_graceful_shutdown=int(patience) + 1,
     )
-    # uvicorn puts handlers of its own in place, and raises the signal once more at the end.
+    # uvicorn installs handlers of its own, and raises the signal once more at the end; these ignore that.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: None)
     _Server(config, listening).run(sockets=[taken])
@@ -83,7 +83,7 @@ def run(
 
 @contextmanager
 def background(app: FastAPI) -> Iterator[str]:
-    """Serve from a thread of this process as long as the block runs, on a free port of this machine.
+    """Serve from a thread of this process while the block runs, on a free port of this machine.
 
     Yields:
         The address, such as "http://127.0.0.1:40001".

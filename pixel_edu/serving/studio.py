@@ -1,4 +1,4 @@
-"""Where orders are drawn: how many are taken on at a time, for how long each may take, and what it says on its way."""
+"""Where orders are drawn: how many are accepted at a time, how long each may take, and what is shown before the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pixel_edu.serving.orders import Order
 
 
 class Busy(Exception):
-    """Too much is waiting already; try again in so many `seconds`."""
+    """Too much is waiting already; try again in `seconds`."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"too many sprites are waiting: try again in {seconds} s")
@@ -46,13 +46,13 @@ class CannotDraw(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes on.
+    """How much a server accepts.
 
     Attributes:
         batch_size: images in a call of the network.
         workers: threads that call it; as many as there are cores to compute on.
-        loops: sampling loops at the same time; orders that wait for one and want the same settings share it.
-        queue: sprites of 20 steps that may be accepted and not finished; more is refused.
+        loops: sampling loops at the same time; orders that wait for one with the same settings share it.
+        queue: sprites of 20 steps that may be unfinished at a time; more are refused.
         seconds: from an order to its sprites, at most.
     """
 
@@ -64,13 +64,13 @@ class Limits:
 
     @property
     def calls(self) -> int:
-        """Model calls that may be accepted and not finished."""
+        """Model calls that may be unfinished at a time."""
         return self.queue * DEFAULT.num_steps
 
 
 @dataclass(frozen=True)
-class Glimpse:
-    """What an order looks like on its way.
+class Preview:
+    """What an order looks like before it is finished.
 
     Attributes:
         step: model calls so far.
@@ -84,7 +84,7 @@ class Glimpse:
 class Job:
     """An order that has been accepted: wait for its sprites, or follow it with `async for`.
 
-    It gives a `Glimpse` at every so many steps, and at last the finished sprites, (N, 16, 16, 3) uint8.
+    It yields a `Preview` every few steps, and at the end the finished sprites, (N, 16, 16, 3) uint8.
     """
 
     def __init__(self, order: Order, labels: list[int], every: int, ahead: int, seconds: float) -> None:
@@ -95,12 +95,12 @@ class Job:
         self._seconds, self._until = seconds, self._loop.time() + seconds
         self._inbox: asyncio.Queue = asyncio.Queue()
 
-    def tell(self, news: Glimpse | np.ndarray | Exception) -> None:
+    def tell(self, news: Preview | np.ndarray | Exception) -> None:
         """Called by the thread that draws."""
         self._loop.call_soon_threadsafe(self._inbox.put_nowait, news)
 
-    async def __aiter__(self) -> AsyncIterator[Glimpse | np.ndarray]:
-        """What happens, until the sprites are finished; whoever stops listening ends the work.
+    async def __aiter__(self) -> AsyncIterator[Preview | np.ndarray]:
+        """Previews, then the finished sprites. Whoever stops iterating cancels the job.
 
         Raises:
             TooLate: the time is over.
@@ -133,19 +133,19 @@ class Job:
 class Studio:
     """Draws orders with one model, many at a time.
 
-    What waits is drawn in the order in which it came. With an order come those behind it that want the same sampler,
+    Orders are drawn in the order of their arrival. An order takes along those behind it that want the same sampler,
     steps and guidance, as one batch in one loop. A few loops run at the same time and share the calls of the network,
     so that a long order does not stop short ones. Many loops would be slower than a few: a loop is hundreds of small
     operations on the CPU, and threads get in each other's way there.
 
     Args:
         denoiser: the model, its network on `device`.
-        limits: what to take on.
+        limits: how much to accept.
         device: where the network computes; all else is done on the CPU.
         observe: is told of every call of the network, see `Batcher`.
 
     Raises:
-        UserError: the model answers with something else than numbers.
+        UserError: the model's answers are not finite.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Studio:
         self._closed = False
         self._pace = 0.0  # seconds for each model call that was pending, as orders lately found it
         self.pending = 0
-        """Model calls that were accepted and are not finished."""
+        """Model calls that were accepted and are unfinished."""
         self._warm_up()
 
     def accept(self, order: Order, every: int = 0) -> Job:
@@ -173,11 +173,11 @@ class Studio:
 
         Args:
             order: what to draw.
-            every: tell of every so many steps; 0 tells only of the end.
+            every: report after every this many steps; 0 reports only the end.
 
         Raises:
             Busy: the queue is full.
-            Closed: the studio is.
+            Closed: the studio is closed.
             CannotDraw: the model has fewer steps, or does not know the class.
         """
         labels = self._labels(order)
@@ -189,9 +189,8 @@ class Studio:
             self.pending += order.calls
             job = Job(order, labels, every, self.pending, self.limits.seconds)
             self._waiting.append(job)
-            self._threads.submit(
-                self._draw_next
-            )  # a thread that finds nothing left to draw has no more to do
+            # One task for each order; a task whose order went along with an earlier one finds nothing to do.
+            self._threads.submit(self._draw_next)
         return job
 
     @property
@@ -219,7 +218,7 @@ class Studio:
     def _draw_next(self) -> None:
         with self._lock:
             jobs = self._take()
-        if not jobs:  # others took them along
+        if not jobs:  # another thread took them into its batch
             return
         try:
             self._draw([job for job in jobs if not job.cancelled.is_set()])
@@ -245,7 +244,7 @@ class Studio:
 
     def _draw(self, jobs: list[Job]) -> None:
         """Draw orders with the same settings as one batch."""
-        if not jobs:  # nobody waited so long
+        if not jobs:  # every order in it was cancelled
             return
         labels = [label for job in jobs for label in job.labels]
         seeds = [seed for job in jobs for seed in job.order.seeds]
@@ -255,12 +254,12 @@ class Studio:
                 return
             for job, x0 in zip(jobs, step.x0.split(sizes), strict=True):
                 if job.every and step.call % job.every == 0 and step.call < config.num_steps:
-                    job.tell(Glimpse(step.call, self._visible(x0)))
+                    job.tell(Preview(step.call, self._visible(x0)))
         for job, x in zip(jobs, step.x.split(sizes), strict=True):
             job.tell(as_sprites(to_uint8(x), self._denoiser.palette))
 
     def _visible(self, x0: torch.Tensor) -> np.ndarray:
-        """The guess as it is; a guess in bits has to be read first."""
+        """The guess as it is; a guess in bits is decoded first."""
         guess = to_uint8(x0)
         return guess if self._denoiser.channels == CHANNELS else as_sprites(guess, self._denoiser.palette)
 

@@ -1,4 +1,4 @@
-"""Which of two models is better, and the alias that says so in MLflow's registry."""
+"""Which of two models is better, recorded as an alias in MLflow's registry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDS = {"": "value", "_low": "low", "_high": "high"}
 
 
 class Evaluated(NamedTuple):
-    """What a run's model was found to be worth.
+    """The scores of a run's model.
 
     Attributes:
         scores: by the key of a measure.
@@ -57,7 +57,7 @@ def log_scores(
         scores: by the key of a measure.
         sprites: how many were measured.
         against: the `digest` of the real sprites that they were measured against.
-        files: to keep beside them, such as report.html.
+        files: to log beside them, such as report.html.
 
     Raises:
         TrackingError: MLflow does not answer.
@@ -162,7 +162,7 @@ def _measured_alike(ours: Evaluated, theirs: Evaluated, version: str) -> None:
 
 
 def _champion(client: MlflowClient, name: str):
-    """The version with the alias; None if there is none yet."""
+    """The version with the alias, or None."""
     from mlflow.exceptions import MlflowException
 
     with asking(client):

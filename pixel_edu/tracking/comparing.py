@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 POINTS = 50
-"""A curve's running mean is over this part of it: single losses hide where it goes."""
+"""A curve is drawn as a running mean over 1/50 of its steps: single losses hide its course."""
 
 
-class Read(NamedTuple):
+class RunView(NamedTuple):
     """What a run shows.
 
     Attributes:
         name: of the run.
         losses: (N, 2) steps and losses, in order.
         scores: by the key of a measure; empty if it was not evaluated.
-        picture: the newest, (H, W, 3) uint8; None if there is none.
+        picture: the newest, (H, W, 3) uint8, or None.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Read(NamedTuple):
     picture: np.ndarray | None
 
 
-def read(client: MlflowClient, run_id: str) -> Read:
-    """Get from MLflow what `compare` draws.
+def view(client: MlflowClient, run_id: str) -> RunView:
+    """Read from MLflow what `compare` draws.
 
     Raises:
         TrackingError: MLflow does not answer, or knows no such run.
@@ -50,7 +50,7 @@ def read(client: MlflowClient, run_id: str) -> Read:
         picture = last_picture(client, run_id)
     losses = np.array(sorted((each.step, each.value) for each in history)).reshape(-1, 2)
     scores = read_scores(client, run_id).scores if COUNT in run.data.metrics else {}
-    return Read(run.info.run_name, losses, scores, picture)
+    return RunView(run.info.run_name, losses, scores, picture)
 
 
 def compare(client: MlflowClient, run_ids: Sequence[str]) -> Figure:
@@ -71,7 +71,7 @@ def compare(client: MlflowClient, run_ids: Sequence[str]) -> Figure:
         raise TrackingError(f"{len(run_ids)} runs do not fit: compare 1 to {len(figures.COLORS)}")
     from matplotlib.figure import Figure
 
-    runs = [read(client, each) for each in run_ids]
+    runs = [view(client, each) for each in run_ids]
     measures = [each for each in MEASURES if each.key in DECIDING]
     figures.style()
     figure = Figure(figsize=(9, 6.4), layout="constrained")
@@ -89,7 +89,7 @@ def compare(client: MlflowClient, run_ids: Sequence[str]) -> Figure:
 
 
 def last_picture(client: MlflowClient, run_id: str, key: str = "samples") -> np.ndarray | None:
-    """A run's newest picture of a key, (H, W, 3) uint8; None if it has none."""
+    """A run's newest picture of a key, (H, W, 3) uint8, or None."""
     from PIL import Image
 
     found = {
@@ -105,7 +105,7 @@ def last_picture(client: MlflowClient, run_id: str, key: str = "samples") -> np.
             return np.asarray(picture.convert("RGB"))
 
 
-def _losses(panel: Axes, runs: Sequence[Read]) -> None:
+def _losses(panel: Axes, runs: Sequence[RunView]) -> None:
     for run, color in zip(runs, figures.COLORS, strict=False):
         steps, values = run.losses.T
         width = max(len(values) // POINTS, 1)
@@ -119,8 +119,8 @@ def _losses(panel: Axes, runs: Sequence[Read]) -> None:
     panel.legend()
 
 
-def _scores(panel: Axes, runs: Sequence[Read], measure: Measure) -> None:
-    """A dot and an interval each; who was not evaluated has an empty place."""
+def _scores(panel: Axes, runs: Sequence[RunView], measure: Measure) -> None:
+    """A dot and an interval for each run; a run that was not evaluated leaves its place empty."""
     for i, (run, color) in enumerate(zip(runs, figures.COLORS, strict=False)):
         if score := run.scores.get(measure.key):
             ends = [[score.value - score.low], [score.high - score.value]]

@@ -20,15 +20,15 @@ LOCAL = "sqlite:///mlflow.db"
 """A database where the program runs: no server is needed."""
 FILES = "mlruns"
 """The folder beside such a database that holds its models and pictures."""
-HABITS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # MLflow's own habit is to wait four minutes for a server that is away
+DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # else MLflow waits four minutes for a server that is away
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_DISABLE_TELEMETRY": "true",  # to tell its makers how it is used
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # and to draw a bar for every little file
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # no reports of how it is used
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # no progress bar for every small file
 }
-"""What MLflow does unless the environment says otherwise."""
-TALKERS = ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc")
-"""Its loggers that tell every step of what they do: they are to tell troubles only."""
+"""Environment variables that MLflow gets unless they are set already."""
+CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc")
+"""Loggers that report every step; they are set to report only warnings."""
 
 
 class TrackingError(UserError):
@@ -39,26 +39,28 @@ def connect(uri: str | None = None) -> MlflowClient:
     """A client of MLflow.
 
     Args:
-        uri: a server's address, or a database such as `LOCAL`; left out: that of MLFLOW_TRACKING_URI, or else `LOCAL`.
+        uri: a server's address, or a database such as `LOCAL`; default: MLFLOW_TRACKING_URI, or else `LOCAL`.
 
     Raises:
-        TrackingError: MLflow is not installed, this is no address, or nothing answers there.
+        TrackingError: MLflow is not installed, this is not an address, or nothing answers there.
     """
-    for name, value in HABITS.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     try:
         from mlflow import MlflowClient
     except ImportError as error:
         raise TrackingError(f"{error.name} is not installed: pip install 'pixel-edu[track]'") from error
     uri = _absolute(uri or os.environ.get("MLFLOW_TRACKING_URI") or LOCAL)
-    for talker in TALKERS:
-        logging.getLogger(talker).setLevel(logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
     except Exception as error:  # each kind of store has its own
         if uri.startswith("http"):
-            raise TrackingError(f"{said(uri, error)}: start it, or track into a file with {LOCAL}") from error
+            raise TrackingError(
+                f"{describe_error(uri, error)}: start it, or track into a file with {LOCAL}"
+            ) from error
         raise TrackingError(
             f"{uri} cannot be opened ({_line(error)}): name another database, such as {LOCAL}"
         ) from error
@@ -92,10 +94,10 @@ def asking(client: MlflowClient) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException) as error:
-        raise TrackingError(said(client.tracking_uri, error)) from error
+        raise TrackingError(describe_error(client.tracking_uri, error)) from error
 
 
-def said(uri: str, error: Exception) -> str:
+def describe_error(uri: str, error: Exception) -> str:
     """What went wrong, in one line."""
     if uri.startswith("http") and not is_refusal(error):
         return f"no MLflow answers at {uri}"
@@ -117,11 +119,11 @@ def _absolute(uri: str) -> str:
     """The address of a database as it is from every folder.
 
     Raises:
-        TrackingError: it is no address.
+        TrackingError: it is not an address.
     """
     if "://" not in uri:
         raise TrackingError(
-            f"{uri} is no address: for a database write sqlite:///{uri}, for a server http://..."
+            f"{uri} is not an address: for a database write sqlite:///{uri}, for a server http://..."
         )
     if not (path := _sqlite_file(uri)):
         return uri

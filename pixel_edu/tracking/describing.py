@@ -1,4 +1,4 @@
-"""What a run depends on, in words: its settings, its data, its code, its machine."""
+"""What a run depends on, as text: its settings, data, code and machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 
 def digest(*arrays: np.ndarray) -> str:
-    """Sixteen letters that are the same for the same arrays only: their numbers, order, shapes and kinds of number.
+    """Sixteen hexadecimal digits that identify arrays by their values, order, shapes and dtypes.
 
     >>> labels = np.array([0, 1, 2])
     >>> digest(labels) == digest(labels.copy()), digest(labels) == digest(labels[::-1])
@@ -54,7 +54,9 @@ def environment() -> dict[str, str]:
     }
     here = Path(__file__).parents[1]
     try:
-        _git(here, "ls-files", "--error-unmatch", "__init__.py")  # it may lie in somebody else's checkout
+        _git(
+            here, "ls-files", "--error-unmatch", "__init__.py"
+        )  # the package may be installed inside another checkout
         commit = _git(here, "rev-parse", "HEAD")
         changed = _git(here, "status", "--porcelain", "--", ".")
     except (OSError, subprocess.CalledProcessError):

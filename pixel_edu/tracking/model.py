@@ -38,8 +38,8 @@ NOT_NEEDED = ("weights", "course", "cli", "classifier.safetensors")
 """Parts of this package that serving does without."""
 
 
-class Sprites:
-    """What MLflow calls.
+class SpriteModel:
+    """The model in the form that MLflow calls: an object with `predict`.
 
     Args:
         path: of a checkpoint.
@@ -59,7 +59,7 @@ class Sprites:
             A row for each, with `png`: the file, in base64.
 
         Raises:
-            MlflowException: something in it is wrong; the server answers 400.
+            MlflowException: a value is not allowed; the server answers 400.
         """
         import pandas as pd
 
@@ -69,7 +69,7 @@ class Sprites:
 
 
 def _understood(asked: pd.DataFrame, params: dict[str, Any]) -> tuple[list[int], list[int], SampleConfig]:
-    """Labels, seeds and settings, if all of them are allowed."""
+    """Labels, seeds and settings, if all are allowed."""
     from mlflow.exceptions import MlflowException
 
     scale = params.get("guidance_scale", DEFAULT.guidance_scale)
@@ -92,24 +92,24 @@ def _understood(asked: pd.DataFrame, params: dict[str, Any]) -> tuple[list[int],
     return [CLASSES.index(each) for each in asked["class"]], asked["seed"].tolist(), config
 
 
-def _load_pyfunc(path: str) -> Sprites:
-    """MLflow's door to this module."""
-    return Sprites(path)
+def _load_pyfunc(path: str) -> SpriteModel:
+    """What MLflow calls to load the model; the name is its convention."""
+    return SpriteModel(path)
 
 
-def keep(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike) -> str:
+def log_checkpoint(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike) -> str:
     """Log a checkpoint as a run's model.
 
     Args:
         client: see `connect`.
         run_id: the run that made it.
-        checkpoint: of either kind; read once, so that a broken one is not kept.
+        checkpoint: of either kind; read once, so that a broken one is not logged.
 
     Returns:
         The model's address, to load it by or to register it.
 
     Raises:
-        CheckpointError: it is no checkpoint.
+        CheckpointError: it is not a checkpoint.
         TrackingError: MLflow does not answer, or knows no such run.
     """
     import mlflow
@@ -118,8 +118,8 @@ def keep(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike) -> st
 
     load_model(checkpoint)
     example = pd.DataFrame({"class": ["food", "creatures"], "seed": np.array([0, 1], np.int64)})
-    with asking(client), meant(client), _code() as code:
-        run = client.get_run(run_id)  # it is not made active: that would end it again, and now
+    with asking(client), as_default(client), _code() as code:
+        run = client.get_run(run_id)  # not made active: leaving it would end the run
         made = client.create_logged_model(
             run.info.experiment_id, name=NAME, source_run_id=run_id, params=run.data.params
         )
@@ -139,17 +139,17 @@ def keep(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike) -> st
 def register(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike, name: str = NAME) -> str:
     """Log a run's checkpoint as a model, and give it the next version number under a name.
 
-    A run has one version: asked again, this tells its number.
+    A run has one version: a second call returns its number.
 
     Raises:
-        As for `keep`.
+        As for `log_checkpoint`.
     """
     with asking(client):
         found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     if found:
         return str(found[0].version)
-    uri = keep(client, run_id, checkpoint)
-    with asking(client), meant(client):
+    uri = log_checkpoint(client, run_id, checkpoint)
+    with asking(client), as_default(client):
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
         made = client.create_model_version(name, uri, run_id, model_id=uri.removeprefix("models:/"))
@@ -157,8 +157,8 @@ def register(client: MlflowClient, run_id: str, checkpoint: str | os.PathLike, n
 
 
 @contextmanager
-def meant(client: MlflowClient) -> Iterator[None]:
-    """While this lasts, those functions of MLflow that take no client mean this one."""
+def as_default(client: MlflowClient) -> Iterator[None]:
+    """While this lasts, MLflow's functions that take no client use this one."""
     import mlflow
 
     tracking, registry = (os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"))

@@ -21,7 +21,7 @@ BATCH = 1000
 
 
 class Metric(NamedTuple):
-    """A number at a step, and when it was found, in milliseconds since 1970."""
+    """A number at a step, and when it was measured, in milliseconds since 1970."""
 
     key: str
     value: float
@@ -30,14 +30,14 @@ class Metric(NamedTuple):
 
 
 class Outbox:
-    """All that a run has to say to MLflow, in the order in which it was said.
+    """Everything that a run logs to MLflow, in order.
 
-    Every metric is a line of `metrics.jsonl`, and the file `sent` says how many bytes of it MLflow has. What was sent
-    and not yet noted as sent goes again: MLflow keeps a metric with the same key, value, step and time only once.
+    Every metric is a line of `metrics.jsonl`, and the file `sent` holds how many bytes of it MLflow has. What was sent
+    but not yet recorded as sent is sent again: MLflow stores a metric with the same key, value, step and time once.
     Pictures wait in `pictures/` until they are sent, and how the run ended in the file `ended`.
 
     Args:
-        folder: where; made if it is not there.
+        folder: where; created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +58,7 @@ class Outbox:
         self.last_step = max([self.last_step, *(metric.step for metric in metrics)])
 
     def add_picture(self, key: str, step: int, image: np.ndarray) -> None:
-        """Put an (H, W, 3) uint8 picture here; a key is a file's name."""
+        """Store an (H, W, 3) uint8 picture; the key becomes part of a file name."""
         write_png(self.pictures / f"{key}-{step}.png", image)
 
     def close(self, status: str) -> None:
@@ -67,7 +67,7 @@ class Outbox:
             temporary.write_text(status)
 
     def reopen(self) -> None:
-        """The run goes on: take back how it ended, if that was not sent."""
+        """The run goes on: forget how it ended, if that was not sent."""
         self._ended.unlink(missing_ok=True)
 
     @property

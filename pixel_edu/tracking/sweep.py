@@ -29,12 +29,12 @@ SHOWN = 8
 
 
 class Point(NamedTuple):
-    """One setting, what it drew like, and what a sprite cost.
+    """One setting, its scores, and what a sprite cost.
 
     Attributes:
         config: the setting.
         scores: by the key of a measure.
-        seconds: a sprite.
+        seconds: for each sprite.
     """
 
     config: SampleConfig
@@ -51,7 +51,7 @@ def sweep(
     num_steps: Sequence[int] = (5, 10, 20),
     seed: int = 1_000_000,
 ) -> Iterator[Point]:
-    """Draw and measure with every pair of settings, one yield a pair. Pairs that were measured before are only read.
+    """Draw and measure with every pair of settings, and yield each. Pairs that were measured before are only read.
 
     All of them draw the same classes from the same seeds, as many as `yardstick.other` holds.
 

@@ -125,7 +125,7 @@ def test_the_same_seed_is_the_same_sprite_among_others(client):
         ({"seed": 2**64}, "seed is 18446744073709551616: input should be less"),
         ({"seed": 10**500}, "seed is 1000000000000000000000000000000000000000...: "),
         ({"format": "gif"}, "format is 'gif': input should be 'png', 'json' or 'indexed'"),
-        ({"colour": "red"}, "'colour' is no field of an order: see /docs"),
+        ({"colour": "red"}, "'colour' is not a field of an order: see /docs"),
     ],
 )
 def test_a_wrong_order_is_one_sentence(client, fields, says):
@@ -144,7 +144,7 @@ def test_a_wrong_order_is_one_sentence(client, fields, says):
         (b'{"n": 3', "the body is not JSON: "),
         (b"", "the body must be a JSON object"),
         (b"[]", "the body must be a JSON object"),
-        (b"\x80", "the body is no text in UTF-8: send JSON"),
+        (b"\x80", "the body is not UTF-8 text: send JSON"),
     ],
 )
 def test_a_body_of_another_kind_is_one_sentence(client, body, says):
@@ -166,7 +166,7 @@ def test_a_body_of_another_kind_is_one_sentence(client, body, says):
             422,
             "guidance_scale is 'nan': input should be a finite",
         ),
-        ("GET", "/v1/sprites/stream?format=png", 422, "'format' is no field of an order"),
+        ("GET", "/v1/sprites/stream?format=png", 422, "'format' is not a field of an order"),
     ],
 )
 def test_a_wrong_address_is_one_sentence(client, method, path, status, says):

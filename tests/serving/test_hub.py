@@ -22,7 +22,7 @@ from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS
 
 pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'pixel-edu[hub]'")
-from pixel_edu.serving import bundle, card, hub
+from pixel_edu.serving import card, hub, standalone
 
 CLOSE = 1e-4
 """The largest difference, of images in [-1, 1], that counts as the same."""
@@ -312,7 +312,7 @@ def test_a_repository_that_is_there_is_only_added_to_on_demand(pushed, folders, 
 
 @pytest.mark.parametrize(
     ("code", "says"),
-    [(401, "run hf auth login"), (403, "run hf auth login"), (500, "it answered 500.*try again later")],
+    [(401, "run hf auth login"), (403, "run hf auth login"), (500, "status 500.*try again later")],
 )
 def test_a_hub_that_refuses_is_one_sentence(pushed, folders, server, client, code, says):
     server.refuse_with = code
@@ -325,7 +325,7 @@ def test_a_hub_that_is_away_or_a_name_that_is_none_is_one_sentence(folders, clie
     monkeypatch.setattr(client, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"you/sprites could not be reached .*check the network"):
         hub.push(folders["tiny"][1], REPO)
-    with pytest.raises(UserError, match="a//b is no name for a repository: use one such as you/sprites"):
+    with pytest.raises(UserError, match="a//b is not a repository name: use one such as you/sprites"):
         hub.push(folders["tiny"][1], "a//b")
     with pytest.raises(UserError, match="holds no pipeline: write one with pixel-edu export"):
         hub.push(tmp_path, REPO)
@@ -445,7 +445,7 @@ def test_files_that_travel_ask_for_nothing_of_this_package(folders):
 
 
 def test_a_bundle_takes_what_is_used_and_no_more():
-    text = bundle.bundle("pixel_edu.guidance", "timesteps_between")
+    text = standalone.standalone("pixel_edu.guidance", "timesteps_between")
     assert "def timesteps_between" in text
     assert "def guide" not in text
     assert "NULL_LABEL" not in text
@@ -460,6 +460,6 @@ def test_two_things_of_one_name_in_a_bundle_are_refused(tmp_path, monkeypatch):
     )
     (package / "other.py").write_text("SIZE = 2\ndef made(): return SIZE")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(bundle, "PACKAGE", "pixel_edu_two")
+    monkeypatch.setattr(standalone, "PACKAGE", "pixel_edu_two")
     with pytest.raises(ValueError, match=r"both define SIZE"):
-        bundle.bundle("pixel_edu_two.one", "all")
+        standalone.standalone("pixel_edu_two.one", "all")

@@ -36,7 +36,7 @@ def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path):
 
 def test_what_is_no_address_is_told_how_to_write_one():
     with pytest.raises(
-        tracking.TrackingError, match=r"mlflow.db is no address: for a database write sqlite:///mlf"
+        tracking.TrackingError, match=r"mlflow.db is not an address: for a database write sqlite:///mlf"
     ):
         tracking.connect("mlflow.db")
     assert os.listdir() == []

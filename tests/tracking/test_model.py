@@ -46,7 +46,7 @@ def uri(client, version):
 
 @pytest.fixture(scope="module")
 def sprites():
-    return model.Sprites(find("tiny"))
+    return model.SpriteModel(find("tiny"))
 
 
 def pixels(png):
@@ -64,7 +64,7 @@ def by_hand(steps):
 def test_the_model_in_mlflow_draws_what_the_package_draws(client, uri):
     import mlflow
 
-    with model.meant(client):
+    with model.as_default(client):
         loaded = mlflow.pyfunc.load_model(uri)
     drawn = loaded.predict(ASKED, params={"num_steps": 4})
     assert np.array_equal([pixels(png) for png in drawn["png"]], by_hand(4))
@@ -75,7 +75,7 @@ def test_the_model_in_mlflow_draws_what_the_package_draws(client, uri):
 def test_the_package_s_code_travels_with_the_model_and_nothing_that_it_does_not_need(client, uri):
     import mlflow
 
-    with model.meant(client):
+    with model.as_default(client):
         folder = mlflow.artifacts.download_artifacts(uri)
     found = {
         os.path.relpath(os.path.join(top, name), folder)
@@ -113,7 +113,7 @@ def test_what_makes_no_sense_is_one_sentence(sprites, asked, params, said):
 def test_a_broken_checkpoint_is_not_kept(client, run_id, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"no")
     with pytest.raises(CheckpointError):
-        model.keep(client, run_id, tmp_path / "x.safetensors")
+        model.log_checkpoint(client, run_id, tmp_path / "x.safetensors")
 
 
 def test_a_run_has_one_version_however_often_it_is_registered(client, run_id, version):
@@ -135,7 +135,7 @@ def test_logging_a_model_leaves_the_run_and_the_program_as_they_were(client, new
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri(), dict(os.environ)
     monkeypatch.setattr(mlflow.pyfunc, "log_model", lambda **_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        model.keep(client, id, find("tiny"))
+        model.log_checkpoint(client, id, find("tiny"))
     assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri(), dict(os.environ)) == before
     assert (client.get_run(id).info.status, client.get_run(id).info.end_time) == ("RUNNING", None)
     assert mlflow.active_run() is None

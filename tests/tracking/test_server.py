@@ -75,7 +75,7 @@ def champion_drawn(client, run_id):
     champion.log_scores(client, run_id, {"fid": Score(1.0, 0.9, 1.1)}, 100, "real")
     version = model.register(client, run_id, find("tiny"))
     assert champion.promote(client, model.NAME, version).promoted
-    with model.meant(client):
+    with model.as_default(client):
         loaded = mlflow.pyfunc.load_model(f"models:/{model.NAME}@{champion.ALIAS}")
     return loaded.predict(pd.DataFrame({"class": ["food"], "seed": [0]}), params={"num_steps": 2})["png"][0]
 
