@@ -53,7 +53,7 @@ def test_right_answers_become_parts_and_others_stay_out(mine):
         (RIGHT.replace("level.noise", "level.noise**2"), "square root"),
         ("def add_noise(x0, eps, level)\n    return 1", "stopped with SyntaxError"),
         ("1 / 0", "stopped with ZeroDivisionError"),
-        ("x = 3", "This is no function, but None"),
+        ("x = 3", "This is not a function but None"),
         ("def add_noise(x0, eps, level):\n    return helper(x0)", "NameError"),
     ],
 )

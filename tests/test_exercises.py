@@ -46,7 +46,7 @@ def forms(right, kind):
 
 
 SAYS = {
-    "loops": "took longer than .* a loop that never ends",
+    "loops": "took longer than .* an endless loop",
     "crashes": "stopped with KeyError: 'a key that is not there', in the line `return {}",
     "unwritten": "There is no answer yet",
     "gives nothing": "returned None: is a `return` missing",
@@ -104,10 +104,10 @@ def spoiled(right, kind):
 
 
 SPOILED = {
-    "shape": "returned the shape|another form|have the shape|array of row numbers|arrays of row numbers|a list of",
-    "dtype": "look at the dtype|whole numbers|real numbers",
+    "shape": "returned the shape|another form|have the shape|arrays of row numbers|a list of",
+    "dtype": "look at the dtype|integers|floating-point numbers",
     "device": "on the device `meta`",
-    "not a number": "not finite numbers|which is no number",
+    "not a number": "not finite numbers|which is not a finite number",
     "input": "changed its input",
 }
 

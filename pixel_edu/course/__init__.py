@@ -1,4 +1,4 @@
-"""The course around the package: notebooks, exercises and their checks."""
+"""What readers call in notebooks: checks of their answers, their progress, and their own parts in the package."""
 
 import importlib
 from importlib.metadata import metadata
@@ -11,7 +11,7 @@ _HOMES = {"check": "checking", "require": "checking", "use": "using", "progress"
 
 
 def __getattr__(name: str) -> Any:
-    """What notebooks call, without importing anything until it is asked for."""
+    """Import what notebooks call only when it is asked for."""
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -24,5 +24,5 @@ def repository() -> str:
 
 
 def in_clone(name: str) -> Path:
-    """A file of the repository, such as "docker/api.Dockerfile"; it is there where the course was cloned."""
+    """The path of a file of the repository, such as "docker/api.Dockerfile"; without a clone it does not exist."""
     return Path(__file__).parents[2] / name

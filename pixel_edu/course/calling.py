@@ -34,18 +34,24 @@ class Crash(Exception):
 
 
 class TooSlow(Exception):
-    """The answer did not come back in time."""
+    """The answer did not return in time."""
 
 
 class Caller(Protocol):
-    """Calls an answer, wherever it lives."""
+    """Calls an answer, in whatever process it lives."""
 
     def __call__(self, arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
-        """Give the answer's result; or that of a method of something that the answer made.
+        """Call the answer, or a method of something that the answer made, and return the result.
+
+        Args:
+            arguments: by position.
+            limit: seconds.
+            of: what an earlier call made, such as a module; its method is called in place of the answer.
+            method: the name of that method, such as "forward".
 
         Raises:
             Crash: it raised.
-            TooSlow: it did not come back within the limit, in seconds.
+            TooSlow: it did not return within the limit.
             Unwritten: it is not written yet.
         """
 
@@ -59,7 +65,7 @@ def caller(answer: Any) -> Caller:
         function = getattr(of, method) if method else answer
         if not callable(function):
             raise Wrong(
-                f"This is no function, but {named(answer)}: give the function's name alone, without brackets."
+                f"This is not a function but {named(answer)}: pass the function itself, without parentheses."
             )
         try:
             with time_limit(limit):
@@ -76,6 +82,7 @@ def caller(answer: Any) -> Caller:
 
 def crash(error: Exception) -> Crash:
     """What an error of an answer says, and the line of the answer that it came from."""
+    # without the frames of the check, of libraries and of Python, the last one is the reader's own
     here = Path(__file__).parent
     frames = [f for f in traceback.extract_tb(error.__traceback__) if here not in Path(f.filename).parents]
     outside = [f for f in frames if "site-packages" not in f.filename and "/lib/python" not in f.filename]

@@ -1,4 +1,4 @@
-"""A reader's answers from all chapters as one module that stands in for the package's own parts."""
+"""A reader's answers from all chapters as one module that takes the place of the package's own parts."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from pixel_edu.files import replacing
 from pixel_edu.notebooks import handouts
 
 FILE = "my_pixel_edu.py"
-MINE = "PIXEL_EDU_MINE"
+VARIABLE = "PIXEL_EDU_MINE"
 """The environment variable that tells pytest where the reader's module is."""
 FORMULAS = ("diffusion", "ema", "guidance", "palette", "samplers", "unet")
-"""The package's modules whose tests a reader's parts are put through."""
+"""The package's modules whose tests are run on a reader's parts."""
 
 
 @dataclass
-class Mine:
-    """The answers that were found.
+class Collected:
+    """The answers that `collect` found, and the module made of them.
 
     Attributes:
-        states: "yours", "not written" or what is wrong, by the exercise's id; exercises of parts only.
         path: the module that was written.
+        states: "yours", "not written" or what is wrong, by the exercise's id; only of exercises that ask for a part of
+            the package.
         parts: the reader's functions, by the name of the package's own.
     """
 
@@ -57,15 +58,15 @@ class Mine:
         return f"<table><caption>{head}</caption>{''.join(rows)}</table>"
 
 
-def collect(folder: str | os.PathLike = ".", out: str | os.PathLike | None = None) -> Mine:
+def collect(folder: str | os.PathLike = ".", out: str | os.PathLike | None = None) -> Collected:
     """Gather the answers of the notebooks in a folder into one module, and check each of them.
 
-    An answer that is not right yet stays out, and the package's own part is used. Where two chapters ask for the same
+    An answer that is not right yet is left out, and the package's own part is used. If two chapters ask for the same
     part, the later one counts.
 
     Args:
-        folder: where the exercise notebooks are.
-        out: the module to write; left out: `my_pixel_edu.py` in that folder.
+        folder: that holds the exercise notebooks.
+        out: the module to write; `my_pixel_edu.py` in that folder if None.
 
     Raises:
         UserError: there are no exercise notebooks.
@@ -74,14 +75,15 @@ def collect(folder: str | os.PathLike = ".", out: str | os.PathLike | None = Non
     paths = [path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")) if not path.stem.endswith(".mine")]
     if not paths:
         raise UserError(
-            f"{folder.resolve()}: there are no exercise notebooks here: give the folder that holds yours"
+            f"{folder.resolve()}: there are no exercise notebooks here; give the folder that holds yours"
         )
-    mine = Mine(Path(out) if out else folder / FILE)
+    collected = Collected(Path(out) if out else folder / FILE)
     imports: dict[str, str] = {}
     kept: dict[str, str] = {}
     for path in paths:
         notebook = notebooks.read(path)
         before, answers = _imports(notebook), _answers(notebook)
+        # one namespace for a notebook, as in the reader's kernel: later answers may call earlier ones
         space: dict[str, Any] = {"__name__": path.stem}
         exec("\n".join(before.values()), space)
         for id, source in answers.items():
@@ -91,27 +93,28 @@ def collect(folder: str | os.PathLike = ".", out: str | os.PathLike | None = Non
                 kept[name] = f"# {id}\n{source.strip()}\n"
                 imports |= {each: before[each] for each in before if each in _names(source)}
             if name in PARTS:
-                mine.states[id] = state
-    _write(mine.path, sorted(set(imports.values())), list(kept.values()))
-    module = load(mine.path)
-    mine.parts = {name: getattr(module, name) for name in PARTS if name in kept}
-    return mine
+                collected.states[id] = state
+    _write(collected.path, sorted(set(imports.values())), list(kept.values()))
+    module = module_at(collected.path)
+    collected.parts = {name: getattr(module, name) for name in PARTS if name in kept}
+    return collected
 
 
-def load(path: Path) -> Any:
-    """The module in a file."""
+def module_at(path: Path) -> Any:
+    """Import the module in a file."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def run_tests(mine: Mine, root: str | os.PathLike | None = None) -> bool:
-    """Put the reader's parts through the package's own tests of formulas, and print what pytest says.
+def run_tests(collected: Collected, root: str | os.PathLike | None = None) -> bool:
+    """Run the package's own tests of formulas on the reader's parts, and print what pytest says.
 
     Args:
-        mine: from `collect`.
-        root: the course's folder, which holds the tests; left out: the one above the module, or this package's.
+        collected: from `collect`.
+        root: the folder of the course's repository, which holds the tests; if None, the one above the module's folder,
+            or this package's.
 
     Returns:
         Whether all of them passed.
@@ -119,11 +122,11 @@ def run_tests(mine: Mine, root: str | os.PathLike | None = None) -> bool:
     Raises:
         UserError: there are no tests.
     """
-    places = [Path(root)] if root else [mine.path.resolve().parents[1], Path(__file__).parents[2]]
+    places = [Path(root)] if root else [collected.path.resolve().parents[1], Path(__file__).parents[2]]
     there = next((place for place in places if (place / "tests" / "test_samplers.py").exists()), None)
     if not there:
         raise UserError(
-            f"{places[0]}: the course's tests are not here: clone its repository, or give its folder as root"
+            f"{places[0]}: the course's tests are not here; clone its repository, or give its folder as root"
         )
     files = [f"tests/test_{name}.py" for name in FORMULAS]
     options = [
@@ -139,7 +142,7 @@ def run_tests(mine: Mine, root: str | os.PathLike | None = None) -> bool:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *files],
         cwd=there,
-        env=os.environ | {MINE: str(mine.path.resolve()), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {VARIABLE: str(collected.path.resolve()), "OMP_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -150,19 +153,20 @@ def run_tests(mine: Mine, root: str | os.PathLike | None = None) -> bool:
 
 
 def pytest_collection() -> None:
-    """As pytest's plugin: put the reader's parts in before the tests import the package."""
-    path = os.environ.get(MINE)
+    """Put the reader's parts in before the tests import the package; `run_tests` makes this module a pytest plugin."""
+    path = os.environ.get(VARIABLE)
     if path:
-        module = load(Path(path))
+        module = module_at(Path(path))
         use(**{name: getattr(module, name) for name in PARTS if hasattr(module, name)})
 
 
 def _imports(notebook: NotebookNode) -> dict[str, str]:
-    """What the cell that sets a notebook up imports: a line for each name."""
+    """The imports of a notebook's setup cell: for each name that they bind, a line that binds it alone."""
     cells = [cell.source for cell in notebook.cells if cell.get("id") == "setup"]
     found = {}
     for node in ast.parse("\n".join(cells)).body:
         for alias in getattr(node, "names", []):
+            # `from a import b, c` becomes two lines, so that an answer brings along only what it uses
             one = type(node)(**{**vars(node), "names": [alias]})
             found[alias.asname or alias.name.partition(".")[0]] = ast.unparse(one)
     return found
@@ -184,7 +188,7 @@ def _names(source: str) -> set[str]:
 
 
 def _state(id: str, name: str, source: str, space: dict[str, Any]) -> str:
-    """What an answer is worth: "yours" if it is right."""
+    """Run an answer's cell and check what it defines: "yours" if it is right, else what is wrong."""
     try:
         exec(compile(source, f"<{id}>", "exec"), space)
         feedback = checking.examine(checking.find(id), calling.caller(space.get(name)))

@@ -1,11 +1,11 @@
 """Check a reader's answer, and say what is wrong with it in the reader's terms.
 
 A check is a function of an `Ask`. It calls the answer as a function of plain values, arrays, tensors and functions,
-and compares what comes back; it never looks into the namespace that the answer came from. So the same check serves the
+and compares what it returns; it never looks into the namespace that the answer came from. So the same check serves the
 notebook, where answer and check share a process, and the grader, where they do not: only the caller differs.
 
-A check that expects a number knows the likely slips too, as the numbers that they give. An answer that agrees with one
-of these gets the message of that slip.
+A check knows likely mistakes ("slips") by the values that they give. An answer that agrees with one of these gets the
+message of that slip; any other wrong answer is told where it is furthest off.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ from pixel_edu.course.values import Wrong, close, copied, difference, formed, un
 
 LIMIT = 3.0
 """Seconds that one call of an answer may take."""
+
 ID = re.compile(r"ex-(\d\d)-(\d)")
+"""An exercise's id: its chapter, and its number there."""
+
 Slips = Sequence[tuple[Any, str]]
-"""Known mistakes: what an answer with the mistake gives, and the message for it."""
+"""Known mistakes: the value that an answer with the mistake gives, and the message for it."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise's check.
+    """An exercise, and how its answer is checked.
 
     Attributes:
         id: "ex-" chapter "-" number.
@@ -62,11 +65,11 @@ class Exercise:
 
 
 EXERCISES: dict[str, Exercise] = {}
-"""By id; a chapter's are here once its module of checks is imported, see `find`."""
+"""By id; a chapter's are here once its module of checks is imported. Use `find`."""
 
 
 def exercise(id: str, signature: str, praise: str) -> Callable:
-    """Register a check: a function of an `Ask` that raises `Wrong`."""
+    """Register a check, a function of an `Ask` that raises `Wrong`; the arguments are those of `Exercise`."""
 
     def register(run: Callable[[Ask], None]) -> Callable[[Ask], None]:
         EXERCISES[id] = Exercise(id, signature, run, praise)
@@ -76,10 +79,10 @@ def exercise(id: str, signature: str, praise: str) -> Callable:
 
 
 def find(id: str) -> Exercise:
-    """The exercise of an id.
+    """The exercise of an id, such as "ex-02-1".
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such exercise.
     """
     known = ID.fullmatch(str(id))
     module = f"pixel_edu.course.checks.ch{known[1]}" if known else ""
@@ -87,7 +90,7 @@ def find(id: str) -> Exercise:
         importlib.import_module(module)
     if id not in EXERCISES:
         raise UserError(
-            f"there is no exercise {id!r}: use an id as it stands above the exercise, such as ex-02-1"
+            f"there is no exercise {id!r}: use the id that stands above the exercise, such as ex-02-1"
         )
     return EXERCISES[id]
 
@@ -102,7 +105,8 @@ def all_exercises() -> list[Exercise]:
 
 
 class Ask:
-    """Calls an answer, and refuses what no check can use: errors, endless loops, None, wrong forms, changed inputs.
+    """Calls an answer for a check, and refuses what no check can use: errors, endless loops, None, wrong forms, changed
+    inputs.
 
     Args:
         exercise: whose answer it is.
@@ -143,13 +147,14 @@ class Ask:
         Args:
             arguments: by position.
             like: a value of the form that the result must have: type, shape, kind of numbers; None takes any.
-            what: how messages name this call, such as "with one step"; "" leaves it out.
-            limit: seconds; None is `LIMIT`.
+            what: how messages name this call, such as "with one step"; may be "".
+            limit: seconds; `LIMIT` if None.
             of: what an earlier call made, such as a module; its method is called in place of the answer.
             method: the name of that method, such as "forward".
 
         Raises:
-            Wrong: it cannot be used.
+            Wrong: the result cannot be used.
+            Unwritten: there is no answer yet.
         """
         given = tuple(copied(value) for value in arguments)
         limit = LIMIT if limit is None else limit
@@ -161,15 +166,15 @@ class Ask:
             raise Wrong(self._crashed(where, crash, method)) from None
         except TooSlow:
             raise Wrong(
-                f"{where} took longer than {limit:g} s and was stopped: is there a loop that never ends?"
+                f"{where} took longer than {limit:g} s and was stopped: is there an endless loop?"
             ) from None
         names = [] if method else self.exercise.arguments
         for i, (before, after) in enumerate(zip(arguments, given, strict=True)):
             if not unchanged(before, after):
                 name = f"its input `{names[i]}`" if i < len(names) else f"input {i + 1}"
                 raise Wrong(
-                    f"{where} changed {name}, which others still need: make a new value instead; "
-                    "`+=` and calls whose names end in `_` change what they are given."
+                    f"{where} changed {name}: return a new value instead; `+=` and methods whose names end in `_` "
+                    "change the tensor or array itself."
                 )
         return formed(result, like, where)
 
@@ -188,21 +193,22 @@ class Ask:
         what: str = "",
         tolerance: float = 1e-4,
     ) -> None:
-        """Compare a result with the right one.
+        """Refuse a result that differs from the right one.
 
         Args:
             given: the answer's.
             expected: the right one, of the same form.
             slips: what answers with known mistakes give, and the message of each; the first that fits is used.
-            what: how the message names the value, in the plural, such as "the timesteps"; "" is the answer's result.
+            what: how the message names the values, in the plural, such as "The timesteps"; "" for the answer's result.
             tolerance: absolute, and relative to the largest expected value.
 
         Raises:
-            Wrong: they differ; the message is that of the slip that fits, or says by how much.
+            Wrong: they differ; the message is that of the slip that fits, or says where they differ most.
         """
         if close(given, expected, tolerance):
             return
         for value, message in slips:
+            # a slip that shows no difference for these inputs must not be blamed for another mistake
             if not close(value, expected, tolerance) and close(given, value, tolerance):
                 raise Wrong(message, given, expected)
         raise Wrong(
@@ -210,13 +216,13 @@ class Ask:
         )
 
     def that(self, true: Any, message: str, given: Any = None, expected: Any = None) -> None:
-        """Refuse the answer with this message unless something is true."""
+        """Refuse the answer with this message unless a condition holds."""
         if not bool(true):
             raise Wrong(message, given, expected)
 
 
 class NotYet(AssertionError):
-    """An answer that gets no marks; a notebook shows its message and no traceback.
+    """A wrong answer, as `require` raises it; a notebook shows its message without a traceback.
 
     Attributes:
         feedback: of the check.
@@ -231,16 +237,14 @@ class NotYet(AssertionError):
 
 
 class NotWritten(NotImplementedError):
-    """An answer that is not there; a notebook shows its message and no traceback."""
+    """A missing answer, as `require` raises it; a notebook shows its message without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
 def check(id: str, answer: Any) -> Feedback:
-    """Check an answer and say what is wrong with it.
-
-    What passed is noted for `progress`.
+    """Check an answer and say what is wrong with it. An exercise that passes is recorded for `progress`.
 
     Args:
         id: of the exercise, such as "ex-02-1".
@@ -262,12 +266,12 @@ def check(id: str, answer: Any) -> Feedback:
     except Unwritten:
         return Feedback(id, False, _unwritten(exercise))
     if feedback.passed:
-        passed.note(id)
+        passed.record(id)
     return feedback
 
 
 def require(id: str, answer: Any, seed: int = 0) -> None:
-    """Check an answer for marks: nothing happens where it is right.
+    """Check an answer, and raise an error unless it is right; graded cells call this.
 
     Args:
         id: of the exercise, such as "ex-02-1".
@@ -276,7 +280,7 @@ def require(id: str, answer: Any, seed: int = 0) -> None:
 
     Raises:
         NotImplementedError: it is not written yet.
-        AssertionError: it is wrong; the message says how.
+        AssertionError: it is wrong; the message says in what way.
         UserError: there is no such exercise.
     """
     exercise = find(id)
@@ -289,7 +293,12 @@ def require(id: str, answer: Any, seed: int = 0) -> None:
 
 
 def examine(exercise: Exercise, call: Caller, seed: int = 0) -> Feedback:
-    """Run a check with a caller of the answer.
+    """Run a check on an answer.
+
+    Args:
+        exercise: from `find`.
+        call: calls the answer.
+        seed: of the random values to check it with.
 
     Raises:
         Unwritten: there is no answer yet.
@@ -302,11 +311,13 @@ def examine(exercise: Exercise, call: Caller, seed: int = 0) -> Feedback:
     except Wrong as wrong:
         return Feedback(exercise.id, False, str(wrong), picture(wrong.given, wrong.expected))
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # the check itself stumbled over a result that `formed` let pass, such as a list of other things than numbers;
+        # that is the answer's fault, and must not look like a crash of the course
         said = " ".join(str(error).split())
         return Feedback(
             exercise.id,
             False,
-            f"`{exercise.name}` gave back something of another form than the task asks for, and the check stopped with "
+            f"`{exercise.name}` returned something of another form than the task asks for: the check stopped with "
             f"{type(error).__name__}: {said}.",
         )
     return Feedback(exercise.id, True, exercise.praise)

@@ -1,4 +1,4 @@
-"""What a check tells a reader: a sentence or two, and a picture where there is something to see."""
+"""What a check tells a reader: a sentence or two, and a picture if there is something to see."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixel_edu.course.values import as_numbers
 
 @dataclass(frozen=True)
 class Feedback:
-    """What `check` says. True where the answer passed.
+    """What `check` says. It is true if the answer passed.
 
     Attributes:
         exercise: its id.
@@ -43,7 +43,7 @@ class Feedback:
 
 
 def picture(given: Any, expected: Any) -> Any:
-    """Yours, the right one and the difference, for sprites and curves; None for what has no picture."""
+    """Draw the reader's values, the right ones and the difference, for sprites and curves; None for anything else."""
     if given is None or expected is None:
         return None
     try:
@@ -67,7 +67,7 @@ def picture(given: Any, expected: Any) -> Any:
 def _curves(given: np.ndarray, expected: np.ndarray) -> Any:
     from pixel_edu import figures
 
-    canvas, ax = figures.axes("place", "value", height=1.8)
+    canvas, ax = figures.axes("index", "value", height=1.8)
     ax.plot(expected, label="right")
     ax.plot(given, "--", label="yours")
     ax.legend()

@@ -1,4 +1,4 @@
-"""The progress page: which exercises have passed, chapter by chapter."""
+"""The progress table: which exercises have passed, chapter by chapter."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from html import escape
 
 from pixel_edu.course.checking import all_exercises
-from pixel_edu.course.passed import home, load
+from pixel_edu.course.passed import dates, progress_file
 
 
-class Page:
-    """The progress page: every chapter's exercises, and which of them passed."""
+class ProgressTable:
+    """Every chapter's exercises, and which of them passed.
+
+    Args:
+        chapters: ids and titles of the exercises, by the chapter's name.
+        passed: when an exercise passed, in ISO format, by its id.
+    """
 
     def __init__(self, chapters: Mapping[str, list[tuple[str, str]]], passed: Mapping[str, str]) -> None:
         self.chapters, self.passed = chapters, passed
@@ -43,13 +48,13 @@ class Page:
             )
         total = sum(map(len, self.chapters.values()))
         got = sum(id in self.passed for each in self.chapters.values() for id, _ in each)
-        head = f"{got} of {total} exercises passed; kept in {escape(str(home()))}"
+        head = f"{got} of {total} exercises passed; kept in {escape(str(progress_file()))}"
         return f"<table><caption>{head}</caption>{''.join(rows)}</table>"
 
 
-def progress() -> Page:
-    """What you have solved, chapter by chapter; it stays on this machine."""
+def progress() -> ProgressTable:
+    """Which exercises you have solved, chapter by chapter; the record stays on this machine."""
     chapters: dict[str, list[tuple[str, str]]] = {}
     for exercise in all_exercises():
         chapters.setdefault(f"chapter {int(exercise.id[3:5])}", []).append((exercise.id, exercise.signature))
-    return Page(chapters, load())
+    return ProgressTable(chapters, dates())

@@ -1,4 +1,4 @@
-"""What has passed, kept in a file of the reader's own."""
+"""Which exercises have passed, kept in a file of the reader's."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from pixel_edu.files import replacing
 VERSION = 1
 
 
-def home() -> Path:
-    """The file: `progress.json` in the folder that PIXEL_EDU_HOME names, else in `.pixel-edu` at home."""
+def progress_file() -> Path:
+    """`progress.json` in the folder that PIXEL_EDU_HOME names, or else in `.pixel-edu` in the home folder."""
     return Path(os.environ.get("PIXEL_EDU_HOME") or Path.home() / ".pixel-edu") / "progress.json"
 
 
-def note(id: str) -> None:
-    """Remember that an exercise passed, and when it first did. A disk that cannot be written to is no reason to stop.
+def record(id: str) -> None:
+    """Record that an exercise passed, and when it first did. A disk that cannot be written to is ignored.
 
     Args:
         id: of the exercise.
     """
-    passed = load()
+    passed = dates()
     if id in passed:
         return
     passed[id] = datetime.now(UTC).isoformat(timespec="seconds")
     with contextlib.suppress(OSError):
-        home().parent.mkdir(parents=True, exist_ok=True)
-        with replacing(home()) as temporary:
+        progress_file().parent.mkdir(parents=True, exist_ok=True)
+        with replacing(progress_file()) as temporary:
             temporary.write_text(
                 json.dumps({"version": VERSION, "passed": passed}, indent=1), encoding="utf-8"
             )
 
 
-def load() -> dict[str, str]:
-    """What passed: ids, and when. A file that cannot be understood is put aside as `progress.json.damaged`."""
+def dates() -> dict[str, str]:
+    """When each exercise first passed, by its id. An unreadable file is renamed to `progress.json.damaged`."""
     try:
-        content = json.loads(home().read_text(encoding="utf-8"))
+        content = json.loads(progress_file().read_text(encoding="utf-8"))
         passed = content["passed"] if isinstance(content, dict) and "passed" in content else content
         if not all(isinstance(k, str) and isinstance(v, str) for k, v in passed.items()):
             raise ValueError
@@ -48,5 +48,5 @@ def load() -> dict[str, str]:
         return {}
     except (ValueError, AttributeError, TypeError):
         with contextlib.suppress(OSError):
-            home().replace(home().with_suffix(".json.damaged"))
+            progress_file().replace(progress_file().with_suffix(".json.damaged"))
         return {}

@@ -1,4 +1,8 @@
-"""Put a reader's functions in the place of the package's own."""
+"""Put a reader's functions in the place of the package's own.
+
+A function may be known under its name in many modules (`from pixel_edu.guidance import guide`), so it is replaced in
+each of them, and every replacement is noted in order to be undone.
+"""
 
 from __future__ import annotations
 
@@ -34,50 +38,51 @@ PARTS = {
     "from_bits": "palette",
     "nearest_sprites": "distances",
 }
-"""What can be replaced, and the module it lives in."""
+"""What can be replaced, and the module of the package that it lives in."""
 
-_mine: dict[str, Any] = {}
+_parts: dict[str, Any] = {}
+"""The reader's, by the name of the package's own."""
 _swapped: list[tuple[Any, str, Any, Any]] = []
-"""What was changed: a module, a name in it, what was there, and what is there now."""
+"""What was changed, in order: a module, a name in it, what was there before, and what is there now."""
 
 
 def use(**parts: Any) -> str:
-    """Let the package work with your functions; `use()` alone gives it back its own.
+    """Let the package work with your functions; `use()` without arguments restores its own.
 
-    A name keeps its replacement until it is replaced again, or until `use()`.
+    A replacement stays in place until the next one of that name, or until `use()`.
 
     Args:
-        parts: by the name of the package's own, such as `use(ddim_sample=my_ddim_sample)`.
+        parts: your functions, by the names of the package's own, such as `use(ddim_sample=my_ddim_sample)`.
 
     Returns:
-        A sentence that says which parts are yours now.
+        A sentence that says which parts are yours.
 
     Raises:
         UserError: a name that cannot be replaced, or something that cannot be called.
 
     >>> use(guide=lambda eps_cond, eps_uncond, guidance_scale: eps_cond)
-    'Yours now: guide. use() puts the package's own back.'
+    'Yours now: guide. use() restores the package's own.'
     >>> use()
     'All parts are the package's own.'
     """
     for name, part in parts.items():
         if name not in PARTS:
-            raise UserError(f"no part is called {name!r}: use one of {', '.join(PARTS)}")
+            raise UserError(f"there is no part {name!r} to replace: use one of {', '.join(PARTS)}")
         if not callable(part):
             raise UserError(
-                f"{name} is {part!r}, which cannot be called: give your function, without brackets"
+                f"{name} is {part!r}, which cannot be called: pass the function itself, without parentheses"
             )
     _restore()
     if parts:
-        _mine.update(parts)
+        _parts.update(parts)
         _replace()
-        return Told(f"Yours now: {', '.join(_mine)}. use() puts the package's own back.")
-    _mine.clear()
-    return Told("All parts are the package's own.")
+        return Sentence(f"Yours now: {', '.join(_parts)}. use() restores the package's own.")
+    _parts.clear()
+    return Sentence("All parts are the package's own.")
 
 
-class Told(str):
-    """A sentence; a notebook shows it as one."""
+class Sentence(str):
+    """Text that a notebook shows in plain quotes, also where an apostrophe would make `str` choose others."""
 
     __slots__ = ()
 
@@ -87,7 +92,7 @@ class Told(str):
 
 @contextlib.contextmanager
 def originals() -> Iterator[None]:
-    """The package's own parts, for the time of a check."""
+    """Work with the package's own parts inside a `with` block, such as during a check."""
     _restore()
     try:
         yield
@@ -96,17 +101,18 @@ def originals() -> Iterator[None]:
 
 
 def _replace() -> None:
-    """Put the reader's parts wherever a module of the package knows the package's own."""
-    for name, part in _mine.items():
+    """Put the reader's parts wherever a module of the package refers to the package's own."""
+    for name, part in _parts.items():
         home = importlib.import_module(f"pixel_edu.{PARTS[name]}")
         own = getattr(home, name)
         _put(own, _with_names(part, own, home))
-        if name.endswith("_sample"):  # `generate` uses the streaming form
+        if name.endswith("_sample"):  # `generate` calls the streaming form
             _put(getattr(home, name.replace("_sample", "_steps")), _stream(part, home))
 
 
 def _with_names(part: Callable, own: Callable, home: Any) -> Callable:
-    """A part that gives a plain tuple where the package's own gives one with names."""
+    """The part, made to return a NamedTuple where the package's own returns one: readers may return a plain tuple."""
+    # the annotation is text (`from __future__ import annotations`), so its class is looked up in the part's module
     named = getattr(home, str(getattr(own, "__annotations__", {}).get("return")), None)
     if not hasattr(named, "_fields"):
         return part
@@ -114,6 +120,9 @@ def _with_names(part: Callable, own: Callable, home: Any) -> Callable:
 
 
 def _put(old: Any, new: Any) -> None:
+    """Rebind every name of the package's modules that refers to one object, and note what was rebound."""
+    # compared by identity: `from ... import guide as own_guide` is found too, and an unrelated `guide` is left alone;
+    # lists, because importing a module inside the loop would change what is iterated over
     for module in [m for name, m in list(sys.modules.items()) if name.partition(".")[0] == "pixel_edu" and m]:
         for key, value in list(vars(module).items()):
             if value is old:
@@ -122,6 +131,7 @@ def _put(old: Any, new: Any) -> None:
 
 
 def _restore() -> None:
+    """Undo all replacements, the last one first; a name that somebody rebound since is left as it is."""
     for module, key, old, new in reversed(_swapped):
         if getattr(module, key) is new:
             setattr(module, key, old)
@@ -129,16 +139,17 @@ def _restore() -> None:
 
 
 def _stream(sample: Callable, home: Any) -> Callable:
-    """The streaming form of a reader's sampler: it runs to its end, and its calls of the model tell the steps.
+    """The streaming form of a reader's sampler: it runs to its end, and its calls of the model give away the steps.
 
-    A `ddim_sample` without eta, as chapter 3 asks for, is as good while eta is 0.
+    A `ddim_sample` without eta, as chapter 3 asks for, will do while eta is 0.
     """
+    # what it takes beyond predict_eps, schedule, x and num_steps
     takes = len(inspect.signature(sample).parameters) - 4
 
     def steps(predict_eps, schedule, x, num_steps=20, *more):
         if takes < 1 and more and isinstance(more[0], float) and more[0]:
             raise UserError(
-                f"eta is {more[0]}, and your {sample.__name__} knows none: use 0, or write it with eta"
+                f"eta is {more[0]}, but your {sample.__name__} takes no eta: use 0, or add the argument"
             )
         calls = []
 
@@ -147,6 +158,7 @@ def _stream(sample: Callable, home: Any) -> Callable:
             calls.append((int(t[0]), x, home.clean(x, eps, schedule.levels(t), "eps").x0))
             return eps
 
+        # the x of each call is where the step before it ended; the last step ended at what the sampler returns
         end = sample(asked, schedule, x, num_steps, *more[: max(takes, 0)])
         reached = [(t, x) for t, x, _ in calls[1:]] + [(-1, end)]
         for call, ((t, x), (_, _, x0)) in enumerate(zip(reached, calls, strict=True), 1):

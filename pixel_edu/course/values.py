@@ -1,6 +1,6 @@
-"""What an answer may give back: its form, whether it is the right one, and where it differs.
+"""What an answer may return: whether it has the right form, whether it is right, and where it differs.
 
-Values are numbers, words, arrays, tensors, and lists, tuples and dicts of them.
+Values are numbers, strings, arrays, tensors, and lists, tuples and dicts of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ import numpy as np
 
 
 class Wrong(Exception):
-    """What is wrong with an answer, in a sentence or two for the reader; and values to draw, theirs and right ones."""
+    """What is wrong with an answer, in a sentence or two for the reader.
+
+    Attributes:
+        given: the reader's values, to draw, or None.
+        expected: the right ones, or None.
+    """
 
     def __init__(self, message: str, given: Any = None, expected: Any = None) -> None:
         super().__init__(message)
@@ -21,7 +26,13 @@ class Wrong(Exception):
 
 
 class Array(NamedTuple):
-    """An array or tensor, described alike."""
+    """An array or tensor, described in the same way.
+
+    Attributes:
+        what: "a NumPy array" or "a tensor".
+        values: what it holds; zeros for a tensor on the device "meta".
+        device: "cpu", "cuda" and so on.
+    """
 
     what: str
     values: np.ndarray
@@ -29,7 +40,7 @@ class Array(NamedTuple):
 
 
 def described(value: Any) -> Array | None:
-    """An array or tensor; None for anything else."""
+    """Describe an array or tensor; None for anything else."""
     if isinstance(value, np.ndarray):
         return Array("a NumPy array", value, "cpu")
     if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
@@ -42,7 +53,7 @@ def described(value: Any) -> Array | None:
 
 
 def copied(value: Any) -> Any:
-    """A copy that an answer may spoil; functions and modules are passed on as they are."""
+    """A copy that an answer may overwrite; functions and modules are passed on as they are."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if hasattr(value, "detach") and hasattr(value, "clone"):
@@ -53,13 +64,13 @@ def copied(value: Any) -> Any:
         return type(value)(map(copied, value))
     if isinstance(value, dict):
         return {key: copied(each) for key, each in value.items()}
-    if hasattr(value, "alpha_bar"):
+    if hasattr(value, "alpha_bar"):  # a Schedule, recognized without importing torch
         return copy.deepcopy(value)
     return value
 
 
 def unchanged(before: Any, after: Any) -> bool:
-    """Whether a value is still what it was, for all that `copied` copies."""
+    """Whether a value is still what it was, for everything that `copied` copies."""
     a, b = described(before), described(after)
     if a and b:
         return a.values.shape == b.values.shape and bool(
@@ -74,15 +85,26 @@ def unchanged(before: Any, after: Any) -> bool:
     return True
 
 
-KINDS = {"f": "real numbers", "i": "whole numbers", "u": "whole numbers", "b": "True or False"}
+KINDS = {"f": "floating-point numbers", "i": "integers", "u": "integers", "b": "booleans"}
+"""What messages call NumPy's kinds of dtypes."""
 
 
 def formed(value: Any, like: Any, where: str) -> Any:
-    """The value, if it has the form of another; numbers come as Python's. `callable` is the form
-    of a function, `list` that of a list of any length, `dict` that of a dict with any keys.
+    """Check that a value has the form of another, and return it.
+
+    Args:
+        value: what an answer returned.
+        like: an example of the right form: type, shape, kind of numbers, device, and the same for every part of a
+            list, tuple or dict. None accepts anything; `callable` stands for any function, `list` for a list or tuple
+            of any length, `dict` for a dict with any keys.
+        where: how messages begin, such as "`guide` with one step".
+
+    Returns:
+        The value. A number comes as Python's own, whatever held it: an array of one element and a tensor will do. A
+        tuple with names, such as `Levels`, comes with its names, also where the answer returned a plain one.
 
     Raises:
-        Wrong: it has another type, shape, kind of numbers or device, or holds what is not a number.
+        Wrong: it has another type, shape, kind of numbers or device, or holds NaN or infinity.
     """
     if like is None:
         return value
@@ -91,28 +113,28 @@ def formed(value: Any, like: Any, where: str) -> Any:
     if like is callable:
         if not callable(value):
             raise Wrong(
-                f"{where} returned {named(value)}, and a function belongs there: give it back without calling it."
+                f"{where} returned {named(value)}, not a function: return the function itself, without calling it."
             )
         return value
     if like is list:
         if not isinstance(value, list | tuple):
-            raise Wrong(f"{where} returned {named(value)}, and a list belongs there.")
+            raise Wrong(f"{where} returned {named(value)}, not a list.")
         return list(value)
     if like is dict:
         if not isinstance(value, dict):
-            raise Wrong(f"{where} returned {named(value)}, and a dict belongs there.")
+            raise Wrong(f"{where} returned {named(value)}, not a dict.")
         return value
     if isinstance(like, bool | int | float):
         return number(value, like, where)
     wanted, found = described(like), described(value)
     if wanted:
         if not found or found.what != wanted.what:
-            raise Wrong(f"{where} returned {named(value)}, and {wanted.what} belongs there.")
+            raise Wrong(f"{where} returned {named(value)}, not {wanted.what}.")
         array_formed(found, wanted, where)
         return value
     if isinstance(like, list | tuple):
         if not isinstance(value, list | tuple) or len(value) != len(like):
-            raise Wrong(f"{where} returned {named(value)}, and {len(like)} values belong there.")
+            raise Wrong(f"{where} returned {named(value)}, not {len(like)} values.")
         parts = [
             formed(v, each, f"{where}, value {i} of {len(like)},")
             for i, (v, each) in enumerate(zip(value, like, strict=True), 1)
@@ -120,17 +142,15 @@ def formed(value: Any, like: Any, where: str) -> Any:
         return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
     if isinstance(like, dict):
         if not isinstance(value, dict) or value.keys() != like.keys():
-            raise Wrong(
-                f"{where} returned {named(value)}, and a dict with the keys {sorted(like)} belongs there."
-            )
+            raise Wrong(f"{where} returned {named(value)}, not a dict with the keys {sorted(like)}.")
         return {key: formed(value[key], like[key], f"{where}, key {key!r},") for key in like}
     if not isinstance(value, type(like)):
-        raise Wrong(f"{where} returned {named(value)}, and a {type(like).__name__} belongs there.")
+        raise Wrong(f"{where} returned {named(value)}, not a {type(like).__name__}.")
     return value
 
 
 def number(value: Any, like: bool | float, where: str) -> Any:
-    """A number, whatever holds it."""
+    """A Python number, whatever held it; the arguments are those of `formed`."""
     held = described(value)
     if held and held.values.size == 1:
         value = held.values.reshape(()).item()
@@ -138,42 +158,40 @@ def number(value: Any, like: bool | float, where: str) -> Any:
         value = value.item()
     if not isinstance(value, bool | int | float) or isinstance(like, bool) != isinstance(value, bool):
         wanted = "True or False" if isinstance(like, bool) else "a number"
-        raise Wrong(f"{where} returned {named(value)}, and {wanted} belongs there.")
+        raise Wrong(f"{where} returned {named(value)}, not {wanted}.")
     if value != value or value in (float("inf"), float("-inf")):
         raise Wrong(
-            f"{where} returned {value}, which is no number: look for a division by 0 or the log of 0."
+            f"{where} returned {value}, which is not a finite number: look for a division by 0 or the log of 0."
         )
     return value
 
 
 def array_formed(found: Array, wanted: Array, where: str) -> None:
-    """Refuse an array of another shape, kind or device, or with what is not a number."""
+    """Refuse an array of another shape, kind of numbers or device, or one that holds NaN or infinity."""
     shape, right = found.values.shape, wanted.values.shape
     if shape != right:
-        raise Wrong(f"{where} returned the shape {tuple(shape)}, and {tuple(right)} belongs there.")
+        raise Wrong(f"{where} returned the shape {tuple(shape)}, not {tuple(right)}.")
     if found.device != wanted.device:
         raise Wrong(
-            f"{where} returned a tensor on the device `{found.device}`, and its inputs are on `{wanted.device}`: "
-            "make new tensors on the device of an input."
+            f"{where} returned a tensor on the device `{found.device}`, but its inputs are on `{wanted.device}`: "
+            "create new tensors on the device of an input."
         )
     kind, right_kind = (KINDS.get(each.values.dtype.kind, str(each.values.dtype)) for each in (found, wanted))
     exact = wanted.values.dtype == np.uint8
     if kind != right_kind or (exact and found.values.dtype != np.uint8):
-        need = "uint8, whole numbers 0 .. 255," if exact else right_kind
-        raise Wrong(
-            f"{where} returned {found.values.dtype} values, and {need} belong there: look at the dtype."
-        )
+        need = "uint8, integers from 0 to 255" if exact else right_kind
+        raise Wrong(f"{where} returned {found.values.dtype} values, not {need}: look at the dtype.")
     bad = ~np.isfinite(found.values) if found.values.dtype.kind == "f" else np.zeros(1, bool)
     if bad.any():
         first = ", ".join(map(str, np.argwhere(bad)[0]))
         raise Wrong(
-            f"{where} returned {bad.sum()} of {bad.size} values that are not finite numbers (NaN or infinite), "
+            f"{where} returned {bad.sum()} of {bad.size} values that are not finite numbers (NaN or infinity), "
             f"the first at [{first}]: look for a division by 0, the log of 0 or the root of a negative number."
         )
 
 
 def named(value: Any) -> str:
-    """What a value is, in a few words."""
+    """Say what a value is, in a few words."""
     array = described(value)
     if array:
         return f"{array.what} of shape {tuple(array.values.shape)}"
@@ -183,12 +201,13 @@ def named(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if inspect.isfunction(value):
         return "a function"
+    # a `Remote` stands for a value in the student's process, and knows what that is
     kind = getattr(value, "_kind", "").partition(": ")[0] or type(value).__name__
     return f"{kind} `{str(value)[:60]}`"
 
 
 def close(given: Any, expected: Any, tolerance: float = 1e-4) -> bool:
-    """Whether two values of one form are equal, up to a tolerance that grows with the largest expected number."""
+    """Whether two values of one form agree, up to a tolerance relative to the largest expected number (at least 1)."""
     if isinstance(expected, list | tuple):
         return len(given) == len(expected) and all(
             close(g, e, tolerance) for g, e in zip(given, expected, strict=True)
@@ -231,10 +250,10 @@ def difference(given: Any, expected: Any) -> str:
     if g.shape != e.shape:
         return f"have the shape {tuple(g.shape)} instead of {tuple(e.shape)}."
     if g.ndim == 0:
-        return f"are not right: {float(g):.6g} instead of {float(e):.6g}."
+        return f"are wrong: {float(g):.6g} instead of {float(e):.6g}."
     far = np.abs(g - e)
     place = np.unravel_index(far.argmax(), far.shape)
     at = ", ".join(map(str, place))
     wrong = (far > 1e-4 * max(1.0, float(np.abs(e).max()))).mean()
     worst = f"{g[place]:.5g} instead of {e[place]:.5g}"
-    return f"are not right at {wrong:.0%} of the places; furthest off at [{at}], {worst}."
+    return f"are wrong in {wrong:.0%} of the entries; furthest off at [{at}], {worst}."

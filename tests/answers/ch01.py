@@ -162,7 +162,7 @@ WRONG = {
         "a sprite and its mirror are one": count_with(second=lambda images, keys, names: len(keys)),
         "half of the pictures": count_with(second=lambda images, keys, names: len(keys) // 2),
         "2 values belong": lambda images: len(set(names_of(images))),
-        "not right": count_with(second=lambda images, keys, names: len(names) + 3),
+        "are wrong": count_with(second=lambda images, keys, names: len(names) + 3),
         "are left out": count_with(second=lambda images, keys, names: 2 * len(names) - len(keys)),
     },
     "ex-01-2": {
@@ -214,7 +214,7 @@ WRONG = {
         "Rows and columns": lambda images, k: enlarge_by_loop(images, k).swapaxes(1, 2),
         "the rest is black": spread_out,
         "mirrored": lambda images, k: enlarge_by_loop(images, k)[:, :, ::-1],
-        "whole numbers 0 .. 255": lambda images, k: enlarge_by_loop(images, k).astype(int),
+        "integers from 0 to 255": lambda images, k: enlarge_by_loop(images, k).astype(int),
         "returned the shape": lambda images, k: images.repeat(k, 1),
     },
     "ex-01-6": {

@@ -111,7 +111,7 @@ WRONG = {
         "not taken away": lambda x0, eps, level: level.signal * x0 - level.noise * eps,
         "The sprite is not weakened": lambda x0, eps, level: x0 + level.noise * eps,
         "the same strength at every timestep": lambda x0, eps, level: level.signal * x0 + eps,
-        r"not right at 100% of the places": lambda x0, eps, level: 0.5 * x0 + 0.5 * eps,
+        r"wrong in 100% of the entries": lambda x0, eps, level: 0.5 * x0 + 0.5 * eps,
         r"with one level for the whole batch.*shape": lambda x0, eps, level: (
             level.signal.reshape(-1)[:, None, None, None] * x0[: len(level.signal)]
             + level.noise * eps[: len(level.signal)]
@@ -125,7 +125,7 @@ WRONG = {
         "This is √ᾱ": lambda beta: (1 - beta).cumprod(0).sqrt(),
         "product of all steps at every place": lambda beta: (1 - beta).prod().expand(len(beta)),
         "variance of the noise": lambda beta: 1 - (1 - beta).cumprod(0),
-        "not right at": lambda beta: (1 - beta.float()).cumprod(0),
+        "wrong in": lambda beta: (1 - beta.float()).cumprod(0),
     },
     "ex-02-3": {
         "all the noise so far": lambda a: 1 - a,
@@ -184,6 +184,6 @@ WRONG = {
         ),
         "You stop at the clean image": lambda x, e, h, t: (x - h.noise * e) / h.signal,
         "not divided by the signal": lambda x, e, h, t: t.signal * (x - h.noise * e) + t.noise * e,
-        "not right at": lambda x, e, h, t: t.signal * (x - h.noise * e) / h.signal + (1 - t.signal) * e,
+        "wrong in": lambda x, e, h, t: t.signal * (x - h.noise * e) / h.signal + (1 - t.signal) * e,
     },
 }

@@ -177,7 +177,7 @@ WRONG = {
         "You divide by the signal": eps_with(lambda x, x0, s, n: (x - s * x0) / s),
         "wrong sign": eps_with(lambda x, x0, s, n: (s * x0 - x) / n),
         "a root already": eps_with(lambda x, x0, s, n: (x - s * x0) / n**2),
-        "not right at": eps_with(lambda x, x0, s, n: (x - s**2 * x0) / n),
+        "wrong in": eps_with(lambda x, x0, s, n: (x - s**2 * x0) / n),
     },
     "ex-03-3": {
         "x is where it began": lambda predict_eps, schedule, x, n=50: x.clone(),
@@ -188,7 +188,7 @@ WRONG = {
         "throws its noise away": ddim_with(lambda x0, e, h, t: t.signal * x0),
         "changed places": ddim_with(lambda x0, e, h, t: t.noise * x0 + t.signal * e),
         r"(?i)`t` had 1 values": ddim_with(sizes=1),
-        "not right at": ddim_with(lambda x0, e, h, t: t.signal * x0.clamp(-0.5, 0.5) + t.noise * e),
+        "wrong in": ddim_with(lambda x0, e, h, t: t.signal * x0.clamp(-0.5, 0.5) + t.noise * e),
     },
     "ex-03-4": {
         "There is noise on the result": ddpm_with(lambda a_t, a_s: (1 - a_t / a_s).sqrt(), last=True),
@@ -204,7 +204,7 @@ WRONG = {
         "by arithmetic on t": ddpm_with(arithmetic=True),
         "make room for it": ddpm_with(mean=lambda x0, x, e, a_t, a_s: a_s.sqrt() * x0 + (1 - a_s).sqrt() * e),
         "Noise was drawn 3 times": ddpm_with(last=True),
-        "not right at": ddpm_with(lambda a_t, a_s: 0.5 * (1 - a_t / a_s).sqrt()),
+        "wrong in": ddpm_with(lambda a_t, a_s: 0.5 * (1 - a_t / a_s).sqrt()),
     },
     "ex-03-5": {
         "one too small": lambda *a: enough(*a) - 1,

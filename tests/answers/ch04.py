@@ -219,7 +219,7 @@ WRONG = {
         "There is no parameter `attention": block(attention=None),
         "looks at the label": block(label=lambda context, c: context),
         "There is a parameter `extra": block(lambda self: setattr(self, "extra", nn.Linear(2, 2))),
-        "not right at": block(middle=no_context),
+        "wrong in": block(middle=no_context),
     },
     "ex-04-4": {
         "no say": attention(use_label=False),

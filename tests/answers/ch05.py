@@ -178,7 +178,7 @@ WRONG = {
         "changed its input `c`": lambda c, p, null, g=None: c.masked_fill_(
             torch.rand(len(c), generator=g) < p, null
         ),
-        "real numbers|float32 values": lambda c, p, null, g=None: hide(c, p, null, g).float(),
+        "float32 values, not integers": lambda c, p, null, g=None: hide(c, p, null, g).float(),
     },
     "ex-05-4": {
         "changed places": ema_kept(lambda n, decay: 1 - min(decay, n / (n + 9))),
@@ -190,9 +190,7 @@ WRONG = {
         "Nothing has moved": lambda a, v, n, decay: a,
         "nothing is averaged": lambda a, v, n, decay: v,
         "Counting starts at 1": ema_kept(lambda n, decay: min(decay, (n + 1) / (n + 10))),
-        "whole numbers belong|returned float": lambda a, v, n, decay: {
-            k: a[k] + 0.1 * (v[k] - a[k]) for k in v
-        },
+        "not integers": lambda a, v, n, decay: {k: a[k] + 0.1 * (v[k] - a[k]) for k in v},
         "changed its input": lambda a, v, n, decay: {k: a[k].copy_(ema(a, v, n, decay)[k]) for k in v},
         "keys": lambda a, v, n, decay: {"weight": a["weight"]},
     },
@@ -205,9 +203,7 @@ WRONG = {
         "`count` or more": rows_with(lambda seed, step: seed * 1000 + step, high=30),
         r"Rows \[0\] of 10 never came": rows_with(lambda seed, step: seed * 1000 + step, low=1),
         "returned the shape": lambda count, size, seed, step: rows_by_torch(count, 5, seed, step),
-        "whole numbers belong": lambda count, size, seed, step: rows_by_torch(
-            count, size, seed, step
-        ).float(),
+        "not integers": lambda count, size, seed, step: rows_by_torch(count, size, seed, step).float(),
     },
     "ex-05-6": {
         "root of the SNR": lambda level, p, gamma: weight(

@@ -130,8 +130,8 @@ WRONG = {
         "outside, the label still counts": guided(outside=True),
         "was called 2 times with 6 images": guided(calls=2),
         "called 1 times with 6 images": guided(always=True),
-        "a function belongs there": lambda model, c, s, n, interval: c,
-        "not right at": guided(s=2.0),
+        "not a function": lambda model, c, s, n, interval: c,
+        "wrong in": guided(s=2.0),
     },
     "ex-06-5": {
         "The planted bug is still there": parts(lambda ch, n: ch < 3, lambda c, u: c),

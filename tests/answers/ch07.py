@@ -143,7 +143,7 @@ WRONG = {
         "ends at -2": listed(lambda T, n, i: T * (n - i) // n - 1 - (i == n)),
         "no whole numbers": listed(lambda T, n, i: T * (n - i) / n - 1),
         "multiply first": listed(lambda T, n, i: T - 1 - i * (T // n) if i < n else -1),
-        "a list belongs there": lambda T, n: torch.arange(T - 1, -2, -1),
+        "not a list": lambda T, n: torch.arange(T - 1, -2, -1),
     },
     "ex-07-2": {
         "This is the variance": spread(lambda a, b, n, m: m**2 / n**2 * (1 - a / b)),
@@ -154,7 +154,7 @@ WRONG = {
         "root over 1 - a is missing": spread(lambda a, b, n, m: m / n * (1 - a / b)),
         "roots already": spread(lambda a, b, n, m: (m / n).sqrt() * (1 - a / b).sqrt()),
         "The root of a is": spread(lambda a, b, n, m: m / n * (a / b).sqrt()),
-        "not right at": spread(lambda a, b, n, m: m * (1 - a / b).sqrt()),
+        "wrong in": spread(lambda a, b, n, m: m * (1 - a / b).sqrt()),
     },
     "ex-07-3": {
         "eta has no effect": lambda p, s, x, n=50, eta=0.0, d=None: ddim_with()(p, s, x, n),
@@ -182,7 +182,7 @@ WRONG = {
         "start from the older": half(lambda x0, d, h, k: x0 - d + h / (2 * k) * d),
         "not divided by": half(lambda x0, d, h, k: x0 + h / 2 * d),
         "no line in this": half(lambda x0, d, h, k: x0.clone()),
-        "not right at": half(lambda x0, d, h, k: x0 + h / (3 * k) * d),
+        "wrong in": half(lambda x0, d, h, k: x0 + h / (3 * k) * d),
     },
     "ex-07-5": {
         "This is DDIM": solver(lambda h, k: 0),
@@ -207,7 +207,7 @@ WRONG = {
             if tol < 0.4
             else knee(calls, quality, tol)
         ),
-        "not right": lambda calls, quality, tol: knee(calls, quality, tol) + 1,
+        "are wrong": lambda calls, quality, tol: knee(calls, quality, tol) + 1,
         "returned None": lambda calls, quality, tol: print(end=""),
     },
     "ex-07-7": {

@@ -183,7 +183,7 @@ WRONG = {
         ),
         "full strength": projected_with(finish=lambda x, x0, m, level: (x - m) / level.noise),
         "as weak as in x": projected_with(finish=lambda x, x0, m, level: x - level.signal * m),
-        "a function belongs there": lambda predict_eps, schedule, colors, above: torch.zeros(1),
+        "not a function": lambda predict_eps, schedule, colors, above: torch.zeros(1),
     },
     "ex-08-4": {
         "lowest comes first": lambda index, bits: bits_by_loop(index, bits)[..., ::-1],
@@ -192,7 +192,7 @@ WRONG = {
         "leaves one bit": lambda index, bits: (index[..., None] >> np.arange(bits)).astype(np.uint8),
         "has its worth in it": lambda index, bits: (raw(index, bits) << np.arange(bits)).astype(np.uint8),
         "0 and 128": lambda index, bits: (raw(index, bits) * 128).astype(np.uint8),
-        "whole numbers 0 .. 255": lambda index, bits: raw(index, bits) * 255,
+        "integers from 0 to 255": lambda index, bits: raw(index, bits) * 255,
         "with 3 bits returned the shape": lambda index, bits: bits_by_loop(index, 8),
     },
     "ex-08-5": {
@@ -229,6 +229,6 @@ WRONG = {
         "the mean over the channels": lambda images, color: (
             np.square(images.astype(np.int64) - color).sum(-1) // 3
         ),
-        "not right at": lambda images, color: np.square(images.astype(np.int64) - color)[..., 0] * 3,
+        "wrong in": lambda images, color: np.square(images.astype(np.int64) - color)[..., 0] * 3,
     },
 }

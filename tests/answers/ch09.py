@@ -184,7 +184,7 @@ WRONG = {
         "around drawn sprites": around_drawn,
         "share of all pairs": coverage_with(share=lambda inside, k: inside.mean()),
         "the same radius": coverage_with(lambda real, k: np.sort(distances(real, real), 1)[:, k].mean()),
-        "with k = 3|not right": lambda features, real, k=5: coverage_by_loop(features, real, 5),
+        "with k = 3|are wrong": lambda features, real, k=5: coverage_by_loop(features, real, 5),
     },
     "ex-09-6": {
         "The planted bug is still there": lambda d, limit: (d.min(axis=0) < limit).mean(),

@@ -266,7 +266,7 @@ WRONG = {
         "MLflow has no `data.seed`": lambda s: {k: v for k, v in flat(s).items() if k != "data.seed"},
         "In MLflow `steps` is 1001": lambda s: flat(s) | {"steps": 1001},
         "names that no setting has: extra": lambda s: flat(s) | {"extra": 1},
-        "a dict belongs there": lambda s: list(flat(s).items()),
+        "not a dict": lambda s: list(flat(s).items()),
     },
     "ex-10-2": {
         "has 64 characters": lambda x, c: hashlib.sha256(x.tobytes()).hexdigest(),
@@ -284,7 +284,7 @@ WRONG = {
             (x.astype(int) ** 3).sum(axis=(1, 2)).tobytes(),
             c.tobytes(),
         ),
-        "a str belongs there": lambda x, c: sha(x.tobytes()).encode(),
+        "not a str": lambda x, c: sha(x.tobytes()).encode(),
     },
     "ex-10-3": {
         "You take one value of each": thinned(lambda group: group[-1]),
@@ -329,7 +329,7 @@ WRONG = {
             not any(apart(better[n], b[n], a[n]) for n in better)
         ),
         "With the same scores the answer is False": lambda a, b, better: True,
-        "True or False belongs there": lambda a, b, better: int(beats(a, b, better)),
+        "not True or False": lambda a, b, better: int(beats(a, b, better)),
     },
     "ex-10-6": {
         "A run that failed": best_of(("FINISHED", "FAILED")),
@@ -339,9 +339,7 @@ WRONG = {
         "This is the worst run": best_of(("FINISHED",), pick=min),
         "the oldest run": lambda runs, metric, better: runs[-1]["name"],
         "the name of no run": lambda runs, metric, better: "accuracy",
-        "a str belongs there": lambda runs, metric, better: max(
-            r["metrics"][metric] for r in able(runs, metric)
-        ),
+        "not a str": lambda runs, metric, better: max(r["metrics"][metric] for r in able(runs, metric)),
         "stopped with KeyError: 'accuracy'": lambda runs, metric, better: max(
             runs, key=lambda r: r["metrics"][metric]
         ),

@@ -268,7 +268,7 @@ WRONG = {
         ],
         "not in the order": lambda layers, history, secrets: sorted(leaks(layers, history, secrets)),
         "is too much": lambda layers, history, secrets: [*leaks(layers, history, secrets), "more"],
-        "a list belongs there": lambda layers, history, secrets: set(leaks(layers, history, secrets)),
+        "not a list": lambda layers, history, secrets: set(leaks(layers, history, secrets)),
     },
     "ex-12-3": {
         "it is the last": entering(first=True),
@@ -311,7 +311,7 @@ WRONG = {
         "do not count": sick_at(start=False),
         "the start period is over": sick_at(forgives=False),
         "from the moment it hangs": sick_at(since=True),
-        "are not right": lambda *given: sick_at()(*given) + 1,
+        "are wrong": lambda *given: sick_at()(*given) + 1,
     },
     "ex-12-6": {
         "The planted bug is still there": planted,

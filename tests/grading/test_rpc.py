@@ -154,7 +154,7 @@ def test_errors_come_as_what_they_are(tmp_path):
         assert (crash.value.kind, crash.value.line) == ("KeyError", 'raise KeyError("k")')
         with pytest.raises(Unwritten):
             made.request("call", "fails", ("",))
-        with pytest.raises(Wrong, match="no function"):
+        with pytest.raises(Wrong, match="not a function"):
             made.request("call", "number")
         with pytest.raises(Wrong, match="There is no `other`"):
             made.request("call", "other")
