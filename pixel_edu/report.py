@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
-from pixel_edu import figures
+from pixel_edu import figures, templates
 from pixel_edu.config import CLASSES
 from pixel_edu.evaluation import MEASURES, NEAR, Measure, Report, Score, Yardstick
 
@@ -73,60 +74,71 @@ def as_html(
         yardstick: which real sprites.
         settings: how they were drawn.
     """
-    order = np.argsort(made.oddness, kind="stable")
-    closest = np.argsort(made.nearest.distance, kind="stable")[:SHOWN]
-    typical, odd = order[:SHOWN], order[::-1][:SHOWN]
-    sides = yardstick.train[made.nearest.index[closest]]
-    sides = np.where(made.nearest.mirrored[closest, None, None, None], sides[:, :, ::-1], sides)
-    pairs = np.stack([images[closest], sides], axis=1).reshape(-1, *images.shape[1:])
-    rows = [np.flatnonzero(labels == c)[:10] for c in np.unique(labels)]
+    icon = figures.png_bytes(images[np.argmin(made.oddness)])
+    return templates.render(
+        "evaluation.html.j2",
+        icon=f"data:image/png;base64,{base64.b64encode(icon).decode()}",
+        how=", ".join(f"{name} {value}" for name, value in settings.items()),
+        rows=[
+            _row(measure, made.scores[measure.key], floor.scores[measure.key]) for measure in measured(made)
+        ],
+        sections=[*_examples(images, labels, made), _nearest(images, made, yardstick)],
+    )
+
+
+class Row(NamedTuple):
+    """A line of the page's table: values with their intervals, in words."""
+
+    name: str
+    model: tuple[str, str]
+    real: tuple[str, str]
+    as_good: bool
+
+
+def _row(measure: Measure, model: Score, real: Score) -> Row:
+    return Row(measure.name, in_words(measure, model), in_words(measure, real), as_good(measure, model, real))
+
+
+class Section(NamedTuple):
+    """A picture of the page, with what there is to see."""
+
+    title: str
+    text: str
+    picture: Markup
+
+
+def _section(
+    title: str, text: str, images: np.ndarray, columns: int = 10, captions: Sequence[str] = ()
+) -> Section:
+    return Section(title, text, Markup(figures.sprites(images, text, columns, row_captions=captions).html))
+
+
+def _examples(images: np.ndarray, labels: np.ndarray, made: Report) -> Iterator[Section]:
+    """Some of each class, the most typical and the oddest."""
+    classes = np.unique(labels)
+    rows = [np.flatnonzero(labels == c)[:10] for c in classes]
     rows = [row[: min(map(len, rows))] for row in rows]
-    names = [
-        CLASSES[c].replace("_", " ") if len(rows) == len(CLASSES) else f"class {c}" for c in np.unique(labels)
-    ]
+    ours = len(rows) == len(CLASSES)
+    names = [CLASSES[c].replace("_", " ") if ours else f"class {c}" for c in classes]
+    first = images[np.concatenate(rows)]
+    yield _section("As they came", "The first of each class.", first, len(rows[0]), names)
+    order = np.argsort(made.oddness, kind="stable")
+    best, worst = images[order[:SHOWN]], images[order[::-1][:SHOWN]]
+    text = "Nearest, to the classifier, to a real sprite that the model never saw."
+    yield _section("Best", text, best)
+    text = "Farthest, to the classifier, from every real sprite. Look here first."
+    yield _section("Worst", text, worst)
 
-    def section(
-        title: str, text: str, which: np.ndarray, columns: int = 10, captions: Sequence[str] = ()
-    ) -> str:
-        picture = figures.sprites(images[which], text, columns, row_captions=captions).html
-        return f"<h2>{title}</h2><p>{text}</p>{picture}"
 
-    sections = [
-        section("As they came", "The first of each class.", np.concatenate(rows), len(rows[0]), names),
-        section("Best", "Nearest, to the classifier, to a real sprite that the model never saw.", typical),
-        section("Worst", "Farthest, to the classifier, from every real sprite. Look here first.", odd),
-    ]
+def _nearest(images: np.ndarray, made: Report, yardstick: Yardstick) -> Section:
+    """The sprites that are closest to a training sprite, with it."""
+    closest = np.argsort(made.nearest.distance, kind="stable")[:SHOWN]
+    known = yardstick.train[made.nearest.index[closest]]
+    mirrored = made.nearest.mirrored[closest, None, None, None]
+    pairs = np.stack([images[closest], np.where(mirrored, known[:, :, ::-1], known)], axis=1)
+    low, high = made.nearest.distance[closest[[0, -1]]]
     text = (
         "In pairs: a drawn sprite, and right of it the nearest training sprite, mirrored where that is nearer. "
-        f"Below a distance of {NEAR:.0f} levels a sprite counts as a near copy; these have "
-        f"{made.nearest.distance[closest[0]]:.1f} to {made.nearest.distance[closest[-1]]:.1f}."
+        f"Below a distance of {NEAR:.0f} levels a sprite counts as a near copy; these have {low:.1f} to {high:.1f}."
     )
-    sections.append(f"<h2>Nearest training sprites</h2><p>{text}</p>{figures.sprites(pairs, text, 10).html}")
-    head = "<tr><th>what<th>model<th>real<th>as good?</tr>"
-    lines = "".join(
-        "<tr><td>{}<td>{}<br><small>{}</small><td>{}<br><small>{}</small><td>{}</tr>".format(
-            escape(m.name),
-            *in_words(m, made.scores[m.key]),
-            *in_words(m, floor.scores[m.key]),
-            "yes" if as_good(m, made.scores[m.key], floor.scores[m.key]) else "no",
-        )
-        for m in measured(made)
-    )
-    how = ", ".join(f"{name} {value}" for name, value in settings.items())
-    icon = base64.b64encode(figures.png_bytes(images[typical[0]])).decode()
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
-        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:image/png;base64,{icon}">'
-        f"<style>{_STYLE}</style><main><h1>Evaluation</h1><p>{escape(how)}</p>"
-        f"<table>{head}{lines}</table><p>The small numbers are 95 % intervals. Real sprites are held "
-        f"out from training, and as many as the model drew.</p>{''.join(sections)}</main></html>\n"
-    )
-
-
-_STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-main { max-width: 46rem; margin: 0 auto; padding: 1rem }
-table { border-collapse: collapse; width: 100%; line-height: 1.3; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #8884 }
-td + td { white-space: nowrap }
-"""
+    return _section("Nearest training sprites", text, pairs.reshape(-1, *images.shape[1:]))

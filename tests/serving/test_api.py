@@ -261,5 +261,5 @@ def test_the_page_says_all_that_the_document_says(client):
     for name, field in document["components"]["schemas"]["DrawOrder"]["properties"].items():
         assert f"<code>{name}</code>" in page
         assert field["description"] in page
-    assert "1 to 64; left out: 1" in page
-    assert "curl http://testserver/v1/sprites --json &#x27;{&quot;class&quot;: &quot;food&quot;" in page
+    assert "1 to 64; default: 1" in page
+    assert "curl http://testserver/v1/sprites --json &#39;{&#34;class&#34;: &#34;food&#34;" in page
