@@ -185,7 +185,7 @@ def test_a_page_for_what_could_not_be_graded(tmp_path):
     pages.feedback(tmp_path, rows, ASSIGNMENT)
     assert "it is empty" in next(tmp_path.glob("ada*")).read_text()
     text = next(tmp_path.glob("bo*")).read_text()
-    assert "This is no mark" in text
+    assert "This is not a mark" in text
     assert "secret path" not in text
 
 

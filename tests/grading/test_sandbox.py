@@ -1,6 +1,7 @@
 """The sandbox holds on every level, and says so when it does not."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,21 @@ def test_a_killed_grader_takes_its_rooms_along(level):
             return
         isolation.time.sleep(0.02)
     pytest.fail("the sandbox still runs")
+
+
+@pytest.mark.parametrize(
+    ("machine", "header"),
+    [("x86_64", "x86_64-linux-gnu/asm/unistd_64.h"), ("aarch64", "asm-generic/unistd.h")],
+)
+def test_calls_have_the_numbers_of_the_kernels_headers(machine, header):
+    path = isolation.Path("/usr/include", header)
+    if not path.exists():
+        pytest.skip(f"this machine has no {path}")
+    numbers = dict(re.findall(r"^#define __NR(?:3264)?_(\w+)\s+(\d+)$", path.read_text(), re.MULTILINE))
+    known = restrictions.MACHINES[machine]
+    ours = {name: each[known.column] for name, each in restrictions.FORBIDDEN.items()}
+    ours |= {"clone": known.clone, "socket": known.socket, "clone3": restrictions.CLONE3}
+    assert {name: int(numbers[name]) for name in ours} == ours
 
 
 def test_an_unknown_sandbox_says_what_to_do(fork_server, monkeypatch):

@@ -21,59 +21,64 @@ NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x
 """User, mount, process, network, IPC and host name."""
 CALLS = {"pidfd_open": 434, "landlock_create": 444, "landlock_add": 445, "landlock_restrict": 446}
 FORBIDDEN = {
-    "x86_64": [
-        101,
-        155,
-        161,
-        165,
-        166,
-        167,
-        169,
-        175,
-        176,
-        246,
-        248,
-        249,
-        250,
-        272,
-        298,
-        304,
-        308,
-        310,
-        311,
-        313,
-    ],
-    "aarch64": [
-        117,
-        41,
-        51,
-        40,
-        39,
-        224,
-        142,
-        105,
-        106,
-        104,
-        217,
-        218,
-        219,
-        97,
-        241,
-        265,
-        268,
-        270,
-        271,
-        273,
-    ],
+    "ptrace": (101, 117),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "swapon": (167, 224),
+    "reboot": (169, 142),
+    "init_module": (175, 105),
+    "delete_module": (176, 106),
+    "kexec_load": (246, 104),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "unshare": (272, 97),
+    "perf_event_open": (298, 241),
+    "open_by_handle_at": (304, 265),
+    "setns": (308, 268),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "finit_module": (313, 273),
+    "kexec_file_load": (320, 294),
+    "bpf": (321, 280),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
 }
-"""ptrace, pivot_root, chroot, mount, umount2, swapon, reboot, init_module, delete_module, kexec_load, the three of
-keyrings, unshare, perf_event_open, open_by_handle_at, setns, process_vm_readv, process_vm_writev, finit_module: nothing
-that a notebook needs, and where many ways out of a sandbox began."""
-LATER = {"x86_64": [320, 321, 323], "aarch64": [294, 280, 282]}
-"""kexec_file_load, bpf, userfaultfd."""
-EVERYWHERE = [425, 426, 427, 428, 429, 430, 431, 432, 442]
-"""io_uring and the new mount calls, which have the same numbers on both."""
-ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+"""System calls that no notebook needs, and where many escapes began: their numbers on x86_64 and aarch64."""
+
+
+class Machine(NamedTuple):
+    """What the seccomp filter must know of a kind of processor.
+
+    Attributes:
+        column: of the numbers in `FORBIDDEN`.
+        architecture: its AUDIT_ARCH number.
+        clone: number of the call that forks, whose flags are looked at.
+        socket: number of the call that makes sockets, whose family is looked at.
+    """
+
+    column: int
+    architecture: int
+    clone: int
+    socket: int
+
+
+MACHINES = {"x86_64": Machine(0, 0xC000003E, 56, 41), "aarch64": Machine(1, 0xC00000B7, 220, 198)}
+CLONE3 = 435
+"""The same on both."""
+NEW_USER = 0x10000000
+"""CLONE_NEWUSER."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -85,8 +90,8 @@ class ResourceLimits(NamedTuple):
         cell: seconds that a cell may run.
         notebook: seconds for the whole of it, tests and new kernels included.
         memory: MiB of all its processes.
-        processes: how many it may have at once.
-        file: MiB of one file, and of its folder.
+        processes: the most that it may have at once.
+        file: MiB of one file, and of its whole folder.
         output: KiB that a cell may show; the rest is cut off while it is read.
     """
 
@@ -146,28 +151,33 @@ def die_with_parent() -> None:
 def program(network: bool = True) -> bytes | None:
     """A seccomp filter: calls of `FORBIDDEN` and new user namespaces fail with EPERM.
 
+    It is classic BPF: an instruction is (operation, jump if true, jump if false, operand), and jumps count the
+    instructions to skip. It loads from `struct seccomp_data`: number at 0, architecture at 4, arguments from 16.
+
     Args:
         network: whether sockets other than Unix ones may be made.
 
     Returns:
-        The program; None on machines whose numbers of calls it does not know.
+        The program; None on a machine whose call numbers it does not know.
     """
-    machine = platform.machine()
-    if machine not in FORBIDDEN:
+    machine = MACHINES.get(platform.machine())
+    if machine is None:
         return None
-    load, equal, above, bits, give = 0x20, 0x15, 0x35, 0x45, 0x06
-    refuse, absent, allow = (give, 0, 0, 0x00050001), (give, 0, 0, 0x00050026), (give, 0, 0, 0x7FFF0000)
-    call, first_argument, architecture = (load, 0, 0, 0), (load, 0, 0, 16), (load, 0, 0, 4)
-    clone, socket, clone3 = (56, 41, 435) if machine == "x86_64" else (220, 198, 435)
-    lines = [architecture, (equal, 1, 0, ARCHITECTURE[machine]), refuse, call]
-    if machine == "x86_64":  # the x32 calls are the same ones under other numbers
-        lines += [(above, 0, 1, 0x40000000), refuse]
-    lines += [(equal, 0, 1, clone3), absent]  # its flags lie in memory, and the C library falls back on clone
-    lines += [(equal, 0, 4, clone), first_argument, (bits, 0, 1, 0x10000000), refuse, allow]
+    load, equal, at_least, any_bit, answer = 0x20, 0x15, 0x35, 0x45, 0x06
+    refuse, absent, allow = (answer, 0, 0, 0x00050001), (answer, 0, 0, 0x00050026), (answer, 0, 0, 0x7FFF0000)
+    number, first_argument, architecture = (load, 0, 0, 0), (load, 0, 0, 16), (load, 0, 0, 4)
+    # a call of another architecture, such as a 32-bit one, has other numbers: none of those may pass
+    lines = [architecture, (equal, 1, 0, machine.architecture), refuse, number]
+    if machine.column == 0:  # x32 calls are x86_64's under numbers from 1 << 30
+        lines += [(at_least, 0, 1, 0x40000000), refuse]
+    # clone3's flags lie in memory, which no filter can read: say ENOSYS, and the C library falls back on clone
+    lines += [(equal, 0, 1, CLONE3), absent]
+    lines += [(equal, 0, 4, machine.clone), first_argument, (any_bit, 0, 1, NEW_USER), refuse, allow]
     if not network:
-        lines += [(equal, 0, 4, socket), first_argument, (equal, 1, 0, 1), refuse, allow]
-    numbers = FORBIDDEN[machine] + LATER[machine] + EVERYWHERE
-    lines += [(equal, len(numbers) - i, 0, number) for i, number in enumerate(numbers)]
+        lines += [(equal, 0, 4, machine.socket), first_argument, (equal, 1, 0, 1), refuse, allow]
+    numbers = [each[machine.column] for each in FORBIDDEN.values()]
+    # each of these jumps over the rest and over `allow`, to the `refuse` at the very end
+    lines += [(equal, len(numbers) - i, 0, each) for i, each in enumerate(numbers)]
     return b"".join(struct.pack("HBBI", *line) for line in [*lines, allow, refuse])
 
 
