@@ -6,6 +6,7 @@ import os
 import pickle
 import socket
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -241,6 +242,30 @@ def test_no_message_of_an_answer_does_more_than_fail(sent):
         made.request("call", "f", (1,))
     thread.join()
     ours.close()
+
+
+def test_a_reply_that_trickles_in_is_cut_off_in_time(monkeypatch):
+    monkeypatch.setattr(client, "GRACE", 0.3)
+    ours, theirs = socket.socketpair()
+    made, over = Client(ours), threading.Event()
+
+    def trickle():
+        theirs.sendall(wire.HEAD.pack(1000, 0))
+        with contextlib.suppress(OSError):
+            while not over.wait(0.05):
+                theirs.sendall(b" ")
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    started = time.monotonic()
+    with pytest.raises(TooSlow):
+        made.request("call", "f", limit=0.2)
+    assert time.monotonic() - started < 5
+    over.set()
+    thread.join()
+    assert made.slow
+    ours.close()
+    theirs.close()
 
 
 @pytest.mark.parametrize(

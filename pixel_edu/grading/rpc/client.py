@@ -69,10 +69,9 @@ class Client:
         try:
             packer = Packer(self._keep)
             packed = {"of": packer.pack(of), "arguments": packer.pack(list(arguments))}
-            send(self.connection, {"do": do, "limit": limit, "method": method} | packed, packer)
+            send(self.connection, {"do": do, "limit": limit, "method": method} | packed, packer, until)
             while True:
-                self.connection.settimeout(max(until - time.monotonic(), 0.01))
-                message, arrays = receive(self.connection)
+                message, arrays = receive(self.connection, until)
                 if message.get("say") != "ask":
                     break
                 raised = self._asked(message, arrays) or raised
@@ -90,13 +89,13 @@ class Client:
             raise TooSlow from None
         except WireError as error:
             self.broken = str(error)
-            raise Wrong(f"`{name}` gave back what no test can read: {error}.") from None
+            raise Wrong(f"`{name}` returned something that no test can read: {error}.") from None
 
     def _keep(self, value: Any) -> dict:
         if isinstance(value, Remote):
             return {"$": "handle", "id": value._id}
         if not callable(value):
-            raise WireError(f"a {type(value).__name__} cannot cross to an answer")
+            raise WireError(f"a {type(value).__name__} cannot be sent to an answer")
         self._callbacks.append(value)
         return {"$": "callback", "id": len(self._callbacks) - 1}
 
@@ -104,7 +103,7 @@ class Client:
         if packed["$"] == "callback":
             return self._callbacks[packed["id"]]
         if packed["$"] != "handle" or type(packed["id"]) is not int:
-            raise WireError("a value of no known form")
+            raise WireError("a malformed value")
         kind = RemoteFunction if packed["called"] else Remote
         return kind(self, packed["id"], str(packed["is"])[:200])
 
@@ -115,7 +114,7 @@ class Client:
             function = self._callbacks[message["of"]]
             arguments, options = unpacker.unpack(message["arguments"]), unpacker.unpack(message["options"])
         except (LookupError, TypeError):
-            raise WireError("a question of no known form") from None
+            raise WireError("a malformed question") from None
         try:
             value = function(*arguments, **options)
         except Exception as error:
@@ -134,7 +133,7 @@ class Client:
                     write_back(arguments[i], now)
                 return unpacker.unpack(message["value"])
             except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
-                raise WireError("a result of no known form") from None
+                raise WireError("a malformed result") from None
         if say == "crash":
             raise Crash(str(message.get("kind"))[:80], said, str(message.get("line", ""))[:300])
         if say == "slow":
@@ -145,7 +144,7 @@ class Client:
             raise Wrong(said)
         if say == "missing":
             raise Wrong(f"There is no `{name}` in your notebook: was it renamed, or does its cell fail?")
-        raise WireError("an answer of no known form")
+        raise WireError("a malformed reply")
 
 
 class Remote:

@@ -13,6 +13,7 @@ import json
 import math
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ RECORDS = {
 
 
 class WireError(Exception):
-    """A message that no honest partner sends, or a value that cannot cross."""
+    """A message that an honest partner does not send, or a value that cannot be sent."""
 
 
 class Disconnected(Exception):
@@ -113,7 +114,7 @@ class Unpacker:
         """The value.
 
         Raises:
-            WireError: this is not the form of any.
+            WireError: it is malformed.
         """
         if isinstance(packed, list):
             return [self.unpack(each) for each in packed]
@@ -122,7 +123,7 @@ class Unpacker:
         try:
             return self._known(packed)
         except (AttributeError, KeyError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            raise WireError(f"a value of no known form: {type(error).__name__}: {error}") from None
+            raise WireError(f"a malformed value ({type(error).__name__}: {error})") from None
 
     def _known(self, packed: dict) -> Any:
         kind, inside = packed["$"], packed.get("of")
@@ -149,7 +150,7 @@ class Unpacker:
     def _array(self, packed: dict) -> np.ndarray:
         dtype, shape, at = np.dtype(packed["dtype"]), tuple(packed["shape"]), packed["at"]
         if dtype.kind not in "biufc" or not all(type(n) is int and n >= 0 for n in (*shape, at)):
-            raise WireError("an array of no known form")
+            raise WireError("a malformed array")
         # frombuffer checks that count and place lie inside the buffer
         count = math.prod(shape)
         flat = np.frombuffer(self.arrays, dtype, count, at) if count else np.empty(0, dtype)
@@ -166,7 +167,7 @@ class Unpacker:
             return generator
         dtype = getattr(torch, name)
         if not isinstance(dtype, torch.dtype):
-            raise WireError("a tensor of no known type")
+            raise WireError("a tensor of an unknown type")
         if kind == "dtype":
             return dtype
         if kind == "meta":
@@ -181,11 +182,20 @@ def _fields(value: Any) -> list:
     return list(value) if isinstance(value, tuple) else [value.alpha_bar]
 
 
-def send(connection: socket.socket, message: dict, packer: Packer | None = None) -> None:
-    """Send a message; the packer holds the arrays of the values in it.
+def send(
+    connection: socket.socket, message: dict, packer: Packer | None = None, until: float | None = None
+) -> None:
+    """Send a message.
+
+    Args:
+        connection: to write to.
+        message: in JSON's own types.
+        packer: holds the arrays of the values in it.
+        until: time by `time.monotonic` at which each part of it must have gone; None waits for ever.
 
     Raises:
         Disconnected: nobody is there.
+        TimeoutError: it was not taken in time.
         WireError: it is too long.
     """
     text = json.dumps(message, allow_nan=False).encode()
@@ -193,38 +203,48 @@ def send(connection: socket.socket, message: dict, packer: Packer | None = None)
     if len(text) + size > LARGEST:
         raise WireError(f"a message of {(len(text) + size) >> 20} MiB: at most {LARGEST >> 20} MiB can cross")
     try:
+        _limit_wait(connection, until)
         connection.sendall(HEAD.pack(len(text), size) + text)
         for array in packer.arrays if packer else ():
             connection.sendall(array.reshape(-1).view(np.uint8).data)
+    except TimeoutError:
+        raise
     except OSError:
         raise Disconnected from None
 
 
-def receive(connection: socket.socket) -> tuple[dict, bytearray]:
+def receive(connection: socket.socket, until: float | None = None) -> tuple[dict, bytearray]:
     """The next message, and the arrays of its values.
+
+    Args:
+        connection: to read from.
+        until: time by `time.monotonic` at which all of it must have come; None waits for ever.
 
     Raises:
         Disconnected: nobody is there.
-        TimeoutError: nothing came within the socket's timeout.
-        WireError: it is no message.
+        TimeoutError: it has not come in time.
+        WireError: it is not a message.
     """
-    text_size, size = HEAD.unpack(_exactly(connection, HEAD.size))
+    text_size, size = HEAD.unpack(_exactly(connection, HEAD.size, until))
     if text_size + size > LARGEST:
         raise WireError(f"a message of {(text_size + size) >> 20} MiB: at most {LARGEST >> 20} MiB can cross")
-    text, arrays = _exactly(connection, text_size), _exactly(connection, size)
+    text, arrays = _exactly(connection, text_size, until), _exactly(connection, size, until)
     try:
         message = json.loads(bytes(text))
     except (ValueError, RecursionError):
         raise WireError("a message that is not JSON") from None
     if not isinstance(message, dict):
-        raise WireError("a message that is no object")
+        raise WireError("a message that is not an object")
     return message, arrays
 
 
-def _exactly(connection: socket.socket, size: int) -> bytearray:
+def _exactly(connection: socket.socket, size: int, until: float | None) -> bytearray:
     buffer = bytearray(size)
     view, got = memoryview(buffer), 0
     while got < size:
+        _limit_wait(
+            connection, until
+        )  # for each piece anew, or a sender that trickles could hold us for ever
         try:
             count = connection.recv_into(view[got:])
         except TimeoutError:
@@ -235,3 +255,11 @@ def _exactly(connection: socket.socket, size: int) -> bytearray:
             raise Disconnected
         got += count
     return buffer
+
+
+def _limit_wait(connection: socket.socket, until: float | None) -> None:
+    """Let the connection's next call wait no longer than until then; TimeoutError where that is past."""
+    left = None if until is None else until - time.monotonic()
+    if left is not None and left <= 0:
+        raise TimeoutError
+    connection.settimeout(left)
