@@ -70,7 +70,7 @@ lint: $(READY) ## check the code's style
 	$(BIN)/deno fmt --quiet --check
 	$(BIN)/deno lint --quiet
 
-format: $(READY) ## mend the code's style
+format: $(READY) ## fix the code's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/deno fmt --quiet

@@ -1,4 +1,4 @@
-"""How long a check keeps a reader waiting: `python benchmarks/checks.py`.
+"""How long a reader waits for a check: `python benchmarks/checks.py`.
 
 Every exercise's right answers, checked three times on one thread; the slowest exercise of each chapter is printed.
 The bar is one second.

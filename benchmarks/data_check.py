@@ -25,7 +25,7 @@ def pixel_edu(*arguments: str) -> subprocess.CompletedProcess:
 
 
 def measure(folder: str) -> bool:
-    """Check one folder in a process of its own, print what it took, and say whether that is within the limits."""
+    """Check one folder in a process of its own, print what it took, and return whether that is within the limits."""
     start = time.perf_counter()
     done = pixel_edu("check", folder, "--json")
     seconds = time.perf_counter() - start

@@ -3,7 +3,7 @@
 python benchmarks/diffusers_unet.py                 about an hour and a half on one thread
 
 Ours trains for --minutes; diffusers' as many steps, and again as many seconds. Seconds are of the processor, so that
-other programs on the machine do not count. All is kept in runs/diffusers_unet: the same command goes on where it
+other programs on the machine do not count. Everything is kept in runs/diffusers_unet: the same command goes on where it
 stopped.
 """
 
@@ -96,7 +96,7 @@ def seconds_a_step(
 
 
 def parts(state: TrainState) -> dict[str, nn.Module | torch.optim.Optimizer]:
-    """All that a run remembers; `checkpoints` knows our own network only."""
+    """The state of a run; `checkpoints` can only store our own network."""
     return {"network": state.network, "average": state.ema.network, "optimizer": state.optimizer}
 
 
@@ -108,7 +108,7 @@ def keep(state: TrainState, path: Path, seconds: float) -> None:
 
 
 def restored(state: TrainState, path: Path) -> float:
-    """Go on with what was written there, if anything was: the seconds that it took."""
+    """Load what was written there, if anything; returns the seconds that it took."""
     if not path.exists():
         return 0.0
     held = torch.load(path)
@@ -121,7 +121,7 @@ def restored(state: TrainState, path: Path) -> float:
 def trained(
     case: Case, seen: sprites.Sprites, unseen: sprites.Sprites, labels: list[int], folder: Path
 ) -> dict:
-    """Train it and draw with it, or take what is kept: its numbers, and the path of its sprites."""
+    """Train it and draw with it, or read what is kept: its numbers, and the path of its sprites."""
     noted, drawn = folder / f"{case.key}.json", folder / f"{case.key}.npy"
     if noted.exists():
         return json.loads(noted.read_text())

@@ -40,7 +40,7 @@ class Case:
         name: in the table.
         images: (N, 16, 16, 3) uint8, the base sprites it learns from.
         labels: (N,) int64.
-        unseen: (M, 16, 16, 3) uint8, sprites of the same kind that it never sees, best as many.
+        unseen: (M, 16, 16, 3) uint8, sprites of the same kind that it never sees, ideally as many.
         shifted: learn from every sprite in nine places, at most one pixel away.
         weight_decay: of the optimiser.
         looks: steps after which to draw.

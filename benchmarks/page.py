@@ -1,4 +1,4 @@
-"""What the model in the page costs a reader: seconds, bytes and memory, in headless Chromium.
+"""What the model in the page costs a reader in seconds, bytes and memory, in headless Chromium.
 
     make html && python benchmarks/page.py
 
@@ -31,7 +31,7 @@ PAGE = "book/intro.html"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--js-flags=--expose-gc"]
 GUIDED, FIRST, MODEL, GROWTH = 1.0, 4.0, 4e6, 0.05
 """The bars: seconds of a guided sprite of 20 calls, seconds from a cold page to the first sprite, bytes of the model,
-and by which share memory may grow while 100 sprites are drawn, once what is kept for the next is kept."""
+and the share by which memory may grow while 100 sprites are drawn, after a warm-up."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def served(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def opened(address: str) -> Iterator[Page]:
-    """The page in a browser that has never been here."""
+    """The page in a fresh browser, without a cache."""
     with sync_playwright() as p, tempfile.TemporaryDirectory() as profile:
         found = shutil.which("chromium") or shutil.which("google-chrome")
         context = p.chromium.launch_persistent_context(profile, executable_path=found, args=FLAGS)

@@ -34,13 +34,15 @@ def projected(model: Denoiser, labels: list[int], seeds: range, above: float) ->
     for start in track(range(0, len(labels), BATCH), f"projecting above {above:g}", transient=True):
         part = slice(start, start + BATCH)
         predict_eps = guided(model, torch.tensor(labels[part]), 2.0, model.null_label)
-        mended = palette.projected(predict_eps, model.schedule, model.palette, above)
-        made.append(to_uint8(dpmpp_2m_sample(mended, model.schedule, SpriteNoise(seeds[part]).start(), 20)))
+        in_palette = palette.projected(predict_eps, model.schedule, model.palette, above)
+        made.append(
+            to_uint8(dpmpp_2m_sample(in_palette, model.schedule, SpriteNoise(seeds[part]).start(), 20))
+        )
     return np.concatenate(made)
 
 
 def main() -> None:
-    """Draw, mend, measure, print, and write with --out."""
+    """Draw, correct, measure, print, and write with --out."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

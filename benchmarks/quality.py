@@ -127,7 +127,7 @@ def two_passes(model: Denoiser, seeds: Sequence[int], config: SampleConfig) -> n
 def table(
     title: str, ways: Sequence[Way], models: dict[str, Denoiser], count: int, folder: Path
 ) -> list[str]:
-    """Measure all ways with as many sprites, and real sprites below them."""
+    """Measure all ways with the same number of sprites, and real sprites below them."""
     yardstick = evaluation.procedural_yardstick(count)
     labels = np.arange(FIRST_SEED, FIRST_SEED + count) % 5
     names = {measure.key: measure for measure in evaluation.MEASURES}
@@ -161,7 +161,7 @@ def trained(name: str, path: Path) -> str:
 
 
 def scoring(count: int) -> str:
-    """What it costs to score so many sprites, real ones to compare with included."""
+    """What it costs to score this many sprites, with the real ones to compare with."""
     yardstick = evaluation.procedural_yardstick(count)
     other = sprites.make(count, seed=9)
     began = time.perf_counter()

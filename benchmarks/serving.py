@@ -1,4 +1,4 @@
-"""What the API stands, asked over HTTP by 32 clients that each wait for their answer and ask again.
+"""How much load the API bears: 32 clients over HTTP, each of which waits for its answer and asks again.
 
     python benchmarks/serving.py                 # sprites a second, drawn together and one at a time: two minutes
     python benchmarks/serving.py --device cuda   # the same on a GPU
@@ -34,9 +34,9 @@ CLIENTS = 32
 SLOWEST = 2.0
 """Seconds that 99 of 100 answers may take, with `CLIENTS` on two cores."""
 GROWTH = 0.05
-"""By which share the server's memory may grow from the first quarter of the time to the last."""
+"""The share by which the server's memory may grow from the first quarter of the time to the last."""
 RATIO = 4.0
-"""How many times as many sprites are to be drawn together as one at a time."""
+"""How many times faster drawing together must be than one at a time."""
 
 SIMPLE = [{"class": name, "seed": seed} for name in CLASSES for seed in range(8)]
 """One sprite each, with the usual settings."""
@@ -77,7 +77,7 @@ class Seen:
 
 
 def client(port: int, orders: list[dict], until: float, seen: Seen, seed: int) -> None:
-    """One client, that asks over one connection until the time is over."""
+    """One client, which asks over one connection until the time is over."""
     chance = random.Random(seed)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     while time.monotonic() < until:
@@ -129,7 +129,7 @@ def serve(*options: str) -> contextlib.AbstractContextManager[tuple[psutil.Proce
 
 
 def plain(engine: str, device: str, port: int) -> None:
-    """The server that one writes first, in this process: one request is drawn while the others wait."""
+    """The obvious server, in this process: one request is drawn while the others wait."""
     import uvicorn
     from fastapi import FastAPI, Response
 
@@ -168,7 +168,7 @@ def rate(running: contextlib.AbstractContextManager, seconds: float, clients: in
 
 
 def ratios(seconds: float, device: str) -> bool:
-    """The table; whether drawing together is worth it."""
+    """Print the table; returns whether drawing together is worth it."""
     engines = ("torch", "onnxruntime") if device == "cpu" else ("torch",)
     print(f"Sprites a second for {CLIENTS} clients, on {hardware() if device == 'cpu' else device}:\n")
     print("| engine | one at a time | together | ratio | a lone client, ms |")
@@ -195,7 +195,7 @@ def ratios(seconds: float, device: str) -> bool:
 
 
 def load(seconds: float) -> bool:
-    """The mixed load; whether all bars are held."""
+    """Run the mixed load; returns whether all bars are held."""
     with serve() as (process, port):
         crowd(port, MIXED, min(seconds / 10, 10))
         memory, over = [], threading.Event()

@@ -1,4 +1,4 @@
-"""Every claim about speed, measured in one run on one machine: prints a table of what was asked and what was seen.
+"""Every claim about speed, measured in one run on one machine: prints a table of bars and measurements.
 
 python benchmarks/speed.py            about three minutes; nothing else should be running
 """
@@ -35,7 +35,7 @@ SCALE = 2.0
 FAST = SampleConfig("dpmpp_2m", 8, SCALE, interval=(-1.0, 1.0))
 """Few calls, and guidance only at the noise levels where it helps."""
 WIDTHS = (48, 64, 88)
-"""Of diffusers' network, so that it has the parameters of ours."""
+"""Widths of diffusers' network, with which it has as many parameters as ours."""
 
 
 def seconds(work: Callable[[], object], repeat: int = 7) -> float:
@@ -67,7 +67,7 @@ def draw_classic(network: ContextUNet) -> None:
 
 
 def diffusers_network() -> UNet2DModel:
-    """What diffusers' own training example for small images would build, with the parameters of ours."""
+    """The network of diffusers' training example for small images, with as many parameters as ours."""
     return UNet2DModel(
         sample_size=16,
         in_channels=3,

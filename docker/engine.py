@@ -1,4 +1,4 @@
-"""docker or podman, as try.py and measure.py speak to it."""
+"""docker or podman, as try.py and measure.py call it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BEGAN = time.monotonic()
 
 
 class Broken(Exception):
-    """Something is not as promised; the message says what."""
+    """A promise does not hold; the message says which."""
 
 
 def tell(what: str) -> None:
@@ -57,8 +57,8 @@ def tag(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Engine:
-    """docker or podman: for all that is asked here they understand the same words.
+class ContainerEngine:
+    """docker or podman: the commands used here are the same for both.
 
     Attributes:
         command: the program, with options of its own.
@@ -73,7 +73,7 @@ class Engine:
     pip_conf: Path
 
     def __call__(self, *words: str | Path) -> str:
-        """Run a command of the engine, and give back what it printed.
+        """Run a command of the engine, and return what it printed.
 
         Raises:
             Broken: it failed.
@@ -88,19 +88,19 @@ class Engine:
         return done.stdout
 
     def build(self, name: str, dockerfile: Path, context: Path = ROOT, *options: str) -> float:
-        """Build an image, and give back the seconds."""
+        """Build an image; returns the seconds that it took."""
         secret = f"--secret=id=pip.conf,src={self.pip_conf}"
         began = time.monotonic()
         self("build", *self.for_build, *options, secret, "-t", name, "-f", dockerfile, context)
         return time.monotonic() - began
 
     def run(self, *words: str | Path) -> str:
-        """Run a container to its end, and give back what it printed."""
+        """Run a container to its end, and return what it printed."""
         return self("run", "--rm", *self.for_run, *words)
 
     @contextmanager
     def running(self, *words: str | Path) -> Iterator[str]:
-        """A container in the background; gives its id, and removes it in the end, whatever happens."""
+        """A container in the background; yields its id, and removes the container in the end, whatever happens."""
         name = self("run", "-d", *self.for_run, *words).strip()
         try:
             yield name
@@ -108,19 +108,19 @@ class Engine:
             self("rm", "-f", name)
 
     def stop(self, name: str) -> tuple[float, int]:
-        """Ask a container to stop, for ten seconds; how long that took, and the first process's exit code."""
+        """Ask a container to stop, for ten seconds; returns the seconds, and the first process's exit code."""
         began = time.monotonic()
         self("stop", "-t", "10", name)
         return time.monotonic() - began, int(self("inspect", "--format", "{{.State.ExitCode}}", name))
 
     def probe(self, image: str, what: str, *options: str) -> dict | list:
-        """Run probe.py in a container of an image, and give back what it found."""
+        """Run probe.py in a container of an image, and return what it found."""
         words = ["-v", f"{PROBE}:/probe.py:ro", "--entrypoint=python3", image, "/probe.py", what]
         return json.loads(self.run(*options, *words).splitlines()[-1])
 
 
 def find_engine(asked: str) -> list[str]:
-    """The engine that was asked for, or the first that is here and answers."""
+    """The engine that was asked for, or the first that answers."""
     if asked:
         return shlex.split(asked)
     for name in ("docker", "podman"):
@@ -132,8 +132,8 @@ def find_engine(asked: str) -> list[str]:
     raise Broken("no container engine answers: install docker or podman, or name one with --engine")
 
 
-def bootstrap(engine: Engine, mirror: str) -> str:
-    """Make the base image from a mirror of Debian, where no registry can be reached; its name. Needs root."""
+def bootstrap(engine: ContainerEngine, mirror: str) -> str:
+    """Make the base image from a mirror of Debian, where no registry can be reached; returns its name. Needs root."""
     name = "localhost/pixel-edu-base:bookworm"
     with tempfile.TemporaryDirectory() as folder:
         root, archive = Path(folder) / "root", Path(folder) / "base.tar"
@@ -155,7 +155,7 @@ def bootstrap(engine: Engine, mirror: str) -> str:
 
 
 def answer(url: str, body: dict | None = None) -> bytes:
-    """What a server says to GET, or to POST where there is a body."""
+    """A server's answer to GET, or to POST if there is a body."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as response:
@@ -163,7 +163,7 @@ def answer(url: str, body: dict | None = None) -> bytes:
 
 
 def wait_until(works: Callable[[], object], what: str, logs: Callable[[], str] = str) -> float:
-    """Try something until it works; how long that took."""
+    """Try something until it works; returns the seconds that it took."""
     began = time.monotonic()
     while time.monotonic() - began < PATIENCE:
         try:

@@ -6,25 +6,25 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from engine import LOCKED, ROOT, Broken, Engine, tag, tell, wait_until
+from engine import LOCKED, ROOT, Broken, ContainerEngine, tag, tell, wait_until
 
 SERVE = "python3 -m pixel_edu.cli serve --host 0.0.0.0 --port 8000"
 CONNECT = "import socket; socket.create_connection(('127.0.0.1', 8000))"
 CONTEXT = (".dockerignore", "constraints.txt", "pyproject.toml", "README.md", "LICENSE")
 
 
-def measure(engine: Engine) -> dict:
+def measure(engine: ContainerEngine) -> dict:
     """All of it; some minutes."""
     return {"attempts": ask_intruders(engine), "stop": time_stops(engine), "order": time_changes(engine)}
 
 
-def ask_intruders(engine: Engine) -> dict[str, dict[str, bool]]:
+def ask_intruders(engine: ContainerEngine) -> dict[str, dict[str, bool]]:
     """What somebody in the server's place could do: as root, as the image's user, and locked."""
     ways = {"root": ["--user=0"], "user 10001": [], "locked": LOCKED}
     return {name: engine.probe(tag("api"), "attempts", *options) for name, options in ways.items()}
 
 
-def time_stops(engine: Engine) -> dict[str, tuple[float, int]]:
+def time_stops(engine: ContainerEngine) -> dict[str, tuple[float, int]]:
     """How the server stops when it is started by a list, and by lines for a shell."""
     ways = {"a list": [tag("api")]}
     for name, line in (("a line", SERVE), ("a line that goes on after it", f"{SERVE}; echo ended")):
@@ -38,7 +38,7 @@ def time_stops(engine: Engine) -> dict[str, tuple[float, int]]:
     return found
 
 
-def time_changes(engine: Engine) -> dict[str, float]:
+def time_changes(engine: ContainerEngine) -> dict[str, float]:
     """Seconds of builds of the API's image: from nothing, unchanged, and after a change of the code in two orders."""
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
@@ -66,8 +66,8 @@ def time_changes(engine: Engine) -> dict[str, float]:
 
 
 def all_files_first(dockerfile: str) -> str:
-    """The same Dockerfile, but that it copies all files before it installs anything."""
+    """The same Dockerfile, except that it copies all files before it installs anything."""
     pins = "COPY constraints.txt ./\n"
     if pins not in dockerfile:
-        raise Broken(f"there is no line {pins.strip()!r} to change in the Dockerfile")
+        raise Broken(f"the Dockerfile has no line {pins.strip()!r} to change")
     return dockerfile.replace(pins, "COPY . ./\n")

@@ -25,11 +25,11 @@ ATTEMPTS = {
     "leave a file in /var/tmp": ("/var/tmp/mine", "w"),
     "leave a file in /tmp": ("/tmp/mine", "w"),
 }
-"""What an intruder would like to open, and for what."""
+"""What an intruder would like to open, and in which mode."""
 
 
 def files() -> Iterator[str]:
-    """Every file of the image, but for those of the kernel and of this program's run."""
+    """Every file of the image, except those of the kernel and of this run."""
     for folder, folders, names in os.walk("/"):
         if folder == "/":
             folders[:] = [
@@ -59,7 +59,7 @@ def attempts() -> dict[str, bool]:
 
 
 def opens(path: str, mode: str) -> bool:
-    """Whether this user may open a file so."""
+    """Whether this user may open a file in this mode."""
     try:
         with open(path, mode):
             return True
@@ -68,7 +68,7 @@ def opens(path: str, mode: str) -> bool:
 
 
 def holding(word: str) -> list[str]:
-    """Files with a word in them that was never to be there."""
+    """Files that hold a word which must not be in the image."""
     return [path for path in files() if word.encode() in Path(path).read_bytes()]
 
 

@@ -9,7 +9,7 @@
 ARG BASE=debian:bookworm-20260918-slim@sha256:3783cc01769c7b2b1b83a5c5ad96c815348e28ed7da68e2e3687004faa906251
 
 FROM ${BASE} AS python
-# Debian takes old versions away when it mends a hole, so a pinned one could not be installed for long.
+# Debian takes old versions away when it fixes a hole, so a pinned one could not be installed for long.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 \
@@ -41,7 +41,7 @@ FROM python
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=app /opt/app /opt/app
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
-# MLflow asks for git, and there is none in here.
+# MLflow asks for git, which is not in this image.
 ENV GIT_PYTHON_REFRESH=quiet
 WORKDIR /data
 USER 10001:10001

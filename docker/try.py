@@ -1,10 +1,10 @@
-"""Build the images, use them and stop them, with docker or podman: what the Dockerfiles promise is checked on the way.
+"""Build the images, use them and stop them, with docker or podman, and check what the Dockerfiles promise.
 
     python docker/try.py                    `make images` calls this
     python docker/try.py --measured         and measure, for chapter 12: some minutes more
 
 The API runs as compose.yaml runs it: not as root, on a read-only file system, without privileges. Training gets its
-arrays through a mounted folder and leaves its own there. Whatever is not as promised ends the program with one sentence
+arrays through a mounted folder and leaves its own there. A broken promise ends the program with one sentence
 and exit code 1.
 
 Where no registry can be reached, --debootstrap MIRROR makes the base from Debian's packages, and --pip-conf FILE says
@@ -23,7 +23,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine import LOCKED, ROOT, Broken, Engine, answer, bootstrap, find_engine, must, tag, tell, wait_until
+from engine import (
+    LOCKED,
+    ROOT,
+    Broken,
+    ContainerEngine,
+    answer,
+    bootstrap,
+    find_engine,
+    must,
+    tag,
+    tell,
+    wait_until,
+)
 from measure import measure
 from PIL import Image
 
@@ -40,14 +52,14 @@ ROWS, STEPS, DRAWN = 60, 2, 5
 CANARY = "a-word-that-only-the-secret-of-the-build-has"
 
 
-def build_all(engine: Engine) -> None:
+def build_all(engine: ContainerEngine) -> None:
     """Build every image."""
     for name in IMAGES:
         tell(f"building {tag(name)}")
         tell(f"built in {engine.build(tag(name), ROOT / 'docker' / f'{name}.Dockerfile'):.0f} s")
 
 
-def weigh(engine: Engine, name: str) -> dict[str, int]:
+def weigh(engine: ContainerEngine, name: str) -> dict[str, int]:
     """The bytes of an image's parts, largest first."""
     parts = engine.probe(tag(name), "sizes", "--user=0")
     parts = dict(sorted(parts.items(), key=lambda part: -part[1]))
@@ -56,15 +68,15 @@ def weigh(engine: Engine, name: str) -> dict[str, int]:
     return parts
 
 
-def look_for_secret(engine: Engine, name: str) -> list[str]:
-    """Files of an image, and lines of its history, that hold the word which only the build's secret had."""
+def look_for_secret(engine: ContainerEngine, name: str) -> list[str]:
+    """Files of an image, and lines of its history, that hold the word of the build's secret."""
     lines = engine("history", "--no-trunc", tag(name)).splitlines()
     return engine.probe(tag(name), f"holding {CANARY}", "--user=0") + [
         line for line in lines if CANARY in line
     ]
 
 
-def try_api(engine: Engine, port: int) -> dict:
+def try_api(engine: ContainerEngine, port: int) -> dict:
     """Serve a sprite from a locked container, and stop it."""
     (image,) = json.loads(engine("inspect", "--type=image", tag("api")))
     user, check = image["Config"]["User"], (image | image["Config"])["Healthcheck"]["Test"]
@@ -86,8 +98,8 @@ def try_api(engine: Engine, port: int) -> dict:
     return ORDER | {"png": base64.b64encode(png).decode()}
 
 
-def try_train(engine: Engine) -> dict:
-    """Arrays in by a mounted folder, training, and arrays out by the same way."""
+def try_train(engine: ContainerEngine) -> dict:
+    """Arrays in through a mounted folder, training, and arrays out the same way."""
     with tempfile.TemporaryDirectory() as folder:
         data, drawn = Path(folder), sprites.make(ROWS)
         run, model, out = data / "mine", "/data/mine/model.safetensors", "/data/mine/sprites.npy"
@@ -109,7 +121,7 @@ def try_train(engine: Engine) -> dict:
         return {"rows": ROWS, "steps": STEPS, "shape": shape}
 
 
-def try_mlflow(engine: Engine, port: int) -> None:
+def try_mlflow(engine: ContainerEngine, port: int) -> None:
     """The MLflow image starts locked, as in compose.yaml, but with a database of one file."""
     store, health = (
         "--env=MLFLOW_BACKEND_STORE_URI=sqlite:////tmp/mlflow.db",
@@ -120,7 +132,7 @@ def try_mlflow(engine: Engine, port: int) -> None:
         must(True, "MLflow serves from a locked container", f"after {seconds:.1f} s")
 
 
-def try_all(engine: Engine, options: argparse.Namespace) -> None:
+def try_all(engine: ContainerEngine, options: argparse.Namespace) -> None:
     """Build and try everything; measure if that was asked for."""
     build_all(engine)
     facts = {"engine": engine("--version").strip(), "hardware": hardware()}
@@ -162,7 +174,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pip_conf = Path(folder) / "pip.conf"
         pip_conf.write_text(f"{options.pip_conf.read_text() if options.pip_conf else ''}\n# {CANARY}\n")
-        engine = Engine(command, for_build, for_run, pip_conf)
+        engine = ContainerEngine(command, for_build, for_run, pip_conf)
         if options.debootstrap:
             tell("making the base image")
             for_build.append(f"--build-arg=BASE={bootstrap(engine, options.debootstrap)}")

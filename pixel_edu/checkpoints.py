@@ -36,12 +36,12 @@ class CheckpointError(UserError):
 
 
 class About(NamedTuple):
-    """What a checkpoint says of itself.
+    """A checkpoint's own record.
 
     Attributes:
         config: of the run that made it.
         step: the training step it was taken after.
-        record: whatever its maker noted, such as the command, hardware and minutes.
+        record: notes of how it was made, such as the command, hardware and minutes.
     """
 
     config: TrainConfig
@@ -58,13 +58,13 @@ class About(NamedTuple):
         return json.dumps(self._asdict() | {"config": dataclasses.asdict(self.config)})
 
     @classmethod
-    def loads(cls, said: str) -> About:
-        """From what `dumps` gave.
+    def loads(cls, text: str) -> About:
+        """Undo `dumps`.
 
         Raises:
-            ValueError, KeyError, TypeError, AttributeError: it is something else.
+            ValueError, KeyError, TypeError, AttributeError: the text is something else.
         """
-        values = json.loads(said)
+        values = json.loads(text)
         config = values["config"]
         unet = {name: tuple(v) if isinstance(v, list) else v for name, v in config.pop("unet").items()}
         config["betas"] = tuple(config["betas"])
@@ -75,7 +75,7 @@ def save_run(path: str | os.PathLike, state: TrainState, record: dict[str, str] 
     """Write a run's checkpoint, with notes; an older one at this path is replaced at the last moment.
 
     Raises:
-        CheckpointError: it cannot be written; an older one is then as it was.
+        CheckpointError: it cannot be written; an older one is then unchanged.
     """
     tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in state.ema.network.state_dict().items()}
@@ -95,7 +95,7 @@ def save_model(
     """Write the averaged network alone, with notes on how it was made.
 
     Raises:
-        CheckpointError: it cannot be written; an older one is then as it was.
+        CheckpointError: it cannot be written; an older one is then unchanged.
     """
     network = state.ema.network.state_dict()
     tensors = {
@@ -113,7 +113,7 @@ def load_run(path: str | os.PathLike, config: TrainConfig | None = None) -> Trai
         config: that the run must have; None accepts any.
 
     Raises:
-        CheckpointError: the file is no run's checkpoint, is damaged, or is of another run.
+        CheckpointError: the file is not a run's checkpoint, is damaged, or is of another run.
     """
     about, tensors = read_about(path), _read(path)
     if config is not None and config != about.config:
@@ -143,7 +143,7 @@ def load_model(path: str | os.PathLike, device: str | torch.device = "cpu") -> D
     """Read the averaged network of either kind of checkpoint, ready to sample from.
 
     Raises:
-        CheckpointError: the file is no checkpoint or is damaged.
+        CheckpointError: the file is not a checkpoint, or is damaged.
     """
     about = read_about(path)
     network = ContextUNet(about.config.unet).eval().requires_grad_(False)
@@ -169,7 +169,7 @@ def find(name: str) -> Path:
     """The file of a model that comes with this package, by its name; a path stays as it is.
 
     Raises:
-        CheckpointError: a name without such a model.
+        CheckpointError: no model of this name comes with the package.
     """
     shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
     if name in shipped:
@@ -182,10 +182,10 @@ def find(name: str) -> Path:
 
 
 def read_about(path: str | os.PathLike) -> About:
-    """What a checkpoint says of itself, without reading its tensors.
+    """A checkpoint's record, without reading its tensors.
 
     Raises:
-        CheckpointError: the file is no checkpoint.
+        CheckpointError: the file is not a checkpoint.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
@@ -216,7 +216,7 @@ def _write(path: str | os.PathLike, tensors: dict[str, Tensor], about: About) ->
 
 def _read(path: str | os.PathLike) -> dict[str, Tensor]:
     with safetensors.safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is not a dict
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

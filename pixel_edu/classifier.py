@@ -1,6 +1,6 @@
-"""A small sprite classifier: what it sees is how the book measures a model.
+"""A small sprite classifier; the book measures models by what it sees.
 
-It has many heads on one body. One tells the class; for procedural sprites there is one more for every part that a
+It has many heads on one body. One names the class; for procedural sprites there is one more for every part that a
 sprite is put together from: the kind, the hat, the blade, the colour of the flesh. To answer all of them, the features
 below the heads must hold what a sprite shows, not only which class it has. That makes them a good space to measure in.
 """
@@ -29,7 +29,7 @@ from pixel_edu.images import to_tensor
 SHIPPED = Path(__file__).with_suffix(".safetensors")
 KEY = "pixel_edu.classifier"
 UNKNOWN = -1
-"""The answer that counts for nothing: this sprite has no such part."""
+"""The answer of a sprite that has no such part; it does not count."""
 
 
 class Head(NamedTuple):
@@ -51,7 +51,7 @@ class SpriteClassifier(nn.Module):
         heads: the questions; the first is the class.
         channels: of the three convolutions, at 16, 8 and 4 pixels a side.
         num_features: how many numbers describe a sprite.
-        record: whatever its maker noted, such as the share of held-out sprites that it gets right.
+        record: notes of how it was trained, such as the share of held-out sprites that it gets right.
 
     >>> SpriteClassifier([Head("class", CLASSES)])(torch.zeros(2, 3, 16, 16)).shape
     torch.Size([2, 5])
@@ -96,7 +96,7 @@ class SpriteClassifier(nn.Module):
         return self.answers(F.silu(self.features(x)))
 
     def loss(self, x: Float[Tensor, "b 3 16 16"], truth: Int[Tensor, "b heads"]) -> Float[Tensor, ""]:
-        """Mean cross-entropy over all questions that have an answer; `UNKNOWN` has none."""
+        """Mean cross-entropy over all questions that have an answer; `UNKNOWN` does not count."""
         scores = F.pad(self(x), (0, 1), value=-1e4)[:, self.places]  # (B, heads, words)
         return F.cross_entropy(scores.flatten(0, 1), truth.flatten(), ignore_index=UNKNOWN)
 
@@ -145,7 +145,7 @@ def factor_heads(labels: np.ndarray, seeds: np.ndarray, most: int = 16) -> list[
     Args:
         labels: (N,) int64.
         seeds: (N,) int64; sprite i is `sprites.draw(labels[i], seeds[i : i + 1])`.
-        most: leave out parts with more variants than this, such as where the seeds of a slice lie.
+        most: parts with more variants than this are omitted, such as where the seeds of a slice lie.
     """
     heads, _ = class_heads(labels)
     for name, column in _factors(labels, seeds).items():
@@ -254,19 +254,19 @@ def save_classifier(path: str | os.PathLike, classifier: SpriteClassifier) -> No
 
 
 def load_classifier(path: str | os.PathLike = SHIPPED) -> SpriteClassifier:
-    """Read a classifier; left out, the one that comes with this package.
+    """Read a classifier; by default, the one that comes with this package.
 
     Raises:
-        UserError: the file is no classifier.
+        UserError: the file is not a classifier.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})[KEY])
         heads = [Head(name, tuple(words)) for name, words in about.pop("heads")]
         classifier = SpriteClassifier(heads, tuple(about.pop("channels")), **about)
-        classifier.load_state_dict(load_file(path))  # to the dtypes that the classifier has
+        classifier.load_state_dict(load_file(path))  # copies into the classifier's own dtypes
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
-            f"{path} is no classifier of this package: leave it out to use the shipped one"
+            f"{path} is not a classifier of this package: omit it to use the shipped one"
         ) from error
     return classifier.eval().requires_grad_(False)

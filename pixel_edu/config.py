@@ -1,4 +1,4 @@
-"""Facts that every module shares, and the one exception that means "you can mend this"."""
+"""Facts that every module shares, and the one exception that means "you can fix this"."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NULL_LABEL = len(CLASSES)
 
 
 class UserError(Exception):
-    """A mistake that the user can mend. Its message is one sentence: what is wrong, where, what to do."""
+    """A mistake that the user can fix. Its message is one sentence: what is wrong, where, what to do."""
 
 
 def pick_device(name: str = "auto") -> torch.device:

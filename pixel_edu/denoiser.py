@@ -42,10 +42,10 @@ class Denoiser:
 
     @torch.no_grad()
     def precise(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
-        """The noise in x, (B, 3, 16, 16) float64, from which x₀ can be read even where x is almost nothing else.
+        """The noise in x, (B, 3, 16, 16) float64, from which x₀ can be computed even where x is almost pure noise.
 
-        At the last timestep of the cosine schedule the signal is 5e-5. There float32 holds eps to seven digits and what
-        it says of x₀, (x - noise·eps) / signal, to two. On Apple's GPUs, which know no float64, it stays at that.
+        At the last timestep of the cosine schedule the signal is 5e-5. There float32 holds eps to seven digits, but
+        x₀ = (x - noise·eps) / signal only to two. On Apple's GPUs, which have no float64, that is what you get.
         """
         wide = torch.float32 if x.device.type == "mps" else torch.float64
         answer, level = self.network(x.float(), t, c).to(wide), self.schedule.levels(t)

@@ -31,7 +31,7 @@ def bootstrap(values: np.ndarray, resamples: int, draw: np.random.Generator) -> 
     the true share is likely below 3 / n.
 
     Args:
-        values: (N,) numbers or truth values.
+        values: (N,) numbers or booleans.
         resamples: how many times to draw N of them, with replacement.
         draw: the source of chance.
     """
@@ -49,7 +49,7 @@ def plus_minus(value: float, resampled: Sequence[float]) -> Score:
 
 
 class _PassThrough(torch.nn.Module):
-    """Tells torchmetrics that what it gets are the features already."""
+    """In place of a network: what torchmetrics gets are the features already."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -93,8 +93,8 @@ def kernel_distance(
 ) -> Score:
     """The kernel distance of two clouds of features (Bińkowski et al. 2018, arXiv:1801.01401), from torchmetrics.
 
-    Unlike the Fréchet distance it does not grow when there are fewer images. Its mean over blocks is given, and the
-    interval from resampling the blocks. Times 1000, as is the habit.
+    Unlike the Fréchet distance it does not grow when there are fewer images. The value is its mean over blocks, and the
+    interval comes from resampling the blocks. Both are multiplied by 1000, as is customary.
 
     Args:
         features: (N, F) float32.

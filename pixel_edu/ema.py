@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 
 class EMA:
-    """Exponential moving average of all that a network holds, weights and buffers.
+    """Exponential moving average of a network's weights and buffers.
 
     After update n, counted from 1, `average += (1 - decay_n) * (value - average)` with
     decay_n = min(decay, n / (n + 9)). So the first updates forget the random start quickly.
 
     Args:
-        network: what to follow; it is copied, not kept.
+        network: what to average; it is copied.
         decay: in [0, 1); 0.999 averages about the last 1,000 steps.
 
     Attributes:

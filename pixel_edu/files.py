@@ -14,7 +14,7 @@ from pixel_edu.config import UserError
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Write a file whole or not at all: gives a temporary name beside it, renamed when the block succeeds."""
+    """Write a file whole or not at all: yields a temporary path beside it, renamed when the block succeeds."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -30,10 +30,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(folder: Path, ours: re.Pattern[str] | None = None) -> Iterator[Path]:
-    """Write a folder whole or not at all: gives a temporary one beside it, renamed when the block succeeds.
+    """Write a folder whole or not at all: yields a temporary one beside it, renamed when the block succeeds.
 
     Args:
-        folder: the folder to make; one that is there and not empty is refused, unless `ours` allows it.
+        folder: the folder to make; an existing one that is not empty is refused, unless `ours` allows it.
         ours: names of the files that may be replaced. A folder that holds any other is never touched.
 
     Raises:

@@ -64,7 +64,7 @@ def mirror_keys(images: np.ndarray) -> np.ndarray:
     there = _as_bytes(images[:, :, ::-1])
     rows = np.arange(len(images))
     differ = here != there
-    first = differ.argmax(axis=1)  # where the two strings part; 0 when they are the same
+    first = differ.argmax(axis=1)  # where the two strings first differ; 0 when they are equal
     keys = np.where((here[rows, first] <= there[rows, first])[:, None], here, there)
     return np.ascontiguousarray(keys).view(f"V{keys.shape[1]}").ravel()
 
@@ -116,7 +116,7 @@ def png_bytes(image: np.ndarray) -> bytes:
 
 
 def indexed_png_bytes(image: np.ndarray) -> bytes:
-    """An (H, W, 3) uint8 image as a PNG file that lists its colours and stores their numbers, as pixel artists do.
+    """An (H, W, 3) uint8 image as a PNG file with a palette, as pixel artists store theirs.
 
     Raises:
         ValueError: it has more colours than the 256 that such a file can list.

@@ -1,9 +1,9 @@
 """Pixel art has few colours, each meant. Three ways to make a model's sprites so.
 
-- `snap` mends finished sprites: every pixel takes a colour of a palette, and no sprite more colours than it needs.
-- `projected` mends the guess for the clean image at every call, so that the model sees its own work in true colours.
-- `to_bits` and `from_bits` turn the question round: the model draws the bits of a colour's number, so that it cannot
-  draw anything but the palette ("analog bits", Chen et al. 2022, arXiv:2208.04202).
+- `snap` corrects finished sprites: every pixel takes a colour of a palette, and no sprite more colours than it needs.
+- `projected` corrects the guess for the clean image at every call, so the model sees its own work in true colours.
+- `to_bits` and `from_bits` turn the question round: the model draws the bits of a colour's number, so it cannot draw
+  anything outside the palette ("analog bits", Chen et al. 2022, arXiv:2208.04202).
 
 Colours are compared in OKLab, in which equal distances look about equally different (Ottosson 2020,
 https://bottosson.github.io/posts/oklab/).
@@ -96,7 +96,7 @@ def from_words(text: str) -> np.ndarray:
     """Undo `to_words`.
 
     Raises:
-        ValueError: a word is no colour.
+        ValueError: a word is not a colour.
     """
     return np.array([tuple(bytes.fromhex(word)) for word in text.split()], np.uint8).reshape(-1, 3)
 
@@ -115,9 +115,8 @@ def nearest(images: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.nda
     colors, place = np.unique(images.reshape(-1, 3), axis=0, return_inverse=True)
     found = torch.cdist(torch.from_numpy(_lab(colors)), torch.from_numpy(_lab(palette))).min(dim=1)
     index, distance = found.indices.numpy(), found.values.numpy()
-    distance[(palette[index] == colors).all(axis=1)] = (
-        0  # rounding puts a colour a millionth away from itself
-    )
+    # Rounding puts a colour a millionth away from itself.
+    distance[(palette[index] == colors).all(axis=1)] = 0
     return index[place].reshape(images.shape[:3]), distance[place].reshape(images.shape[:3])
 
 
@@ -129,18 +128,19 @@ def distances(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
 def snap(
     images: np.ndarray, palette: np.ndarray | None = None, tolerance: float = 0.11, loneliness: float = 0.055
 ) -> np.ndarray:
-    """Give every pixel a colour of a palette, every sprite no more colours than it needs, and stray pixels company.
+    """Give every pixel a colour of a palette, every sprite no more colours than it needs, and stray pixels a neighbour.
 
     Every pixel begins with its nearest colour. Then colours go, one by one: always the one whose pixels lose least by
     taking their next best, as long as that loss, the root of a sum of squared distances in OKLab, is within the
-    tolerance. What one pixel happens to have goes; what a region shares stays. At last a pixel that differs from the
-    pixels above, below, left and right joins one of them, if that colour is nearly as near.
+    tolerance. A colour of a single pixel goes; a colour that a region shares stays. Last, a pixel that differs from the
+    pixels above, below, left and right takes the colour of one of them, if it is nearly as near.
 
     Args:
         images: (N, H, W, 3) uint8.
-        palette: (P, 3) uint8; left out, each sprite gets one of its own, by k-means.
+        palette: (P, 3) uint8; default: one for each sprite, by k-means.
         tolerance: of a colour's loss, in OKLab; 0 keeps all that are nearest to some pixel.
-        loneliness: root of the increase in squared distance that company is worth; 0 leaves stray pixels alone.
+        loneliness: root of the largest increase in squared distance at which a stray pixel joins a neighbour; 0 leaves
+            stray pixels as they are.
 
     Returns:
         (N, H, W, 3) uint8.
@@ -182,7 +182,8 @@ def _needed(far: np.ndarray, tolerance: float) -> np.ndarray:
 def _join(index: np.ndarray, far: np.ndarray, worth: float) -> np.ndarray:
     """Let stray pixels join a neighbour: first the white squares of a chessboard, then the black ones, and again.
 
-    So two neighbours never change places.
+    Pixels of one colour of the board are never neighbours, so a pixel and the one that it joins do not both change in
+    the same pass, which could swap their colours for ever.
     """
     height, width = index.shape
     far = far.reshape(height, width, -1)
@@ -222,7 +223,7 @@ def projected(
     """Bind a palette to a guided model: its guess for the clean image takes the nearest colours at every call.
 
     Early guesses are blurred, and their nearest colours would be wrong for good; so only calls at which λ, half the
-    log-SNR, is above a limit are mended.
+    log-SNR, is above a limit are corrected.
 
     Args:
         predict_eps: maps x (B, 3, H, W) and t (B,) to the noise in x, all of one timestep.
@@ -241,8 +242,8 @@ def projected(
             return eps
         x0 = clean(x, eps, level, "eps").x0.movedim(1, 3)
         index = torch.cdist(to_oklab((x0 + 1) / 2).flatten(0, 2), lab.to(x)).argmin(dim=1)
-        mended = values.to(x)[index].reshape(x0.shape).movedim(3, 1)
-        return (x - level.signal * mended) / level.noise
+        corrected = values.to(x)[index].reshape(x0.shape).movedim(3, 1)
+        return (x - level.signal * corrected) / level.noise
 
     return in_palette
 
@@ -277,11 +278,11 @@ def as_bits(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def as_sprites(drawn: np.ndarray, palette: np.ndarray | None = None) -> np.ndarray:
-    """What a model drew, in true colours: bits are read, colours are snapped.
+    """What a model drew, in true colours: bits are decoded, colours are snapped.
 
     Args:
         drawn: (N, H, W, C) uint8, from `generate.generate`.
-        palette: (P, 3) uint8; left out, every sprite gets one of its own.
+        palette: (P, 3) uint8; default: one for each sprite, by k-means.
 
     Returns:
         (N, H, W, 3) uint8.
@@ -290,7 +291,7 @@ def as_sprites(drawn: np.ndarray, palette: np.ndarray | None = None) -> np.ndarr
 
 
 def from_bits(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Read drawn bits as colours: every value counts as the bit it is nearer to.
+    """Decode drawn bits into colours: every value counts as the bit that it is nearer to.
 
     Args:
         images: (N, H, W, bits) uint8.

@@ -2,7 +2,7 @@
 
 `train` yields after every step. Whoever iterates decides what to print, draw or save, and when to stop.
 
-All that is random at step k is drawn from a generator made from (seed, k): the sprites, their timesteps, the noise and
+Everything random at step k is drawn from a generator made from (seed, k): the sprites, their timesteps, the noise and
 the labels to hide. So step k is the same in a run that was interrupted, and on any number of processes: each draws the
 whole batch and keeps its own share.
 """
@@ -45,7 +45,7 @@ SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "sigmoid": 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that decides a training run but the data.
+    """Everything that decides a training run, except the data.
 
     Attributes:
         unet: the network's size.
@@ -61,7 +61,7 @@ class TrainConfig:
         p_uncond: share of labels replaced by "no label", so that guidance has something to compare with.
         ema_decay: of the weights' running average.
         min_snr: γ of the min-SNR weighting; None weighs all timesteps alike.
-        precision: "bf16" computes the network's products in bfloat16, about twice as fast where the chip knows how;
+        precision: "bf16" computes the network's products in bfloat16, about twice as fast where the chip supports it;
             "auto" does so on a GPU.
         seed: of the first weights and of every batch.
     """
@@ -102,11 +102,11 @@ class TrainConfig:
 
 
 class TrainState:
-    """All that a run needs to go on from a step: network, its average, and the optimiser.
+    """Everything that a run needs to go on from a step: the network, its average, and the optimiser.
 
     Args:
         config: of the run; its seed makes the first weights.
-        network: what to train, called as `ContextUNet` is; left out, a ContextUNet of the config's size.
+        network: what to train, called as `ContextUNet` is; default: a ContextUNet of the config's size.
     """
 
     def __init__(self, config: TrainConfig, network: nn.Module | None = None) -> None:
@@ -136,7 +136,7 @@ class TrainStep(NamedTuple):
         step: 1 .. steps.
         loss: mean over the whole batch.
         grad_norm: length of the gradient before clipping.
-        learning_rate: that this step was taken with.
+        learning_rate: of this step.
         state: the run after this step; it changes when the loop goes on.
     """
 
@@ -201,8 +201,7 @@ def train(
 ) -> Iterator[TrainStep]:
     """Train a network, one yield a step.
 
-    Started by `accelerate launch`, it divides every batch among the processes; see `TrainStep` for what comes out, on
-    each of them.
+    Started by `accelerate launch`, it divides every batch among the processes, and each of them yields a `TrainStep`.
 
     Args:
         images: (N, H, W, 3) uint8.
@@ -212,8 +211,8 @@ def train(
         device: "auto" takes what accelerate finds; "cpu" stays on the CPU.
 
     Raises:
-        UserError: labels and config do not fit, the batch cannot be divided among the processes, or the loss is no
-            longer a number.
+        UserError: labels and config do not fit, the batch cannot be divided among the processes, or the loss is not
+            finite.
 
     >>> from pixel_edu import sprites
     >>> drawn = sprites.make(16)
@@ -256,7 +255,11 @@ def is_main_process() -> bool:
 
 
 def _accelerator(cpu: bool) -> Accelerator:
-    """An accelerator for one run; accelerate itself keeps its first device until it is told to forget it."""
+    """An accelerator for one run.
+
+    accelerate keeps the device of a process's first accelerator in a private class attribute, which is reset here where
+    another device is asked for.
+    """
     from accelerate import Accelerator  # takes a second to import, and only training needs it
     from accelerate.state import AcceleratorState, PartialState
 

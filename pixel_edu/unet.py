@@ -73,7 +73,7 @@ PRESETS = {
 class ContextUNet(nn.Module):
     """The model: maps x (B, 3, H, W) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape.
 
-    What the answer stands for, eps, x0 or v, is decided by the loss it is trained with. A new network answers 0.
+    What it predicts, eps, x0 or v, is decided by the loss that it is trained with. A new network answers 0.
 
     Args:
         config: its size, or a preset's name.

@@ -99,5 +99,5 @@ def test_what_is_no_classifier_is_said_in_a_sentence(name, tmp_path):
     path = {"reference": checkpoints.find("reference")}.get(name, tmp_path / name)
     if name == "text":
         path.write_text("no weights")
-    with pytest.raises(UserError, match="is no classifier of this package"):
+    with pytest.raises(UserError, match="is not a classifier of this package"):
         classifier.load_classifier(path)

@@ -202,8 +202,8 @@ def test_books_are_published_side_by_side_and_a_new_one_takes_the_old_ones_place
     ("words", "says"),
     [
         (("nowhere",), "nowhere holds no built book: run make html"),
-        ((".", "--under", "../x"), "is no folder of the branch"),
-        (("--remove",), "is no folder of the branch: use one such as pr/12"),
+        ((".", "--under", "../x"), "is not a folder of the branch"),
+        (("--remove",), "is not a folder of the branch: use one such as pr/12"),
     ],
 )
 def test_what_cannot_be_published_is_one_sentence(remote, words, says):
@@ -220,7 +220,7 @@ def test_what_cannot_be_published_is_one_sentence(remote, words, says):
     ("tag", "changes", "says"),
     [
         ("v9", "## 0.1.0\n\n- New.\n", "the tag is 'v9' and the package's version 0.1.0: tag v0.1.0"),
-        ("v0.1.0", "## Unreleased\n\n- New.\n", "CHANGELOG.md says nothing of 0.1.0"),
+        ("v0.1.0", "## Unreleased\n\n- New.\n", "CHANGELOG.md has no section 0.1.0"),
         ("v0.1.0", "## Unreleased\n\n## 0.1.0, in May\n\n- New.\n\n## 0.0.9\n\n- Old.\n", None),
     ],
 )

@@ -1,4 +1,4 @@
-"""Leave with one sentence where this Python cannot make the environment. Any Python 3 can read this file."""
+"""Exit with one sentence if this Python cannot make the environment. Any Python 3 can read this file."""
 
 import sys
 

@@ -1,6 +1,6 @@
 """Photograph the running demo for the book: `picture_demo.py [CHROMIUM]` writes book/_static/demo.png.
 
-As wide as a phone shows it, so that the page need not make it smaller, which would blur its words.
+As wide as a phone, so that the page need not scale it down, which would blur the text.
 """
 
 import subprocess

@@ -1,7 +1,7 @@
 """Put a built book on the branch that GitHub Pages serves: `publish.py FOLDER`, or below pr/12: `--under pr/12`.
 
-With `--remove --under pr/12` what lies there goes. The branch holds one commit only, so that it does not grow. Somebody
-else may publish at the same time: then what is theirs is taken in, and it is tried again.
+With `--remove --under pr/12` that folder is removed. The branch holds a single commit, so that it does not grow. If
+somebody else publishes at the same time, their commit is fetched and the whole is tried again.
 """
 
 import argparse
@@ -17,17 +17,17 @@ TRIES = 5
 
 
 def main() -> None:
-    """Publish, or leave with one sentence."""
+    """Publish, or exit with one sentence."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="the built book")
-    parser.add_argument("--under", default="", help="a folder of the branch; left out, its root")
+    parser.add_argument("--under", default="", help="a folder of the branch; default: its root")
     parser.add_argument("--remove", action="store_true", help="remove what lies there")
     parser.add_argument("--remote", default="origin", help="where to push")
     options = parser.parse_args()
     under = Path(options.under)
     if under.is_absolute() or ".." in under.parts or (options.remove and not under.parts):
         sys.exit(
-            f"error: --under {options.under!r} is no folder of the branch: use one such as {PREVIEWS}/12"
+            f"error: --under {options.under!r} is not a folder of the branch: use one such as {PREVIEWS}/12"
         )
     if not options.remove and not (options.folder and (options.folder / "index.html").exists()):
         sys.exit(f"error: {options.folder} holds no built book: run make html, and give _build/html")
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def publish(folder: Path | None, under: Path, address: str) -> bool:
-    """Replace one folder of the branch; whether nobody else was faster."""
+    """Replace one folder of the branch; returns False if somebody else was faster."""
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name)
         git("init", "-q", "-b", BRANCH, where=tree)
@@ -77,7 +77,7 @@ def clear(folder: Path, keep: tuple[str, ...]) -> None:
 
 
 def git(*arguments: str, where: Path | None = None) -> str:
-    """What git prints; it says itself what is wrong."""
+    """What git prints; its errors go to stderr."""
     done = subprocess.run(["git", *arguments], cwd=where, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"error: git {arguments[0]} failed")

@@ -1,4 +1,4 @@
-"""Make what a release consists of: `release.py v1.2.0` writes the wheel and its notes to dist/."""
+"""Build a release: `release.py v1.2.0` writes the wheel and its notes to dist/."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(tag: str) -> None:
-    """Check that tag, package and changelog agree, and build; or leave with one sentence."""
+    """Check that tag, package and changelog agree, and build; or exit with one sentence."""
     version = re.search(
         r'__version__ = "(.+)"', (ROOT / "pixel_edu/__init__.py").read_text(encoding="utf-8")
     )[1]
@@ -18,7 +18,7 @@ def main(tag: str) -> None:
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     notes = re.search(rf"^## {re.escape(version)}\b.*?\n(.*?)(?=^## |\Z)", changes, re.MULTILINE | re.DOTALL)
     if not notes or not notes[1].strip():
-        sys.exit(f"error: CHANGELOG.md says nothing of {version}: give what is Unreleased that heading")
+        sys.exit(f"error: CHANGELOG.md has no section {version}: give the section Unreleased that heading")
     dist = ROOT / "dist"
     dist.mkdir(exist_ok=True)
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", dist, "."]

@@ -1,6 +1,6 @@
 """Serve the built book on this machine only: `serve.py PORT FOLDER`.
 
-With --probe, only see whether the port is free.
+With --probe, only check whether the port is free.
 """
 
 import functools
@@ -16,7 +16,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 def bind(port: str, folder: str) -> ThreadingHTTPServer:
-    """Take the port, or leave with one sentence."""
+    """Bind the port, or exit with one sentence."""
     ThreadingHTTPServer.allow_reuse_address = True
     try:
         return ThreadingHTTPServer(("127.0.0.1", int(port)), functools.partial(Quiet, directory=folder))

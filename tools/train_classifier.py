@@ -1,6 +1,6 @@
 """Train the classifier that comes with the package, and put it there.
 
-Run as `python tools/train_classifier.py`; its sprites are others than those that any model is trained or measured on.
+Run as `python tools/train_classifier.py`; its sprites are not among those that models are trained or measured on.
 """
 
 import argparse

@@ -28,6 +28,6 @@ __all__ = [
 
 
 def page_files() -> dict[str, str]:
-    """What a page without a kernel needs beside the assets: the host, the style, and every widget's module, by name."""
+    """The files that a page without a kernel needs beside the assets, by name: host, style, every widget's module."""
     files = {"host.js": (HERE / "js" / "host.js").read_text(encoding="utf-8"), "widgets.css": STYLE}
     return files | {f"{name}.js": widget._esm for name, widget in BY_MODULE.items()}

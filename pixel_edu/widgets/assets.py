@@ -14,7 +14,7 @@ PATHS = {
     "reference.onnx": HERE / "reference.onnx",
     "reference.safetensors": checkpoints.SHIPPED / "reference.safetensors",
 }
-"""By the names that the front end knows them by."""
+"""By their names in the front end."""
 
 
 @cache

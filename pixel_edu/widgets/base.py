@@ -1,4 +1,4 @@
-"""What all widgets have in common: where their code and their files come from, a picture, and words."""
+"""What all widgets have in common: their code and files, a picture, and a description."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STYLE = (HERE / "widgets.css").read_text(encoding="utf-8")
 
 
 class Widget(anywidget.AnyWidget):
-    """What all have in common: files for the front end, a picture, and words.
+    """A widget: files for the front end, a picture, and a description.
 
     Attributes:
         module: the name of its module in `js/`.
@@ -33,7 +33,7 @@ class Widget(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def __init_subclass__(cls, **options: Any) -> None:
-        if "module" in vars(cls):  # anywidget makes a class of its own for every instance
+        if "module" in vars(cls):  # else it is the class that anywidget makes for every instance
             cls._esm = bundle(HERE / "js" / f"{cls.module}.js")
             BY_MODULE[cls.module] = cls
         super().__init_subclass__(**options)

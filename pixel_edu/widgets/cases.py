@@ -15,13 +15,13 @@ from pixel_edu.course.checking import Ask, Exercise, Slips, find
 from pixel_edu.course.values import as_numbers, close
 
 PLACES = 16
-"""Numbers that are kept of a tensor."""
+"""Numbers kept of a tensor."""
 LEVEL = ("signal", "noise")
 """What is kept of a level; its λ is infinite for clean data."""
 
 
 class NoFormulaError(Exception):
-    """A check that looks at more than the values of single places."""
+    """A check that looks at more than single values."""
 
 
 class Recorder(Ask):
@@ -39,7 +39,7 @@ class Recorder(Ask):
         self._asked: tuple[Any, dict, str] = (None, {}, "")
 
     def __call__(self, *arguments: Any, like: Any = None, what: str = "", **_: Any) -> Any:
-        """Note what the answer is asked, and give back something of the form that belongs there."""
+        """Record what the answer is asked, and return something of the expected form."""
         if like is None or callable(like):
             raise NoFormulaError(f"{self.exercise.id} asks for more than numbers")
         self._asked = like, _numbers_in(dict(zip(self.exercise.arguments, arguments, strict=True))), what
@@ -64,7 +64,7 @@ class Recorder(Ask):
         kept = rng.integers(edges[:-1], edges[1:])
 
         def target(value: Any) -> list:
-            """Values, and how far from them is as good as they."""
+            """Values, and their tolerance."""
             whole = as_numbers(value)
             return [_short(whole.ravel()[kept]), tolerance * max(1.0, float(np.abs(whole).max()))]
 
@@ -93,10 +93,10 @@ class Recorder(Ask):
 
 
 def recorded(id: str) -> dict[str, Any]:
-    """All that a page needs to judge a formula as the check of an exercise judges a function.
+    """Everything that a page needs to judge a formula as the check of an exercise judges a function.
 
     Raises:
-        NoFormulaError: the check looks at more than the values of single places.
+        NoFormulaError: the check looks at more than single values.
         UserError: there is no such exercise.
     """
     exercise = find(id)
@@ -117,7 +117,7 @@ def _numbers_in(arguments: dict[str, Any]) -> dict[str, np.ndarray]:
         if hasattr(value, "half_log_snr"):
             found |= {f"{name}.{part}": as_numbers(getattr(value, part)) for part in LEVEL}
         elif isinstance(value, str) or not np.issubdtype(np.asarray(value).dtype, np.number):
-            raise NoFormulaError(f"`{name}` is no number")
+            raise NoFormulaError(f"`{name}` is not a number")
         else:
             found[name] = as_numbers(value)
     return found

@@ -28,7 +28,7 @@ class GuidanceField(Widget):
         """Where the points are before the first call and after each: 51 tensors (160, 2) float64.
 
         Args:
-            guidance_scale: another one than the widget's.
+            guidance_scale: default: the widget's.
         """
         import torch
 

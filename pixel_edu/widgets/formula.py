@@ -26,7 +26,7 @@ DRAWS = {
     "ex-06-1": "What the model takes a noisy character for if its label says food, with your line at four scales.",
     "ex-07-4": "What your line makes of two guesses of the model, at three of eight calls.",
 }
-"""What the pictures show."""
+"""Captions of the pictures."""
 
 
 class FormulaCell(Widget):

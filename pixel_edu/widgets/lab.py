@@ -1,4 +1,4 @@
-"""A bench for sprites: spoil one, and give it true colours again."""
+"""A bench for sprites: spoil one, and restore its true colours."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class SpriteLab(Widget):
             after = colors()[nearest(before, colors())[0]]
         else:
             after = snap(before, colors(), self.tolerance, self.loneliness)
-        words = f"{self.alt} Here, a true sprite, the same with off colours, and that one mended."
+        words = f"{self.alt} Here, a true sprite, the same with off colours, and that one restored."
         names = (
             "true",
             "spoiled",
-            {"none": "left alone", "nearest": "nearest colours"}.get(self.how, "snapped"),
+            {"none": "unchanged", "nearest": "nearest colours"}.get(self.how, "snapped"),
         )
         return figures.sprites(
             np.concatenate([true, before, after]), words, columns=3, scale=8, column_captions=names

@@ -36,7 +36,7 @@ def graph() -> bytes:
         path = Path(folder) / "whole.onnx"
         onnx.export(checkpoint, path, half=True)
         model = library.load(path)
-    del model.metadata_props[:]  # the checkpoint says all that
+    del model.metadata_props[:]  # the checkpoint holds all that
     for tensor in model.graph.initializer:
         found = header.get(PREFIX + tensor.name.removesuffix(".half"))
         if found is None:
@@ -53,11 +53,13 @@ def graph() -> bytes:
 
 
 def main() -> None:
-    """Write the graph, or compare it."""
+    """Write the graph, or with --check compare it."""
     new = graph()
     if sys.argv[1:] == ["--check"]:
         if PATH.read_bytes() != new:
-            sys.exit(f"{PATH.name} is not of the shipped reference: run python -m pixel_edu.widgets.network")
+            sys.exit(
+                f"{PATH.name} does not match the shipped reference: run python -m pixel_edu.widgets.network"
+            )
         return
     with replacing(PATH) as temporary:
         temporary.write_bytes(new)

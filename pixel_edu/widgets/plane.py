@@ -43,5 +43,5 @@ class Crowd:
         return torch.randn(self.count, 2, 1, 1, generator=self._generator).double()
 
     def __call__(self, x: Float[Tensor, "count 2 1 1"]) -> Float[Tensor, "count 2 1 1"]:
-        """The same for a sampler that asks on its way."""
+        """The next noise, for a sampler that draws at every step."""
         return self.start().to(x)

@@ -31,7 +31,7 @@ class SamplerRace(Widget):
 
         Args:
             sampler: `ddpm`, `ddim` or `dpmpp_2m`.
-            num_steps: another number of calls than the widget's.
+            num_steps: the number of calls; default: the widget's.
         """
         import torch
 

@@ -18,14 +18,14 @@ LABEL = 2
 
 @dataclass(frozen=True)
 class Scenes:
-    """What a formula is given, several times, and how what it makes of that is seen.
+    """Several inputs for a formula, and how its result is shown.
 
-    An image is a mix: how much of each of `images`, and of the noise last.
+    An image is a mix: the weight of each of `images`, and last that of the noise.
 
     Attributes:
         images: by name, (16, 16, 3) uint8.
-        shows: captions, and what the formula is given: a mix for an image, or a number, by name.
-        seen: how much of the formula's result is seen, and the mix that is added to it.
+        shows: captions, and the formula's inputs by name: a mix for an image, or a number.
+        seen: the weight of the formula's result in the picture, and the mix that is added to it.
     """
 
     images: dict[str, np.ndarray]

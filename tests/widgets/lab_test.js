@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { colorsOf, shareEqual, toHex } from "../../pixel_edu/widgets/js/colors.js";
-import { counted, mended, spoiled } from "../../pixel_edu/widgets/js/lab.js";
+import { counted, restored, spoiled } from "../../pixel_edu/widgets/js/lab.js";
 
 const PALETTE = [[255, 255, 255], [0, 0, 0], [200, 30, 30]];
 
@@ -36,7 +36,7 @@ Deno.test("no noise spoils nothing, and opacity is never touched", () => {
 
 Deno.test("left alone stays; nearest keeps a stray pixel; snapping drops it", () => {
   const bytes = image({ 100: [250, 250, 250], 120: [200, 30, 30] });
-  assert.deepEqual(mended(bytes, PALETTE, "none", 0.3, 0.15), bytes);
-  assert.deepEqual(mended(bytes, PALETTE, "nearest", 0.3, 0.15), image({ 120: [200, 30, 30] }));
-  assert.deepEqual(mended(bytes, PALETTE, "snap", 0.7, 0), image());
+  assert.deepEqual(restored(bytes, PALETTE, "none", 0.3, 0.15), bytes);
+  assert.deepEqual(restored(bytes, PALETTE, "nearest", 0.3, 0.15), image({ 120: [200, 30, 30] }));
+  assert.deepEqual(restored(bytes, PALETTE, "snap", 0.7, 0), image());
 });

@@ -1,7 +1,7 @@
-// Runs the JavaScript side of a comparison: reads images as bytes, noises and mends them, and prints the numbers.
+// Runs the JavaScript side of a comparison: reads images as bytes, noises and restores them, and prints the numbers.
 
 import { addNoise } from "../../pixel_edu/widgets/js/diffusion.js";
-import { mended, spoiled } from "../../pixel_edu/widgets/js/lab.js";
+import { restored, spoiled } from "../../pixel_edu/widgets/js/lab.js";
 import { fromWords } from "../../pixel_edu/widgets/js/palette.js";
 import { fromBytes, NUMBERS } from "../../pixel_edu/widgets/js/pixels.js";
 import { Generator } from "../../pixel_edu/widgets/js/random.js";
@@ -16,6 +16,6 @@ const mixed = mixes.map(({ schedule, t, seed }, i) =>
 );
 const benched = benches.map(({ amount, seed, how, tolerance, loneliness }, i) => {
   const before = spoiled(bytes[i], noise(seed), amount);
-  return { before: Array.from(before), after: Array.from(mended(before, colors, how, tolerance, loneliness)) };
+  return { before: Array.from(before), after: Array.from(restored(before, colors, how, tolerance, loneliness)) };
 });
 console.log(JSON.stringify({ mixed, benched }));

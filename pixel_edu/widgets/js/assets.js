@@ -2,7 +2,7 @@
 
 const PIECE = 1 << 19;
 
-/** A function that gives a file's bytes by its name, and tells what share of them is here. */
+/** A function that loads a file's bytes by its name, and reports the share that has arrived. */
 export function assetsOf(model) {
   const root = document.documentElement.dataset.content_root; // Sphinx says where a page's root is
   return root === undefined ? fromKernel(model) : fromPage(new URL(`${root}_static/widgets/`, location.href));
@@ -11,7 +11,7 @@ export function assetsOf(model) {
 function fromPage(folder) {
   return async (name, onProgress = () => {}) => {
     const answer = await fetch(new URL(name, folder)).catch(() => null);
-    if (!answer?.ok) throw new Error(`${name} cannot be had: is there a connection?`);
+    if (!answer?.ok) throw new Error(`${name} could not be loaded: is there a connection?`);
     const pieces = [], whole = Number(answer.headers.get("Content-Length"));
     let here = 0;
     for await (const piece of chunksOf(answer.body)) {

@@ -8,7 +8,7 @@ import { button, canvas, element, follow, put, status } from "./ui.js";
 
 const HELP = "As in Python: + - * / ** and ( ), and sqrt, exp, log. Enter checks it.";
 
-/** What the reader wrote, from one visit to the next, where the browser keeps anything. */
+/** What the reader wrote, kept from one visit to the next where the browser allows it. */
 const notes = {
   read(name) {
     try {
@@ -75,7 +75,7 @@ function render({ model, el }) {
     spellcheck: "false",
     autocapitalize: "off",
     autocomplete: "off",
-    "aria-label": `The formula that ${task.signature} gives back`,
+    "aria-label": `The formula that ${task.signature} returns`,
     "aria-describedby": hint.id,
     oninput: () => written(field.value),
     onkeydown: (event) => {

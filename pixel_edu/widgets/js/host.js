@@ -1,4 +1,4 @@
-// Makes widgets live in a page without a kernel: what anywidget's front end asks of a host, and no more.
+// Runs widgets in a page without a kernel: the part of a host that anywidget's front end needs, and no more.
 //
 // A place in the page holds a picture and a widget's name and state. The widget's module is loaded when the place comes
 // near the screen, and takes the picture's place. Where this script does not run, the picture stays.

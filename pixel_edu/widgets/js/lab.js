@@ -1,4 +1,4 @@
-// A bench for sprites: spoil one, paint on it, and give it true colours again.
+// A bench for sprites: spoil one, paint on it, and restore its true colours.
 
 import { colorsOf, shareEqual, toHex } from "./colors.js";
 import { addNoise } from "./diffusion.js";
@@ -16,7 +16,7 @@ export function spoiled(bytes, eps, amount) {
 }
 
 /** The three ways to go on from there, by their names in the widget's trait. */
-export function mended(bytes, palette, how, tolerance, loneliness) {
+export function restored(bytes, palette, how, tolerance, loneliness) {
   if (how === "none") return bytes;
   return how === "nearest" ? snap(bytes, palette, 0, 0) : snap(bytes, palette, tolerance, loneliness);
 }
@@ -105,7 +105,7 @@ async function render({ model, el }) {
     const true_ = tiles[label * each + number];
     bytes = spoiled(true_, spriteNoise([model.get("seed")])(NUMBERS), amount);
     for (const [place, color] of painted) bytes.set(color, 4 * place);
-    const result = mended(bytes, palette, how, tolerance, loneliness),
+    const result = restored(bytes, palette, how, tolerance, loneliness),
       right = Math.round(100 * shareEqual(result, true_));
     truth.show(true_, `the true sprite, ${name()}`, "true");
     before.show(bytes, `the spoiled sprite, ${name()}`, "before");
@@ -146,7 +146,7 @@ async function render({ model, el }) {
       seed(model, "seed"),
     ),
     slider(model, "amount", "spoil", { min: 0, max: 0.2, step: 0.01 }, (value) => `${value.toFixed(2)} · ε`),
-    choice(model, "how", "mend", WAYS),
+    choice(model, "how", "restore", WAYS),
     dials,
     element("div", { class: "pixel-sum" }, truth.figure, before.figure, after.figure),
     said,

@@ -6,7 +6,7 @@ import { SCHEDULES } from "./schedules.js";
 
 const CHANNELS = 3;
 
-/** Complain where the network cannot run, before anything is loaded. */
+/** Throw where the network cannot run, before anything is loaded. */
 export function requireWebAssembly() {
   if (!globalThis.WebAssembly) throw new Error("this browser has no WebAssembly, or it is switched off");
 }

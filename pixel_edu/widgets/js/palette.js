@@ -34,12 +34,12 @@ export function squaredDistances(bytes, palette) {
 }
 
 /**
- * Give every pixel a colour of a palette, the sprite no more colours than it needs, and stray pixels company.
+ * Give every pixel a colour of a palette, the sprite no more colours than it needs, and stray pixels the colour of a neighbour.
  *
  * @param {Uint8ClampedArray} bytes of one image: red, green, blue and opacity of each pixel
  * @param {number[][]} palette colours as bytes
- * @param {number} tolerance how much a colour's pixels may lose by its going; 0 keeps every nearest colour
- * @param {number} loneliness what company is worth to a stray pixel; 0 leaves it alone
+ * @param {number} tolerance how much a colour's pixels may lose when it is dropped; 0 keeps every nearest colour
+ * @param {number} loneliness how much worse a neighbour's colour may be for a stray pixel; 0 leaves it alone
  * @returns {Uint8ClampedArray}
  */
 export function snap(bytes, palette, tolerance = 0.11, loneliness = 0.055) {
