@@ -14,7 +14,7 @@ from PIL import Image
 from pixel_edu import checkpoints, data, images, palette
 from pixel_edu.checkpoints import load_model
 from pixel_edu.cli.sample import in_terminal
-from pixel_edu.cli.train import HEADINGS, Log
+from pixel_edu.runs import HEADINGS, Log
 
 COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 ENVIRONMENT = os.environ | {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
@@ -121,7 +121,7 @@ def test_ctrl_c_saves_the_step_it_was_at(tmp_path):
         run.send_signal(signal.SIGINT)
         said = run.communicate(timeout=60)[1]
     assert run.returncode == 130
-    assert "the same command goes on from there" in said
+    assert "the same command continues from there" in said
     assert f"step {checkpoint_step(out):,};" in said
 
 

@@ -68,13 +68,16 @@ def table(headings: Sequence[str], left: Sequence[str] = ("",)) -> Table:
 
 
 @contextmanager
-def training(total: int, done: int) -> Iterator[Callable[[TrainStep], None]]:
+def training(total: int, done: int, shown: bool = True) -> Iterator[Callable[[TrainStep], None]]:
     """A bar for a training of `total` steps, `done` of which are behind it; yields what to call after each step.
 
-    Where stderr is not a terminal, a line now and then.
+    Where stderr is not a terminal, a line now and then. `shown=False` shows nothing.
     """
     from rich.console import Console
 
+    if not shown:
+        yield lambda step: None
+        return
     console = Console(stderr=True)
     smooth, began = None, time.perf_counter()
     live = _training_bar(console)

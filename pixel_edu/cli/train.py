@@ -2,162 +2,134 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import time
-from contextlib import contextmanager, nullcontext
-from enum import StrEnum
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pixel_edu.cli import showing
-from pixel_edu.config import hardware
+from pixel_edu.cli import options, showing
 
 if TYPE_CHECKING:
-    import numpy as np
+    from pixel_edu.runs import TrainingRun
+    from pixel_edu.training import TrainConfig, TrainStep
 
-    from pixel_edu.tracking import Run
-    from pixel_edu.training import TrainState, TrainStep
+RECIPES = "the recipe's"
 
-RUN, MODEL, LOG, GRID = "run.safetensors", "model.safetensors", "log.csv", "samples.png"
-HEADINGS = "step,loss,grad_norm,learning_rate,seconds"
-SHOWN = 8
-"""Sprites of each class in the picture."""
-
-
-class Preset(StrEnum):
-    """Which recipe."""
-
-    tiny = "tiny"
-    reference = "reference"
-    classic = "classic"
-
-
-class Answer(StrEnum):
-    """What the network is trained to answer."""
-
-    eps = "eps"
-    x0 = "x0"
-    v = "v"
-
-
-class Precision(StrEnum):
-    """What the network computes in."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
+Data = Annotated[
+    Path | None,
+    typer.Argument(help="A dataset's folder; default: procedural sprites.", show_default=False),
+]
+Preset = Annotated[Literal["tiny", "reference", "classic"], typer.Option(help="The recipe to start from.")]
+Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Total number of steps.", show_default=RECIPES)]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Sprites per step.", show_default=RECIPES)]
+LearningRate = Annotated[
+    float | None, typer.Option(min=0, help="Peak learning rate, after the warm-up.", show_default=RECIPES)
+]
+Prediction = Annotated[
+    Literal["eps", "x0", "v"] | None,
+    typer.Option(help="What the network predicts.", show_default=RECIPES),
+]
+MinSnr = Annotated[
+    float | None,
+    typer.Option(min=0.01, help="Weight the loss by min-SNR with this γ, such as 5.", show_default="off"),
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"] | None,
+    typer.Option(help="bf16 is faster; auto uses it on a GPU.", show_default=RECIPES),
+]
+Bits = Annotated[
+    bool, typer.Option("--bits", help="Draw the bits of palette indices instead of colours; see chapter 8.")
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="Seed for the initial weights and every batch.")
+]
+Sprites = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=2_000_000,
+        help="Number of procedural sprites to draw when no folder is given.",
+        show_default="20,000 for tiny, otherwise 100,000",
+    ),
+]
+SampleEvery = Annotated[int, typer.Option(min=1, help="Steps between pictures of samples.")]
+SaveEvery = Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")]
+MLflow = Annotated[
+    str,
+    typer.Option(
+        help="Track the run in MLflow: a server's address, or a database such as sqlite:///mlflow.db.",
+        show_default=False,
+    ),
+]
+Device = Annotated[Literal["auto", "cpu"], typer.Option(help="auto uses a GPU if there is one.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Start over and discard what is in the folder.")]
 
 
 def train(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="A dataset's folder; left out: procedural sprites.", show_default=False),
-    ] = None,
-    preset: Annotated[Preset, typer.Option(help="The recipe to start from.")] = Preset.tiny,
-    out: Annotated[
-        Path | None, typer.Option(help="The run's folder; left out: runs/PRESET.", show_default=False)
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Batches in all.", show_default="the recipe's")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Sprites a batch.", show_default="the recipe's")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Its highest value.", show_default="the recipe's")
-    ] = None,
-    prediction: Annotated[
-        Answer | None, typer.Option(help="What the network answers.", show_default="the recipe's")
-    ] = None,
-    min_snr: Annotated[
-        float | None, typer.Option(min=0.01, help="Weigh the loss by min-SNR with this γ, such as 5.")
-    ] = None,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(help="bf16 is faster; auto uses it on a GPU.", show_default="the recipe's"),
-    ] = None,
-    bits: Annotated[
-        bool, typer.Option("--bits", help="Draw the bits of palette numbers, not colours; see chapter 8.")
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the weights and the batches.")] = 0,
-    sprites: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=2_000_000,
-            help="Procedural sprites to draw, if no folder is given.",
-            show_default="20,000 for tiny, else 100,000",
-        ),
-    ] = None,
-    validation: Annotated[
-        float,
-        typer.Option(min=0, max=0.9, help="Share of a folder's base sprites to hold out, to evaluate by."),
-    ] = 0.1,
-    sample_every: Annotated[int, typer.Option(min=1, help="Steps between pictures of samples.")] = 500,
-    save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 250,
-    mlflow: Annotated[
-        str,
-        typer.Option(
-            help="Track the run in MLflow: a server's address, or a database such as sqlite:///mlflow.db.",
-            show_default=False,
-        ),
-    ] = "",
-    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Start over, and give up what is in the folder.")
-    ] = False,
+    data: Data = None,
+    preset: Preset = "tiny",
+    out: Out = None,
+    steps: Steps = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    prediction: Prediction = None,
+    min_snr: MinSnr = None,
+    precision: Precision = None,
+    bits: Bits = False,
+    seed: Seed = 0,
+    sprites: Sprites = None,
+    validation: options.Validation = 0.1,
+    sample_every: SampleEvery = 500,
+    save_every: SaveEvery = 250,
+    mlflow: MLflow = "",
+    device: Device = "auto",
+    restart: Restart = False,
 ) -> None:
-    """Train a model. The same command again goes on where the run was, even after a crash.
+    """Train a model. Repeat the same command to continue a run where it stopped, even after a crash.
 
-    The folder gets run.safetensors (to go on), model.safetensors (to sample from), log.csv and samples.png.
+    The folder gets run.safetensors (to continue), model.safetensors (to sample from), log.csv and samples.png.
 
     On several GPUs: accelerate launch --multi_gpu -m pixel_edu.cli train ...
     """
-    if device not in ("auto", "cpu"):
-        raise typer.BadParameter(f"{device} is neither auto nor cpu", param_hint="--device")
+    asked = (steps, batch_size, learning_rate, prediction, min_snr, precision)
+    config = _config(preset, seed, bits, *asked)
+    address = _reached(mlflow)
+    sprites = sprites or (20_000 if preset == "tiny" else 100_000)
+    run = _open(out or Path("runs") / preset, config, data, validation, sprites, restart)
+    if run.finished:
+        return _send_the_rest(run, address)
+    images, labels = _load(data, validation, sprites, config.unet.classes)
+    with _tracked(run, images, labels, address, restart) as tracked:
+        _train(run, images, labels, device, sample_every, save_every, tracked)
+
+
+def _config(
+    preset: str, seed: int, bits: bool, steps, batch_size, learning_rate, prediction, min_snr, precision
+) -> TrainConfig:
+    """A recipe, with what was asked for instead."""
     import dataclasses
 
     from pixel_edu import palette
-    from pixel_edu.config import UserError
     from pixel_edu.training import RECIPES
 
     asked = {
         "steps": steps,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
-        "prediction": prediction and prediction.value,
+        "prediction": prediction,
         "min_snr": min_snr,
-        "precision": precision and precision.value,
+        "precision": precision,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
     config = dataclasses.replace(RECIPES[preset], seed=seed, **asked)
     if bits:
-        config = dataclasses.replace(
-            config, unet=dataclasses.replace(config.unet, image_channels=palette.BITS)
-        )
-    mlflow = _reached(mlflow)
-    out = out or Path("runs") / preset
-    sprites = sprites or (20_000 if preset is Preset.tiny else 100_000)
-    state, record = _open(out, config, restart)
-    source = f"{data}, {validation:.0%} held out" if data else f"{sprites:,} procedural sprites, seed 0"
-    _same_data(out, record, source)
-    record |= {"data": source, "command": "pixel-edu " + " ".join(sys.argv[1:]), "hardware": hardware()}
-    if state.step == config.steps and (out / MODEL).exists():
-        _send_the_rest(out, mlflow)
-        typer.echo(f"{out} is finished after {config.steps:,} steps: for more, --restart with more --steps")
-        return
-    images, labels = _load(data, validation, sprites, config.unet.classes)
-    if len(colors := palette.find_palette(images, palette.MOST + 1)) <= palette.MOST:
-        colors = palette.for_bits(colors)
-        record["palette"] = palette.to_words(colors)
-        images = palette.as_bits(images, colors) if bits else images
-    elif bits:
-        raise UserError(f"{source} have more than {palette.MOST} colours, too many for --bits: leave it out")
-    with _tracked(out, config, images, labels, mlflow, source, restart) as run:
-        _loop(out, state, record, images, labels, sample_every, save_every, device, run)
+        unet = dataclasses.replace(config.unet, image_channels=palette.BITS)
+        config = dataclasses.replace(config, unet=unet)
+    return config
 
 
 def _reached(uri: str) -> str:
@@ -172,166 +144,72 @@ def _reached(uri: str) -> str:
         return tracking.connect(uri).tracking_uri
 
 
-def _tracked(out: Path, config, images, labels, uri: str, source: str, restart: bool):
-    """The run in MLflow, if one is wanted."""
-    if not uri:
-        return nullcontext()
-    from pixel_edu import tracking
+def _open(
+    out: Path, config: TrainConfig, folder: Path | None, validation: float, count: int, restart: bool
+) -> TrainingRun:
+    from pixel_edu import runs
 
-    if restart:
-        tracking.forget(out)
-    return tracking.Run(out, config, images, labels, uri, source)
-
-
-def _send_the_rest(out: Path, uri: str) -> None:
-    """What MLflow had not taken when the run ended."""
-    if uri:
-        from pixel_edu import tracking
-
-        if count := tracking.send_the_rest(out, uri):
-            typer.echo(f"in MLflow now is what had waited: {count:,} metrics and pictures")
-
-
-def _open(out: Path, config, restart: bool) -> tuple[TrainState, dict[str, str]]:
-    """The run in this folder, or a new one."""
-    from pixel_edu import checkpoints
-    from pixel_edu.training import TrainState
-
-    for half_written in out.glob(".*.part"):  # by a run that was killed
-        half_written.unlink(missing_ok=True)
-    if (out / RUN).exists() and not restart:
-        state = checkpoints.load_run(out / RUN, config)
-        typer.echo(f"{out}: going on after step {state.step:,} of {config.steps:,}", err=True)
-        return state, checkpoints.read_about(out / RUN).record
-    return TrainState(config), {}
-
-
-def _same_data(out: Path, record: dict[str, str], source: str) -> None:
-    from pixel_edu.config import UserError
-
-    if record.get("data", source) != source:
-        raise UserError(f"{out} was trained on {record['data']}, not on {source}: use that, or another --out")
+    source = runs.folder_source(folder, validation) if folder else f"{count:,} procedural sprites, seed 0"
+    command = "pixel-edu " + " ".join(sys.argv[1:])
+    run = runs.TrainingRun(out, config, source, restart, {"command": command})
+    if run.finished:
+        typer.echo(f"{out} is finished after {config.steps:,} steps: for more, --restart with more --steps")
+    elif run.state.step:
+        typer.echo(f"{out}: continuing after step {run.state.step:,} of {config.steps:,}", err=True)
+    return run
 
 
 def _load(folder: Path | None, validation: float, count: int, classes: int):
-    from pixel_edu import data, sprites
-    from pixel_edu.config import UserError
+    """The images and labels to learn from."""
+    from pixel_edu import data, runs, sprites
 
     if folder is None:
         with showing.busy(f"drawing {count:,} sprites"):
             drawn = sprites.make(count)
         return drawn.images, drawn.labels
     with showing.busy(f"reading {folder}"):
-        read = data.load(folder)
-    if len(read.classes) != classes:
-        raise UserError(
-            f"{folder} has {len(read.classes)} classes, and the network {classes}: use another dataset"
-        )
-    part = data.split(read.images, read.labels, validation).train
-    return read.images[part], read.labels[part]
+        return runs.training_part(data.load(folder), validation, classes)
 
 
-def _loop(
-    out: Path,
-    state: TrainState,
-    record: dict[str, str],
-    images,
-    labels,
-    sample_every: int,
-    save_every: int,
-    device: str,
-    run: Run | None = None,
-) -> None:
-    """Train to the end, or to Ctrl-C; then everything up to the last step is on the disk."""
-    from pixel_edu import checkpoints
-    from pixel_edu.training import is_main_process, train
+def _tracked(run: TrainingRun, images, labels, uri: str, restart: bool):
+    """The run in MLflow, if it is to be tracked."""
+    if not uri:
+        return nullcontext()
+    from pixel_edu import tracking
 
-    total, before = state.config.steps, float(record.get("seconds", 0))
-    log, began = Log(out / LOG, state.step), time.perf_counter()
-    with _stoppable() as stopped, showing.training(total, state.step) as show:
-        steps = train(images, labels, state=state, device=device)
-        for step in run.follow(steps) if run else steps:
-            last = step.step == total or stopped()
-            seconds = before + time.perf_counter() - began
-            if is_main_process():
-                log.add(step, seconds)
+    if restart:
+        tracking.forget(run.folder)
+    return tracking.Run(run.folder, run.state.config, images, labels, uri, run.record["data"])
+
+
+def _send_the_rest(run: TrainingRun, uri: str) -> None:
+    """Send what MLflow had not received when the run ended."""
+    if uri:
+        from pixel_edu import tracking
+
+        if count := tracking.send_the_rest(run.folder, uri):
+            typer.echo(f"sent to MLflow what had waited: {count:,} metrics and pictures")
+
+
+def _train(run: TrainingRun, images, labels, device: str, sample_every: int, save_every: int, tracked):
+    """Train to the end, or to Ctrl-C, and say which."""
+    from pixel_edu import runs
+    from pixel_edu.training import is_main_process
+
+    total, main = run.state.config.steps, is_main_process()
+    with runs.interruptible() as until_ctrl_c, showing.training(total, run.state.step, main) as show:
+
+        def track(steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
+            for step in until_ctrl_c(tracked.follow(steps) if tracked else steps):
                 show(step)
-                if step.step % save_every == 0 or last:
-                    record["seconds"] = f"{seconds:.0f}"
-                    log.write()
-                    checkpoints.save_run(out / RUN, state, record)
-                if step.step % sample_every == 0 or last:
-                    drawn = draw_samples(out / GRID, state, record.get("palette"))
-                    if run:
-                        run.show(drawn, step.step)
-            if last:
-                break
-    if not is_main_process():
+                yield step
+
+        picture = tracked.show if tracked else None
+        finished = run.train(images, labels, device, sample_every, save_every, track, picture)
+    if not main:
         return
-    if state.step < total:
-        typer.echo(f"stopped after step {state.step:,}; the same command goes on from there", err=True)
+    if not finished:
+        typer.echo(f"stopped after step {run.state.step:,}; the same command continues from there", err=True)
         raise KeyboardInterrupt
-    checkpoints.save_model(out / MODEL, state, record=record)
-    minutes = float(record["seconds"]) / 60
-    typer.echo(
-        f"{total:,} steps in {minutes:.1f} minutes; sprites: pixel-edu sample --checkpoint {out / MODEL}"
-    )
-
-
-def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> np.ndarray:
-    """A picture of sprites by the averaged network: a row for each class, always with the same noise; gives it back.
-
-    Colours are shown as they come; only bits are read.
-    """
-    from pixel_edu import generate, images, palette
-
-    classes = state.config.unet.classes
-    labels = [c for c in range(classes) for _ in range(SHOWN)]
-    device = next(state.ema.network.parameters()).device
-    made = generate.generate(state.denoiser(), labels, list(range(len(labels))), device=device)
-    if colors and state.config.unet.image_channels == palette.BITS:
-        made = palette.from_bits(made, palette.from_words(colors))
-    picture = images.upscale(images.grid(made, SHOWN), 4)
-    images.write_png(path, picture)
-    return picture
-
-
-class Log:
-    """A table of all steps; rows after a run's checkpoint are forgotten when it goes on from there."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self.path, self.rows = path, [HEADINGS]
-        if step and path.exists():
-            rows = path.read_text().splitlines()[1:]
-            self.rows += [row for row in rows if row.count(",") == 4 and int(row.split(",")[0]) <= step]
-
-    def add(self, step: TrainStep, seconds: float) -> None:
-        """Remember a step, and the seconds that the run has taken so far."""
-        self.rows.append(
-            f"{step.step},{step.loss!r},{step.grad_norm:.4f},{step.learning_rate:.3e},{seconds:.1f}"
-        )
-
-    def write(self) -> None:
-        """Write the table, whole or not at all."""
-        from pixel_edu.files import replacing
-
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.path) as temporary:
-            temporary.write_text("\n".join(self.rows) + "\n")
-
-
-@contextmanager
-def _stoppable():
-    """Ctrl-C ends the loop after the step that is running; a second one ends the program at once."""
-    asked = []
-
-    def note(number, frame) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    minutes, model = float(run.record["seconds"]) / 60, run.folder / runs.MODEL
+    typer.echo(f"{total:,} steps in {minutes:.1f} minutes; sprites: pixel-edu sample --checkpoint {model}")

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from pixel_edu import evaluation, tracking
+from pixel_edu import evaluation, runs, tracking
 from pixel_edu.cli import app
-from pixel_edu.cli import train as training
 from pixel_edu.config import UserError
 from pixel_edu.tracking import champion
 
@@ -64,14 +63,14 @@ def test_restart_begins_another_run(trained, store, client, tmp_path):
 
 def test_a_training_that_ctrl_c_stops_goes_on_with_its_run(store, client, tmp_path, monkeypatch):
     asked = ["train", "--mlflow", store, "--out", tmp_path / "a", *SMALL, "--sample-every", "10"]
-    draw = training.draw_samples
+    draw = runs.draw_samples
 
     def interrupted(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
         return draw(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "draw_samples", interrupted)
+        patch.setattr(runs, "draw_samples", interrupted)
         CliRunner().invoke(app, list(map(str, asked)))
     id = tracking.run_of(tmp_path / "a")
     assert client.get_run(id).info.status == "KILLED"
@@ -94,7 +93,7 @@ def test_what_waited_is_sent_by_the_same_command_later(trained, store):
         file.write('["late", 1.0, 1700000000000, 20]\n')
     asked = ["train", "--mlflow", store, "--out", trained / "b", "--learning-rate", "0.001", *SMALL]
     first, again = called(*asked), called(*asked)
-    assert "in MLflow now is what had waited: 1 metrics" in first
+    assert "sent to MLflow what had waited: 1 metrics" in first
     assert "waited" not in again
     assert "finished" in again
 

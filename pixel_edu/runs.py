@@ -1,0 +1,270 @@
+"""A training run in a folder: stop it at any moment, even by pulling the plug, and it goes on where it was.
+
+The folder gets `run.safetensors` (to go on), `model.safetensors` (to sample from), `log.csv` and `samples.png`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from pixel_edu import checkpoints, data, palette, training
+from pixel_edu.config import UserError, hardware
+from pixel_edu.data import SpriteData
+from pixel_edu.files import replacing
+from pixel_edu.generate import generate
+from pixel_edu.images import grid, upscale, write_png
+from pixel_edu.training import TrainConfig, TrainState, TrainStep, is_main_process
+
+RUN, MODEL, LOG, GRID = "run.safetensors", "model.safetensors", "log.csv", "samples.png"
+HEADINGS = "step,loss,grad_norm,learning_rate,seconds"
+SHOWN = 8
+"""Sprites of each class in the picture."""
+
+Steps = Iterable[TrainStep]
+
+
+class TrainingRun:
+    """The run in a folder, opened to begin it or to go on with it.
+
+    Args:
+        folder: of the run; it is made when there is something to write.
+        config: all that decides the run but the data; a run that goes on must have been begun with the same.
+        source: where the sprites come from, in words; a run that goes on must have been begun with the same.
+        restart: start over, and give up what is in the folder.
+        notes: kept in the checkpoints' record, such as the command that was typed.
+
+    Attributes:
+        state: the network, its average and the optimiser; `state.step` steps are done.
+        record: what the checkpoints say of how they were made.
+
+    Raises:
+        CheckpointError: the folder's checkpoint is damaged, or was written with another config.
+        UserError: the run was begun with other data.
+
+    >>> import itertools, tempfile
+    >>> from pixel_edu import sprites
+    >>> config = TrainConfig(training.RECIPES["tiny"].unet, steps=3, batch_size=4)
+    >>> drawn = sprites.make(20)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     first = TrainingRun(folder, config)
+    ...     first.train(drawn.images, drawn.labels, "cpu", track=lambda steps: itertools.islice(steps, 2))
+    ...     again = TrainingRun(folder, config)  # another day, in another process
+    ...     again.state.step, again.train(drawn.images, drawn.labels, "cpu")
+    False
+    (2, True)
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        config: TrainConfig,
+        source: str = "arrays",
+        restart: bool = False,
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        for half_written in self.folder.glob(".*.part"):  # by a run that was killed
+            half_written.unlink(missing_ok=True)
+        path = self.folder / RUN
+        if path.exists() and not restart:
+            self.state, self.record = checkpoints.load_run(path, config), checkpoints.read_about(path).record
+        else:
+            self.state, self.record = TrainState(config), {}
+        self._must_be("data", source, source)
+        self.record |= {"data": source, "hardware": hardware(), **(notes or {})}
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done and the model written."""
+        return self.state.step == self.state.config.steps and (self.folder / MODEL).exists()
+
+    def train(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        device: str = "auto",
+        sample_every: int = 500,
+        save_every: int = 250,
+        track: Callable[[Steps], Steps] = iter,
+        on_picture: Callable[[np.ndarray, int], None] | None = None,
+    ) -> bool:
+        """Train to the end, or until `track` ends; then all up to the last step is on the disk.
+
+        Started by `accelerate launch`, all processes train, and the main one writes.
+
+        Args:
+            images: (N, H, W, 3) uint8, in colours also where the network draws bits.
+            labels: (N,) int64 in 0 .. K-1.
+            device: "auto" takes what accelerate finds; "cpu" stays on the CPU.
+            sample_every: steps between pictures of samples.
+            save_every: steps between checkpoints, which is what a crash may cost.
+            track: wraps the steps: passes each on, and may print it, show a bar, log it (`tracking.Run.follow`), or
+                stop early (`itertools.islice`, `interruptible`).
+            on_picture: called with every picture of samples, (H, W, 3) uint8, and its step.
+
+        Returns:
+            Whether the run is finished. If not, the same call on a new `TrainingRun` goes on, to the same weights.
+
+        Raises:
+            UserError: labels and config do not fit, the loss is no longer a number, the run was begun with other
+                sprites, or they have too many colours for a network that draws bits.
+        """
+        images = self._prepared(images, labels)
+        log, clock = Log(self.folder / LOG, self.state.step), self._clock()
+        saved = drawn = self.state.step
+        steps = track(training.train(images, labels, state=self.state, device=device))
+        writes = is_main_process()
+        for step in steps:
+            if not writes:
+                continue
+            log.add(step, clock())
+            if step.step % save_every == 0:
+                saved = self._save(log, clock())
+            if step.step % sample_every == 0:
+                drawn = self._draw(on_picture)
+        if not writes:
+            return self.state.step == self.state.config.steps
+        if saved < self.state.step:
+            self._save(log, clock())
+        if drawn < self.state.step:
+            self._draw(on_picture)
+        if self.state.step == self.state.config.steps:
+            checkpoints.save_model(self.folder / MODEL, self.state, record=self.record)
+        return self.finished
+
+    def _prepared(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The images as the network draws them, colours or bits; digest and palette are noted."""
+        digest = blake2b(images.tobytes() + labels.tobytes(), digest_size=16).hexdigest()
+        self._must_be("digest", digest, "these sprites")
+        self.record["digest"] = digest
+        bits = self.state.config.unet.image_channels == palette.BITS
+        colors = palette.find_palette(images, palette.MOST + 1)
+        if len(colors) > palette.MOST:
+            if bits:
+                most = f"more than {palette.MOST} colours, too many for bits"
+                raise UserError(f"{self.record['data']} have {most}: train on colours, without --bits")
+            return images
+        colors = palette.for_bits(colors)
+        self.record["palette"] = palette.to_words(colors)
+        return palette.as_bits(images, colors) if bits else images
+
+    def _must_be(self, key: str, value: str, words: str) -> None:
+        if self.record.get(key, value) != value:
+            raise UserError(
+                f"{self.folder} was trained on {self.record['data']}, not on {words}: use that, or another folder"
+            )
+
+    def _clock(self) -> Callable[[], float]:
+        """Seconds that the run has taken so far, with those before it was interrupted."""
+        began = time.perf_counter() - float(self.record.get("seconds", 0))
+        return lambda: time.perf_counter() - began
+
+    def _save(self, log: Log, seconds: float) -> int:
+        self.record["seconds"] = f"{seconds:.0f}"
+        log.write()
+        checkpoints.save_run(self.folder / RUN, self.state, self.record)
+        return self.state.step
+
+    def _draw(self, on_picture: Callable[[np.ndarray, int], None] | None) -> int:
+        picture = draw_samples(self.folder / GRID, self.state, self.record.get("palette"))
+        if on_picture:
+            on_picture(picture, self.state.step)
+        return self.state.step
+
+
+def folder_source(folder: str | os.PathLike, validation: float) -> str:
+    """How a run's record names a dataset's folder."""
+    return f"{folder}, {validation:.0%} held out"
+
+
+def training_part(sprites: SpriteData, validation: float, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The images (N, 16, 16, 3) uint8 and labels (N,) int64 of a dataset that a run learns from.
+
+    Args:
+        sprites: all of it.
+        validation: share of its base sprites to hold out.
+        classes: that the network knows.
+
+    Raises:
+        UserError: the dataset has another number of classes.
+    """
+    if len(sprites.classes) != classes:
+        found = f"{sprites.source} has {len(sprites.classes)} classes, and the network {classes}"
+        raise UserError(f"{found}: use another dataset")
+    part = data.split(sprites.images, sprites.labels, validation).train
+    return sprites.images[part], sprites.labels[part]
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[Steps], Iterator[TrainStep]]]:
+    """Inside, Ctrl-C ends the steps after the one that is running, and a second one raises at once.
+
+    It yields a value for `track`: `with interruptible() as track: run.train(images, labels, track=track)`.
+    """
+    asked: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    def until_asked(steps: Steps) -> Iterator[TrainStep]:
+        for step in steps:
+            yield step
+            if asked:
+                return
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield until_asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> np.ndarray:
+    """Write a picture of sprites by the averaged network, a row for each class and always with the same noise.
+
+    Colours are shown as they come; only bits are read.
+
+    Returns:
+        The picture, (H, W, 3) uint8.
+    """
+    classes = state.config.unet.classes
+    labels = [c for c in range(classes) for _ in range(SHOWN)]
+    device = next(state.ema.network.parameters()).device
+    made = generate(state.denoiser(), labels, list(range(len(labels))), device=device)
+    if colors and state.config.unet.image_channels == palette.BITS:
+        made = palette.from_bits(made, palette.from_words(colors))
+    picture = upscale(grid(made, SHOWN), 4)
+    write_png(path, picture)
+    return picture
+
+
+class Log:
+    """A table of all steps; rows after a run's checkpoint are forgotten when it goes on from there."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path, self.rows = path, [HEADINGS]
+        if step and path.exists():
+            rows = path.read_text().splitlines()[1:]
+            self.rows += [row for row in rows if row.count(",") == 4 and int(row.split(",")[0]) <= step]
+
+    def add(self, step: TrainStep, seconds: float) -> None:
+        """Remember a step, and the seconds that the run has taken so far."""
+        self.rows.append(
+            f"{step.step},{step.loss!r},{step.grad_norm:.4f},{step.learning_rate:.3e},{seconds:.1f}"
+        )
+
+    def write(self) -> None:
+        """Write the table, whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path) as temporary:
+            temporary.write_text("\n".join(self.rows) + "\n")

@@ -1,0 +1,122 @@
+"""Training in a folder, called from Python: stopped and continued, it is the run that nothing stopped."""
+
+import dataclasses
+import itertools
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from pixel_edu import data, palette, sprites
+from pixel_edu.checkpoints import load_model, load_run
+from pixel_edu.config import UserError
+from pixel_edu.runs import LOG, MODEL, RUN, TrainingRun, interruptible, training_part
+from pixel_edu.training import RECIPES
+
+CONFIG = dataclasses.replace(RECIPES["tiny"], steps=6, batch_size=4)
+DRAWN = sprites.make(30)
+
+
+def train(folder, stop=None, config=CONFIG, drawn=DRAWN, **options):
+    run = TrainingRun(folder, config)
+    return run.train(
+        drawn.images, drawn.labels, "cpu", track=lambda steps: itertools.islice(steps, stop), **options
+    )
+
+
+def losses(folder):
+    rows = (folder / LOG).read_text().splitlines()[1:]
+    return [row.split(",")[:2] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    assert train(folder) is True
+    return folder
+
+
+def test_a_run_that_was_stopped_twice_ends_with_the_same_weights_bit_for_bit(whole, tmp_path):
+    assert train(tmp_path, stop=2) is False
+    assert not (tmp_path / MODEL).exists()
+    assert train(tmp_path, stop=1, save_every=1) is False
+    assert TrainingRun(tmp_path, CONFIG).state.step == 3
+    assert train(tmp_path) is True
+    one, other = load_run(whole / RUN), load_run(tmp_path / RUN)
+    for part in ("network", "ema.network"):
+        a, b = (torch.nn.Module.state_dict(_part(run, part)) for run in (one, other))
+        assert all(torch.equal(a[name], b[name]) for name in a)
+    assert losses(tmp_path) == losses(whole)
+    assert [int(step) for step, _ in losses(whole)] == [1, 2, 3, 4, 5, 6]
+    assert load_model(tmp_path / MODEL)
+
+
+def _part(run, name):
+    for each in name.split("."):
+        run = getattr(run, each)
+    return run
+
+
+def test_a_crash_costs_the_steps_after_the_last_checkpoint_and_no_more(whole, tmp_path):
+    def crash(steps):
+        yield from itertools.islice(steps, 5)
+        raise RuntimeError("no power")
+
+    with pytest.raises(RuntimeError, match="no power"):
+        TrainingRun(tmp_path, CONFIG).train(DRAWN.images, DRAWN.labels, "cpu", save_every=2, track=crash)
+    assert TrainingRun(tmp_path, CONFIG).state.step == 4
+    assert train(tmp_path)
+    assert losses(tmp_path) == losses(whole)
+
+
+def test_ctrl_c_ends_after_the_step_that_is_running_and_python_gets_its_handler_back(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    run = TrainingRun(tmp_path, CONFIG)
+    with interruptible() as until_ctrl_c:
+
+        def track(steps):
+            for step in until_ctrl_c(steps):
+                if step.step == 3:
+                    os.kill(os.getpid(), signal.SIGINT)
+                yield step
+
+        assert run.train(DRAWN.images, DRAWN.labels, "cpu", track=track) is False
+    assert load_run(tmp_path / RUN).step == 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_other_sprites_another_config_or_another_source_are_refused(tmp_path):
+    train(tmp_path, stop=1)
+    with pytest.raises(UserError, match="was trained on arrays, not on these sprites"):
+        train(tmp_path, drawn=sprites.make(30, seed=1))
+    with pytest.raises(UserError, match="steps is 6, not 7"):
+        train(tmp_path, config=dataclasses.replace(CONFIG, steps=7))
+    with pytest.raises(UserError, match="was trained on arrays, not on mine"):
+        TrainingRun(tmp_path, CONFIG, source="mine")
+    assert TrainingRun(tmp_path, CONFIG, source="mine", restart=True).state.step == 0
+
+
+def test_pictures_come_at_their_steps_and_at_the_end(tmp_path):
+    seen = []
+    train(tmp_path, sample_every=4, on_picture=lambda picture, step: seen.append((picture.shape, step)))
+    height = (5 * 17 - 1) * 4
+    assert seen == [((height, 540, 3), 4), ((height, 540, 3), 6)]
+
+
+def test_a_network_of_bits_refuses_sprites_of_too_many_colours(tmp_path):
+    unet = dataclasses.replace(CONFIG.unet, image_channels=palette.BITS)
+    noise = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
+    with pytest.raises(UserError, match="too many for bits"):
+        train(tmp_path, config=dataclasses.replace(CONFIG, unet=unet), drawn=DRAWN._replace(images=noise))
+
+
+def test_the_training_part_is_the_split_by_base_sprites(tmp_path):
+    data.write_kaggle(tmp_path / "set", DRAWN.images, DRAWN.labels)
+    read = data.load(tmp_path / "set")
+    images, labels = training_part(read, 0.3, 5)
+    assert np.array_equal(images, read.images[data.split(read.images, read.labels, 0.3).train])
+    assert len(images) == len(labels) < len(read)
+    with pytest.raises(UserError, match="has 5 classes, and the network 3"):
+        training_part(read, 0.3, 3)
