@@ -1,4 +1,4 @@
-# `make` lists what there is. Everything below sets up .venv by itself, once.
+# `make` lists what there is. Each sets up by itself what it needs of .venv, once: BOOK is in LAB, and LAB is in TEST.
 
 PORT ?= 8000
 JOBS ?= 2
@@ -8,7 +8,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14; do \
 	$$p -c 'import ensurepip' 2>/dev/null && echo $$p && exit; done; command -v python3)
 
 BIN := .venv/bin
-READY := .venv/.ready
+BOOK := .venv/.ready-book
+LAB := .venv/.ready-lab
+TEST := .venv/.ready-test
 
 .DEFAULT_GOAL := help
 .PHONY: help book html lab test test-gpu course course-in-colab tracking-server images notebooks links release lint format \
@@ -20,7 +22,7 @@ help: ## this list
 book: port-is-free html ## build the book and serve it on http://localhost:8000 (another port: PORT=8001)
 	@$(BIN)/python tools/serve.py $(PORT) _build/html
 
-html: $(READY) ## build the book into _build/html; SOLUTIONS=0 leaves the solutions out
+html: $(BOOK) ## build the book into _build/html; SOLUTIONS=0 leaves the solutions out
 ifeq ($(SOLUTIONS),0)
 	rm -rf _build # pages of an earlier build must not stay
 	mkdir _build
@@ -30,7 +32,7 @@ else
 	$(BIN)/jupyter-book build . -W -n --keep-going
 endif
 
-lab: $(READY) ## open the chapters and exercises in JupyterLab
+lab: $(LAB) ## open the chapters and exercises in JupyterLab
 	@$(BIN)/jupyter trust chapters/*.ipynb > /dev/null # else JupyterLab strips stored plots down to their words
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/chapters $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -39,43 +41,43 @@ test: lint ## check the code's style, then run all tests, the notebooks included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests pixel_edu chapters \
 		--nbval-lax --nbval-current-env
 
-test-gpu: $(READY) ## run the tests that need a GPU
+test-gpu: $(TEST) ## run the tests that need a GPU
 	$(BIN)/python -m pytest -m gpu tests
 
-course: $(READY) ## run every chapter and solution; PROFILE=smoke (quick), cpu or gpu
+course: $(LAB) ## run every chapter and solution; PROFILE=smoke (quick), cpu or gpu
 	$(BIN)/pixel-edu course run --profile $(PROFILE)
 
 course-in-colab: ## the same, quickly, in Colab's image; needs docker
 	docker run --rm -v "$(CURDIR):/course" -w /course --entrypoint bash \
 		us-docker.pkg.dev/colab-images/public/cpu-runtime tools/in_colab.sh
 
-tracking-server: $(READY) ## run an MLflow server on PostgreSQL; another port: PORT=5001
+tracking-server: $(TEST) ## run an MLflow server on PostgreSQL; another port: PORT=5001
 	@$(BIN)/pixel-edu track server --port $(if $(filter command line environment,$(origin PORT)),$(PORT),5000)
 
-images: $(READY) ## build the container images and try them, with docker or podman
+images: $(LAB) ## build the container images and try them, with docker or podman
 	$(BIN)/python docker/try.py
 
-notebooks: $(READY) ## execute the chapters again, in place
+notebooks: $(LAB) ## execute the chapters again, in place
 	$(BIN)/pixel-edu course notebooks
 
-links: $(READY) ## see whether the links out of the book lead somewhere; needs the network
+links: $(BOOK) ## see whether the links out of the book lead somewhere; needs the network
 	$(BIN)/jupyter-book build . --builder linkcheck
 
-release: $(READY) ## build the wheel and the notes of a release into dist/; TAG=v1.2.0
+release: $(BOOK) ## build the wheel and the notes of a release into dist/; TAG=v1.2.0
 	$(BIN)/python tools/release.py "$(TAG)"
 
-lint: $(READY) ## check the code's style
+lint: $(TEST) ## check the code's style
 	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
 	$(BIN)/deno fmt --quiet --check
 	$(BIN)/deno lint --quiet
 
-format: $(READY) ## fix the code's style
+format: $(TEST) ## fix the code's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/deno fmt --quiet
 
-pins: $(READY) ## resolve constraints.txt anew (UPGRADE=1: to the newest versions)
+pins: $(BOOK) ## resolve constraints.txt anew (UPGRADE=1: to the newest versions)
 	$(BIN)/python tools/pins.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove the built book and the caches; .venv stays
@@ -91,5 +93,5 @@ python-is-there:
 	@test -n "$(PYTHON)" || { echo "error: no Python found: install Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) tools/check_python.py
 
-$(READY): pyproject.toml constraints.txt tools/set_up.py | python-is-there
-	@$(PYTHON) tools/set_up.py
+$(BOOK) $(LAB) $(TEST): .venv/.ready-%: pyproject.toml constraints.txt tools/set_up.py | python-is-there
+	@$(PYTHON) tools/set_up.py $*

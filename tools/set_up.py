@@ -1,12 +1,15 @@
-"""Make .venv with the pinned environment; the Makefile runs this when what it is made from has changed.
+"""Make or extend .venv for a role: `set_up.py book`, `set_up.py lab` or `set_up.py test`.
 
-Needs nothing but Python's standard library and pip, and keeps to the user's own pip configuration.
+Each role holds those before it, and all take their versions from constraints.txt. The Makefile runs this when the role
+is not there yet, or when what it is made from has changed. Needs nothing but Python's standard library and pip, and
+keeps to the user's own pip configuration.
 """
 
 import os
 import subprocess
 import sys
 import time
+import tomllib
 import venv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,30 +17,56 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-READY = VENV / ".ready"  # newer than what it was made from: nothing to do
 BEGUN = VENV / ".begun"  # an earlier set-up was interrupted: its packages may be half-written
 LOG = VENV / "set-up.log"
+EXTRAS = {"book": "book", "lab": "book,lab", "test": "all"}  # of pyproject.toml, by role
+SIZES = {"book": "0.3 GB", "lab": "2 to 3 GB", "test": "2 to 3 GB"}
 SLOW_TO_IMPORT = "rfc3987-syntax"  # optional, and 3.6 s of import in every process with Jupyter in it
 START = time.monotonic()
 
 
-def main() -> None:
+def main(asked: str) -> None:
     """Create or complete .venv; say how long it took."""
     if BEGUN.exists() or not usable():
         tell(f"making .venv with Python {sys.version_info.major}.{sys.version_info.minor}")
         venv.create(VENV, clear=True, with_pip=True)
-    READY.unlink(missing_ok=True)
+    # What is there already stays, and moves to the pins of today with the rest.
+    role = [role for role in EXTRAS if role == asked or ready(role).exists()][-1]
+    for each in EXTRAS:
+        ready(each).unlink(missing_ok=True)
     LOG.unlink(missing_ok=True)
     BEGUN.touch()
-    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").count("==")
-    tell(f"installing {pins} packages, 2 to 3 GB: some minutes the first time")
-    pip("install", "-c", "constraints.txt", "setuptools", "wheel")
-    pip("install", "-c", "constraints.txt", "--no-build-isolation", "-e", ".[all]", expected=pins)
-    pip("uninstall", "-y", SLOW_TO_IMPORT)
-    pip("check")
+    tell(
+        f"installing what `make {role}` needs, {SIZES[role]}: {'a minute' if role == 'book' else 'some minutes'}"
+    )
+    install(role)
     BEGUN.unlink()
-    READY.touch()
+    for each in list(EXTRAS)[: list(EXTRAS).index(role) + 1]:
+        ready(each).touch()
     tell("the environment is ready")
+
+
+def ready(role: str) -> Path:
+    """A file that is newer than what the role was made from: nothing to do."""
+    return VENV / f".ready-{role}"
+
+
+def install(role: str) -> None:
+    """Install a role's packages, and this one so that its source is what runs."""
+    this = ("--no-build-isolation", "-e", ".")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    build = (*project["build-system"]["requires"], "wheel")
+    if role == "book":  # the package without its dependencies, PyTorch among them
+        packages = project["project"]["optional-dependencies"]["book"]
+        # Not compiled: a build imports a tenth of it, and Python compiles that by itself.
+        pip("install", "--no-compile", "-c", "constraints.txt", *build, *packages, follow=True)
+        pip("install", "--no-deps", *this)
+    else:
+        pip("install", "-c", "constraints.txt", *build)
+        pip("install", "-c", "constraints.txt", *this[:-1], f".[{EXTRAS[role]}]", follow=True)
+    pip("uninstall", "-y", SLOW_TO_IMPORT)
+    if role != "book":
+        pip("check")
 
 
 def usable() -> bool:
@@ -49,7 +78,7 @@ def usable() -> bool:
         return False
 
 
-def pip(*arguments: str, expected: int = 0) -> None:
+def pip(*arguments: str, follow: bool = False) -> None:
     """Run pip in .venv with its output in the log; leave with its last words where it fails."""
     process = subprocess.Popen(
         [PYTHON, "-m", "pip", *arguments],
@@ -62,24 +91,24 @@ def pip(*arguments: str, expected: int = 0) -> None:
         errors="replace",
     )
     with LOG.open("a", encoding="utf-8") as log, process:
-        log.writelines(followed(process.stdout, expected) if expected else process.stdout)
+        log.writelines(followed(process.stdout) if follow else process.stdout)
     if process.returncode:
         errors = [line for line in LOG.read_text(encoding="utf-8").splitlines() if line.startswith("ERROR")]
         last = " ".join(errors[-3:]) or f"it ended with code {process.returncode}"
         sys.exit(f"error: pip {arguments[0]} failed, see {LOG.relative_to(ROOT)}: {last}")
 
 
-def followed(lines: Iterable[str], expected: int) -> Iterator[str]:
+def followed(lines: Iterable[str]) -> Iterator[str]:
     """Pass pip's lines on, and tell now and then where it is: the large packages take minutes."""
     collected, told, every = 0, time.monotonic(), 5 if sys.stdout.isatty() else 20
     for line in lines:
         yield line
         collected += (collects := line.startswith(("Collecting ", "Processing ")))
         if line.startswith("Installing collected packages"):
-            tell(f"{collected} packages are here and are now installed: a minute or two")
+            tell(f"{collected} packages are here and are now installed")
         elif collects and time.monotonic() - told > every:
             told = time.monotonic()
-            tell(f"collecting packages ({collected} of {expected})")
+            tell(f"collecting packages ({collected} so far)")
 
 
 def tell(what: str) -> None:
@@ -88,7 +117,9 @@ def tell(what: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in EXTRAS:
+        sys.exit(f"error: give one role of: {', '.join(EXTRAS)}")
     try:
-        main()
+        main(sys.argv[1])
     except KeyboardInterrupt:
         sys.exit("error: interrupted: the next make begins the set-up anew")

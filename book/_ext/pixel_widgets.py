@@ -4,28 +4,32 @@ A notebook stores which widgets it shows and in what state; a page in Markdown n
 exercise of one line gets a cell of its own. Each time the page gets a place with a picture, and `host.js` and the
 widgets' modules lie beside it, so that nothing is asked of another origin and nothing large is loaded before a reader
 asks for it.
+
+What the model has to compute for that is stored in `book/generated/widgets.json` (`pixel-edu course artwork`), so a
+build needs no PyTorch.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import shutil
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from pixel_edu import notebooks, widgets
-from pixel_edu.course.checking import find
 from pixel_edu.widgets import assets
-from pixel_edu.widgets.formula import STARTS, FormulaCell
+from pixel_edu.widgets.formula import STARTS
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 FOLDER = "widgets"
+STORED = Path(__file__).parents[1] / "generated" / "widgets.json"
 
 
 def opening(module: str, state: dict) -> nodes.raw:
@@ -42,6 +46,16 @@ def closing() -> nodes.raw:
     return nodes.raw("", f"{note}</div>", format="html")
 
 
+def place(env, name: str, traits: dict[str, Any]) -> list[nodes.Node]:
+    """The place of a widget, by its class's name and the traits that are given, with what is stored of it."""
+    env.note_dependency(str(STORED))
+    for stored in json.loads(STORED.read_text(encoding="utf-8")):
+        if (stored["widget"], stored["traits"]) == (name, traits):
+            picture = nodes.raw("", stored["picture"], format="html")
+            return [opening(getattr(widgets, name).module, stored["state"]), picture, closing()]
+    raise ExtensionError(f"{STORED.name} holds no {name} with {traits}: run pixel-edu course artwork")
+
+
 class PixelWidget(SphinxDirective):
     """A widget by its class's name, with traits as JSON inside the directive."""
 
@@ -49,9 +63,7 @@ class PixelWidget(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        widget = getattr(widgets, self.arguments[0])(**json.loads("\n".join(self.content) or "{}"))
-        picture = nodes.raw("", widget.picture(), format="html")
-        return [opening(widget.module, widget.settings()), picture, closing()]
+        return place(self.env, self.arguments[0], json.loads("\n".join(self.content) or "{}"))
 
 
 def _make_places(app, doctree) -> None:
@@ -85,12 +97,9 @@ def _add_formulas(app, doctree) -> None:
         code = [block for block in blocks if isinstance(block.parent, nodes.section)][
             -1
         ]  # hints may hold others
-        cell = FormulaCell(exercise=exercise["label"])
         said = nodes.paragraph("", "Or write it here, in one line; the notebook's own check judges it.")
-        picture = nodes.raw("", cell.picture(), format="html")
-        place = [said, opening(cell.module, cell.settings()), picture, closing()]
-        code.parent.insert(code.parent.index(code) + 1, place)
-        app.env.note_dependency(inspect.getsourcefile(find(cell.exercise).run))
+        cell = [said, *place(app.env, "FormulaCell", {"exercise": exercise["label"]})]
+        code.parent.insert(code.parent.index(code) + 1, cell)
 
 
 def _load_host(app, pagename, templatename, context, doctree) -> None:

@@ -1,7 +1,8 @@
 """Pictures and counted numbers for the book's pages (`pixel-edu course artwork`).
 
 `_static/art/` holds PNGs of true size, which pages enlarge without smoothing. `generated/` holds MyST that
-pages include. Both are stored, so that the book builds without this program; a test runs it with `--check`.
+pages include, and what widgets show on them. All of it is stored, so that the book builds without this program; a test
+runs it with `--check`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from safetensors import safe_open
 
 from pixel_edu import files, images, sprites
 from pixel_edu.config import CLASSES
+from pixel_edu.making import places
 
 HERO = (0, 15)
 """(label, seed) of the wizard on the logo."""
@@ -40,7 +42,7 @@ Content = np.ndarray | str
 def draw_all(book: Path) -> list[str]:
     """Write what is missing or out of date below the book's folder; the files written, by name."""
     written = stale(book)
-    for name, content in contents().items():
+    for name, content in contents(book).items():
         if name in written:
             (book / name).parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, str):
@@ -53,10 +55,10 @@ def draw_all(book: Path) -> list[str]:
 
 def stale(book: Path) -> list[str]:
     """The files below the book's folder that are missing or not what the program makes."""
-    return [name for name, content in contents().items() if not _is_stored(book / name, content)]
+    return [name for name, content in contents(book).items() if not _is_stored(book / name, content)]
 
 
-def contents() -> dict[str, Content]:
+def contents(book: Path) -> dict[str, Content]:
     """Every generated file: its name below the book's folder, and its pixels (uint8) or its text."""
     hero = cut_out(_one(*HERO))
     return {
@@ -68,6 +70,7 @@ def contents() -> dict[str, Content]:
         "_static/art/noise.png": noise_frames(),
         "generated/procedural_set.md": procedural_set(),
         "generated/models.md": models(),
+        "generated/widgets.json": places.stored(book),
     }
 
 
@@ -206,7 +209,10 @@ def _is_stored(path: Path, content: Content) -> bool:
     if not path.exists():
         return False
     if isinstance(content, str):
-        return path.read_text(encoding="utf-8") == content
+        text = path.read_text(encoding="utf-8")
+        return text == content or (
+            path.suffix == ".json" and places.alike(json.loads(text), json.loads(content))
+        )
     from PIL import Image
 
     stored = np.asarray(Image.open(io.BytesIO(path.read_bytes()))).astype(int)
