@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,43 @@ CLASSES = ("characters", "creatures", "food", "items", "side_view")
 NULL_LABEL = len(CLASSES)
 """The label that means "no label"."""
 
+EXTRAS = ("", "serve", "track", "server", "grade", "hub", "lab", "all")
+"""Extras of this package, the one to name first; "" are the dependencies that it always has."""
+LAB = {"", "serve", "track", "lab"}
+"""Those of them that `make lab` installs; `make test` installs all."""
+OTHER_NAMES = {"PIL": "pillow", "psycopg2": "psycopg2-binary", "yaml": "pyyaml", "zmq": "pyzmq"}
+"""Packages whose modules have another name."""
+
 
 class UserError(Exception):
     """A mistake that the user can fix. Its message is one sentence: what is wrong, where, what to do."""
+
+
+def not_installed(error: ImportError) -> str:
+    """What to say of a package that is missing, and which extra of this package and which `make` bring it.
+
+    Args:
+        error: of the import.
+
+    >>> not_installed(ModuleNotFoundError(name="mlflow.pyfunc"))
+    "mlflow is not installed: pip install 'pixel-edu[track]', or make lab in the course's folder"
+    >>> not_installed(ModuleNotFoundError(name="torch"))
+    'torch is not installed: pip install pixel-edu, or make lab in the course\'s folder'
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    module = (error.name or "a package").partition(".")[0]
+    names = {module.lower().replace("_", "-"), OTHER_NAMES.get(module)}
+    try:
+        lines = requires("pixel-edu") or []
+    except PackageNotFoundError:
+        lines = []
+    found = [re.search(r"extra == .(\w+)", line) for line in lines if re.split(r"[^\w-]", line)[0] in names]
+    extras = [match[1] if match else "" for match in found] or ["all"]
+    extra = next((each for each in EXTRAS if each in extras), "all")
+    wanted = f"'pixel-edu[{extra}]'" if extra else "pixel-edu"
+    role = "lab" if LAB.intersection(extras) else "test"
+    return f"{module} is not installed: pip install {wanted}, or make {role} in the course's folder"
 
 
 def pick_device(name: str = "auto") -> torch.device:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from pixel_edu.config import not_installed
 from pixel_edu.data import DataError
 from pixel_edu.data.core import IMAGES, LABELS
 from pixel_edu.files import replacing_folder
@@ -49,7 +50,7 @@ def _download() -> Path:
         try:
             return source()
         except ImportError as error:
-            raise DataError(f"{error.name} is not installed: run pip install 'pixel-edu[hub]'") from None
+            raise DataError(not_installed(error)) from None
         except Exception as error:  # whatever requests, urllib3, the hubs or the disk raise
             failures.append(f"{source.__name__.removeprefix('_from_')}: {type(error).__name__}")
     raise DataError(f"the download failed ({', '.join(failures)}); is there a network? {BY_HAND}")

@@ -5,10 +5,15 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
+from collections.abc import Callable, Iterable
+from importlib.metadata import distribution, requires
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 os.environ["NO_COLOR"] = "1"  # command-line tests read plain text
 os.environ["COLUMNS"] = "120"
@@ -49,13 +54,49 @@ def stand_in(shared_data, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def book(tmp_path_factory) -> Path:
-    """The folder of the book's pages, built from this tree with warnings as errors; build.log lies beside it."""
+def only(tmp_path_factory) -> Callable[[Iterable[str], Iterable[str]], dict[str, str]]:
+    """A function that gives an environment for `python -S` in which nothing is installed but what is named.
+
+    Its arguments are requirements, which come with all that they need, packages to leave out again, and the folder of
+    this package's source.
+    """
+
+    def environment(
+        requirements: Iterable[str], without: Iterable[str] = (), source: Path = ROOT
+    ) -> dict[str, str]:
+        folder, there = tmp_path_factory.mktemp("packages"), set()
+        queue = [Requirement(each) for each in requirements]
+        while queue:
+            wanted = queue.pop()
+            if (wanted.name, *wanted.extras) in there:
+                continue
+            there.add((wanted.name, *wanted.extras))
+            for needed in map(Requirement, requires(wanted.name) or []):
+                extras = ("", *wanted.extras)
+                if not needed.marker or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                    queue.append(needed)
+        for name in {canonicalize_name(name) for name, *_ in there} - set(without):
+            for top in {file.parts[0] for file in distribution(name).files} - {"..", "__pycache__"}:
+                if not (folder / top).exists():
+                    (folder / top).symlink_to(distribution(name).locate_file(top))
+        return os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{source}"}
+
+    return environment
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory, only) -> Path:
+    """The folder of the book's pages, built from this tree with warnings as errors; build.log lies beside it.
+
+    It is built with the packages of `make book` alone, so without PyTorch.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    environment = only(project["optional-dependencies"]["book"])
     built = tmp_path_factory.mktemp("book") / "_build"
     program = "from jupyter_book.cli.main import main; main()"
     options = ["-W", "-n", "--keep-going", "--path-output", str(built.parent)]
-    command = [sys.executable, "-c", program, "build", ".", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-S", "-c", program, "build", ".", *options]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     (built / "build.log").write_text(done.stdout + done.stderr)
     return built / "html"

@@ -64,7 +64,8 @@ def install(role: str) -> None:
     else:
         pip("install", "-c", "constraints.txt", *build)
         pip("install", "-c", "constraints.txt", *this[:-1], f".[{EXTRAS[role]}]", follow=True)
-    pip("uninstall", "-y", SLOW_TO_IMPORT)
+    if any(VENV.glob(f"lib/python*/site-packages/{SLOW_TO_IMPORT.replace('-', '_')}*")):
+        pip("uninstall", "-y", SLOW_TO_IMPORT)
     if role != "book":
         pip("check")
 

@@ -27,7 +27,7 @@ from pixel_edu.cli import (
     track,
     train,
 )
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, not_installed
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
 
@@ -80,6 +80,10 @@ def main() -> None:
         _complain(_say_misuse(misuse), MISUSE)
     except UserError as error:
         _complain(f"error: {error}", FAILURE)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "pixel_edu"):
+            raise
+        _complain(f"error: {not_installed(error)}", FAILURE)
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted", INTERRUPTED)
     except BrokenPipeError:  # whoever reads our output, `head` say, has what it wanted

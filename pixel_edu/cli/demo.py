@@ -22,13 +22,13 @@ def demo(
 ) -> None:
     """Draw in the browser: choose a class and a seed, and see a sprite come out of noise. Ctrl-C ends it."""
     from pixel_edu.cli.sample import open_model
-    from pixel_edu.config import UserError, pick_device
+    from pixel_edu.config import UserError, not_installed, pick_device
 
     try:
         from pixel_edu.serving import demo as demos
         from pixel_edu.serving import server
     except ImportError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'pixel-edu[serve]'") from error
+        raise UserError(not_installed(error)) from error
     with server.bind("127.0.0.1", port) as taken:
         chosen = pick_device("cpu" if Path(checkpoint).suffix == ".onnx" else device)
         denoiser = open_model(checkpoint, chosen)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pixel_edu.cli import showing
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, not_installed
 
 
 class Engine(StrEnum):
@@ -76,7 +76,7 @@ def serve(
     try:
         from pixel_edu.serving import server
     except ImportError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'pixel-edu[serve]'") from error
+        raise UserError(not_installed(error)) from error
 
     with server.bind(host, port) as taken:  # before anything slow
         with showing.busy("preparing the model"):

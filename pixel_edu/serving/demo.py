@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, get_args, get_type_hints
 import numpy as np
 import torch
 
-from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, UserError
+from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import Images
 from pixel_edu.generate import DEFAULT, SampleConfig, stream
@@ -257,5 +257,5 @@ def _gradio():
     try:
         import gradio
     except ImportError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'pixel-edu[serve]'") from error
+        raise UserError(not_installed(error)) from error
     return gradio

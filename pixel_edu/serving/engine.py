@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from pixel_edu import checkpoints
-from pixel_edu.config import UserError, pick_device
+from pixel_edu.config import UserError, not_installed, pick_device
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.serving import onnx
 
@@ -63,9 +63,7 @@ def start(
         raise UserError(f"{checkpoint} is for onnxruntime: serve the checkpoint that it was made from")
     missing = [name for name in NEEDED if find_spec(name) is None]
     if engine == "onnxruntime" and missing and not is_file:
-        raise UserError(
-            f"{missing[0]} is not installed: pip install 'pixel-edu[serve]', or use another engine"
-        )
+        raise UserError(f"{not_installed(ImportError(name=missing[0]))}; or use another engine")
     if is_file:
         return _onnxruntime(checkpoint)
     found = checkpoints.find(checkpoint)

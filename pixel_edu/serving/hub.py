@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pixel_edu.checkpoints import load_model, read_about
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing_folder
 from pixel_edu.serving import card
@@ -59,7 +59,7 @@ def save(
 
         from pixel_edu.serving.pipeline import SpriteUNet
     except ImportError as error:
-        raise _not_installed(error) from error
+        raise UserError(not_installed(error)) from error
     about, denoiser = read_about(checkpoint), load_model(checkpoint)
     measured = card.read_report(report, checkpoint) if report is not None else None
     unet = SpriteUNet(dataclasses.asdict(about.config.unet))
@@ -119,7 +119,7 @@ def push(folder: str | os.PathLike, repo_id: str, private: bool = False, update:
     try:
         from huggingface_hub import HfApi
     except ImportError as error:
-        raise _not_installed(error) from error
+        raise UserError(not_installed(error)) from error
     api = HfApi()
     try:
         address = api.create_repo(repo_id, private=private, exist_ok=update)
@@ -164,7 +164,3 @@ def _index(about: About) -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _not_installed(error: ImportError) -> UserError:
-    return UserError(f"{error.name} is not installed: pip install 'pixel-edu[hub]'")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pixel_edu.checkpoints import KEY, About, CheckpointError, load_model, read_about
-from pixel_edu.config import IMAGE_SIZE, UserError
+from pixel_edu.config import IMAGE_SIZE, UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing
 
@@ -41,7 +41,7 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
         import onnx
         import onnxscript  # noqa: F401, torch needs it
     except ImportError as error:
-        raise _not_installed(error) from error
+        raise UserError(not_installed(error)) from error
     denoiser = load_model(checkpoint)
     t, c = torch.zeros(2, 2, dtype=torch.int64)  # two tensors, since one passed twice would become one input
     example = torch.zeros(2, denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), t, c
@@ -80,7 +80,7 @@ def load(path: str | os.PathLike) -> Denoiser:
     try:
         import onnxruntime
     except ImportError as error:
-        raise _not_installed(error) from error
+        raise UserError(not_installed(error)) from error
     if not Path(path).is_file():
         raise CheckpointError(f"{path} is not there: check the path, or write it with pixel-edu export")
     options = onnxruntime.SessionOptions()
@@ -113,10 +113,6 @@ def _halve(model, weights: set[str]) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-
-
-def _not_installed(error: ImportError) -> UserError:
-    return UserError(f"{error.name} is not installed: pip install 'pixel-edu[serve]'")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, not_installed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,7 +49,7 @@ def connect(uri: str | None = None) -> MlflowClient:
     try:
         from mlflow import MlflowClient
     except ImportError as error:
-        raise TrackingError(f"{error.name} is not installed: pip install 'pixel-edu[track]'") from error
+        raise TrackingError(not_installed(error)) from error
     uri = _absolute(uri or os.environ.get("MLFLOW_TRACKING_URI") or LOCAL)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

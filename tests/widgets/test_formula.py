@@ -208,4 +208,4 @@ def test_in_the_book_the_cell_stands_below_the_code_of_its_exercise(monkeypatch)
     assert 'data-widget="formula"' in texts[3]
     assert texts[-1] == "a hint"
     assert len(without) == 3
-    assert [Path(each).name for each in noted] == ["ch02.py"]
+    assert [Path(each).name for each in noted] == ["widgets.json"]

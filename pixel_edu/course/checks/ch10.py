@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pixel_edu import sprites
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, not_installed
 from pixel_edu.course.checking import Ask, exercise
 from pixel_edu.course.values import Wrong, named
 
@@ -35,10 +35,8 @@ def mlflow_in_memory(process: int) -> tuple[Any, str]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         from mlflow import MlflowClient
-    except ImportError:
-        raise UserError(
-            "mlflow is not installed, and this check uses it: pip install 'pixel-edu[track]'"
-        ) from None
+    except ImportError as error:
+        raise UserError(not_installed(error)) from None
     for talker in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(talker).setLevel(logging.WARNING)
     address = f"sqlite:///file:checks-{process}?mode=memory&cache=shared&uri=true"

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pixel_edu.config import CLASSES, UserError
+from pixel_edu.config import CLASSES, UserError, not_installed
 from pixel_edu.course.checking import Ask, exercise
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.schedules import cosine
@@ -46,7 +46,7 @@ def served(network: Network | None = None, **limits: Any) -> Iterator[Any]:
         from pixel_edu.serving.api import create_app
         from pixel_edu.serving.studio import Limits
     except ImportError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'pixel-edu[serve]'") from error
+        raise UserError(not_installed(error)) from error
     app = create_app(Denoiser(network or Network(), cosine(), "eps", len(CLASSES)), Limits(**limits))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
