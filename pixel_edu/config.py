@@ -39,7 +39,7 @@ def not_installed(error: ImportError) -> str:
     >>> not_installed(ModuleNotFoundError(name="mlflow.pyfunc"))
     "mlflow is not installed: pip install 'pixel-edu[track]', or make lab in the course's folder"
     >>> not_installed(ModuleNotFoundError(name="torch"))
-    'torch is not installed: pip install pixel-edu, or make lab in the course\'s folder'
+    "torch is not installed: pip install pixel-edu, or make lab in the course's folder"
     """
     from importlib.metadata import PackageNotFoundError, requires
 
