@@ -39,6 +39,58 @@ def test_every_head_answers_from_its_own_words():
     assert seen.labels.tolist() == [1] * 4
 
 
+def test_what_is_seen_is_what_the_network_answers_head_by_head():
+    """The features before the activation, the answers after it, in evaluation mode, whichever mode was on."""
+    torch.manual_seed(0)
+    heads = [Head("class", ("a", "b")), Head("part", ("x", "y", "z", "w")), Head("last", ("no", "yes"))]
+    judge = SpriteClassifier(heads).train()
+    images = sprites.make(30).images
+    with torch.no_grad():
+        judge(3 * torch.randn(64, 3, 16, 16))  # so that the running mean is nobody's own
+        judge.answers.weight.normal_()
+        judge.answers.bias.fill_(-9)  # every answer is unlikely: what pads a head must be more so
+    seen = judge.look(images, batch_size=7)
+    x = to_tensor(images)
+    with torch.no_grad():
+        features = judge.eval().body(x)
+        scores = F.silu(features) @ judge.answers.weight.T + judge.answers.bias
+    assert_close(torch.from_numpy(seen.features), features, atol=1e-4, rtol=1e-4)
+    expected = [part.argmax(dim=1) for part in scores.split([2, 4, 2], dim=1)]
+    assert seen.answers.T.tolist() == [column.tolist() for column in expected]
+    assert_close(judge(x), scores, atol=1e-4, rtol=1e-4)
+
+
+def test_the_share_of_right_answers_leaves_unknown_ones_out_and_the_class_out_of_the_parts():
+    answers = np.array([[0, 1, 2], [1, 0, 0], [1, 1, 1], [0, 2, 0]])
+    truth = np.array([[0, 1, UNKNOWN], [0, UNKNOWN, 0], [0, 0, 1], [0, 2, UNKNOWN]])
+    seen = classifier.Seen(np.zeros((4, 1), np.float32), answers, ("class", "p", "q"))
+    shares = classifier.accuracy(seen, truth)
+    assert shares == pytest.approx({"class": 2 / 4, "p": 2 / 3, "q": 2 / 2, "parts": 4 / 5})
+
+
+def test_fitting_is_adamw_on_a_falling_half_cosine():
+    """Against a loop written out here."""
+    school = sprites.make(40, seed=30)
+    heads, truth = classifier.class_heads(school.labels)
+    draw = np.random.default_rng(4)
+    torch.manual_seed(4)
+    plain = SpriteClassifier(heads).train()
+    optimizer = torch.optim.AdamW(plain.parameters(), weight_decay=1e-2)
+    steps = list(
+        classifier.fit(school.images, heads, truth, steps=4, batch_size=16, learning_rate=0.01, seed=4)
+    )
+    for step in steps:
+        rows = draw.integers(40, size=16)
+        optimizer.param_groups[0]["lr"] = 0.01 * (1 + np.cos(np.pi * (step.step - 1) / 4)) / 2
+        optimizer.zero_grad()
+        scores = plain(to_tensor(school.images[rows]))
+        value = F.cross_entropy(scores, torch.from_numpy(school.labels[rows]))
+        value.backward()
+        optimizer.step()
+        assert step.loss == pytest.approx(value.item(), rel=1e-3)
+    assert [step.step for step in steps] == [1, 2, 3, 4]
+
+
 def test_looking_does_not_depend_on_the_company():
     judge = classifier.load_classifier()
     images = sprites.make(7).images

@@ -183,6 +183,13 @@ def test_both_answers_come_from_one_call_with_a_batch_of_two_halves():
     assert model.calls == [([10, 500, 999, 10, 500, 999], [0, 4, NULL, NULL, NULL, NULL])]
 
 
+def test_another_null_label_is_asked_for():
+    """As many classes as a network has, not as many as the sprites have."""
+    model, (x, t, _) = StandIn(), batch()
+    guided(model, torch.tensor([7, 0, 8]), 2.0, null_label=8)(x, t)
+    assert model.calls == [([10, 500, 999] * 2, [7, 0, 8, 8, 8, 8])]
+
+
 @pytest.mark.parametrize(("scale", "labels"), [(1.0, [0, 4, NULL]), (0.0, [NULL] * 3)])
 def test_a_scale_of_1_or_0_costs_one_plain_call(scale, labels):
     model, (x, t, c) = StandIn(), batch()

@@ -34,6 +34,33 @@ def test_oklab_has_the_published_values(rgb, lab):
     assert_close(palette.to_oklab(torch.tensor(rgb).float()), torch.tensor(lab).float(), atol=6e-4, rtol=0)
 
 
+def srgb_in_oklab(rgb):
+    """One colour, step by step, in Python's own numbers (Ottosson 2020)."""
+    linear = [
+        v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (min(max(u, 0), 1) for u in rgb)
+    ]
+    long, middle, short = (
+        sum(a * b for a, b in zip(row, linear, strict=True)) ** (1 / 3)
+        for row in (
+            (0.4122214708, 0.5363325363, 0.0514459929),
+            (0.2119034982, 0.6806995451, 0.1073969566),
+            (0.0883024619, 0.2817188376, 0.6299787005),
+        )
+    )
+    return [
+        0.2104542553 * long + 0.7936177850 * middle - 0.0040720468 * short,
+        1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short,
+        0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short,
+    ]
+
+
+def test_oklab_is_the_published_steps_for_dark_light_and_impossible_colours():
+    colors = torch.rand(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 1.4 - 0.2
+    colors[:10] = colors[:10].abs() / 30  # where the curve is a line
+    expected = torch.tensor([srgb_in_oklab(color) for color in colors.tolist()], dtype=torch.float64)
+    assert_close(palette.to_oklab(colors), expected, atol=1e-6, rtol=0)
+
+
 def test_grey_has_no_hue_and_its_lightness_rises():
     grey = torch.linspace(0, 1, 50)[:, None].expand(-1, 3)
     lab = palette.to_oklab(grey)
@@ -92,6 +119,63 @@ def test_a_stray_pixel_joins_a_neighbour_only_if_that_is_nearly_as_near():
     assert (mended[0, 2, 2] == WHITE).all()
     assert (mended[0, 4, 1] == far).all()
     assert (mended[0, 0, 4:6] == near).all()  # two of a kind are not stray
+
+
+def plain_snap(image, colors, tolerance, loneliness):
+    """`snap` of one sprite, with a loop for everything."""
+    height, width, _ = image.shape
+    lab = np.array([srgb_in_oklab(color / 255) for color in colors])
+    far = np.array(
+        [[np.square(np.array(srgb_in_oklab(p / 255)) - lab).sum(axis=1) for p in row] for row in image]
+    )
+    kept = {int(far[y, x].argmin()) for y in range(height) for x in range(width)}
+    while len(kept) > 1:
+        loss = dict.fromkeys(kept, 0.0)
+        for one in far.reshape(-1, len(colors)):
+            best, second = sorted(kept, key=lambda color: one[color])[:2]
+            loss[best] += one[second] - one[best]
+        cheapest = min(kept, key=loss.get)
+        if loss[cheapest] > tolerance**2:
+            break
+        kept.remove(cheapest)
+    index = np.array(
+        [[min(kept, key=lambda color: far[y, x, color]) for x in range(width)] for y in range(height)]
+    )
+    for turn in (0, 1, 0, 1):
+        now = index.copy()
+        for y, x in np.ndindex(height, width):
+            places = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+            near = [now[i, j] for i, j in places if 0 <= i < height and 0 <= j < width]
+            if (y + x) % 2 == turn and now[y, x] not in near:
+                company = min(near, key=lambda color: far[y, x, color])
+                if far[y, x, company] < far[y, x, now[y, x]] + loneliness**2:
+                    index[y, x] = company
+    return colors[index]
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.11, 0.25])
+@pytest.mark.parametrize("loneliness", [0.0, 0.055, 0.3])
+def test_snapping_is_what_loops_over_pixels_and_colours_say(tolerance, loneliness):
+    draw, colors = np.random.default_rng(7), COLORS[::13]
+    images = colors[draw.integers(len(colors), size=(6, 5, 4))].astype(int) + draw.integers(
+        -40, 41, (6, 5, 4, 3)
+    )
+    images = images.clip(0, 255).astype(np.uint8)
+    expected = [plain_snap(image, colors, tolerance, loneliness) for image in images]
+    assert (palette.snap(images, colors, tolerance, loneliness) == np.stack(expected)).all()
+
+
+def test_a_loss_is_compared_with_the_root_of_a_sum_of_squares():
+    """Four pixels of a colour 0.1 away from the next lose √(4·0.1²) = 0.2 together."""
+    greys = np.array([[g, g, g] for g in range(256)], np.uint8)
+    lightness = np.array([srgb_in_oklab(grey / 255)[0] for grey in greys])
+    other = int(np.abs(lightness - (lightness[200] - 0.1)).argmin())
+    colors = greys[[200, other]]
+    image = canvas([200] * 3)
+    image[0, 2:4, 2:4] = other
+    loss = 2 * (lightness[200] - lightness[other])
+    assert count_colors(palette.snap(image, colors, tolerance=loss * 0.99))[0] == 2
+    assert count_colors(palette.snap(image, colors, tolerance=loss * 1.01))[0] == 1
 
 
 def test_two_stray_neighbours_do_not_change_places():

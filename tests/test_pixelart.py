@@ -1,0 +1,99 @@
+"""What makes pixel art, against plain searches pixel by pixel."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from pixel_edu import pixelart
+
+WHITE, GREY, INK, RED = [255, 255, 255], [120, 120, 120], [23, 19, 31], [210, 59, 63]
+EDGE = [[253, 253, 253], [255, 255, 252], [92, 92, 92], [0, 0, 93]]
+"""Just white, just not white, just dark, just not dark."""
+
+
+def around(y, x, height, width):
+    """The places above, below, left and right that lie inside."""
+    steps = ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1))
+    return [(i, j) for i, j in steps if 0 <= i < height and 0 <= j < width]
+
+
+def random_sprites(count=60, height=7, width=6):
+    """Sprites of white, ink and red, and of colours at the limits."""
+    draw = np.random.default_rng(0)
+    colors = np.array([WHITE, WHITE, WHITE, INK, INK, RED, *EDGE], np.uint8)
+    return colors[draw.integers(len(colors), size=(count, height, width))]
+
+
+@pytest.mark.parametrize("channel", range(3))
+@pytest.mark.parametrize("change", [-3, -2, 2, 3])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_colour_is_another_where_one_channel_differs_by_more_than_2(channel, change, axis):
+    image = np.full((1, 2, 1, 3), 100, np.uint8)
+    image[0, 1, 0, channel] = 100 + change
+    image = image.swapaxes(1, axis)
+    assert pixelart.flat_pixels(image).ravel().tolist() == [abs(change) <= 2] * 2
+
+
+def test_flat_pixels_are_those_of_a_plain_search():
+    images = random_sprites().astype(int)
+    found = pixelart.flat_pixels(images.astype(np.uint8))
+    for n, y, x in product(*map(range, found.shape)):
+        beside = around(y, x, *found.shape[1:])
+        assert found[n, y, x] == any(abs(images[n, y, x] - images[n, i, j]).max() <= 2 for i, j in beside)
+
+
+@pytest.mark.parametrize(
+    ("color", "white"), [(WHITE, True), (EDGE[0], True), (EDGE[1], False), ([255, 0, 255], False)]
+)
+def test_white_is_white_in_all_channels_to_2_levels(color, white):
+    assert pixelart.is_white(np.array([[[color]]], np.uint8)).item() is white
+
+
+def test_the_border_is_counted_pixel_by_pixel():
+    images = random_sprites()
+    _, height, width, _ = images.shape
+    ring = [
+        (y, x) for y in range(height) for x in range(width) if y in (0, height - 1) or x in (0, width - 1)
+    ]
+    expected = [np.mean([image[y, x].min() >= 253 for y, x in ring]) for image in images]
+    assert pixelart.white_border(images) == pytest.approx(expected)
+
+
+def plain_outline(image):
+    """Walk the background from the border, pixel by pixel; the share of dark pixels among those that it touches."""
+    height, width, _ = image.shape
+    border = [(y, x) for y, x in product(range(height), range(width)) if len(around(y, x, height, width)) < 4]
+    waiting = [place for place in border if image[place].min() >= 253]
+    background = set(waiting)
+    while waiting:
+        for place in around(*waiting.pop(), height, width):
+            if image[place].min() >= 253 and place not in background:
+                background.add(place)
+                waiting.append(place)
+    rim = {p for place in background for p in around(*place, height, width)} - background
+    return np.mean([image[place].max() <= 92 for place in rim]) if rim else 1.0
+
+
+def test_an_outline_is_as_closed_as_a_walk_around_it_says():
+    images = random_sprites()
+    images[:20] = np.where(images[:20] == np.uint8(210), np.uint8(255), images[:20])
+    expected = [plain_outline(image) for image in images]
+    assert np.std(expected) > 0.1
+    assert pixelart.outline(images) == pytest.approx(expected)
+
+
+def test_a_background_that_winds_inwards_is_followed_to_its_end():
+    """A spiral: each turn takes more steps than one spreading of a mask."""
+    rows = ["######", "     #", "#### #", "#  # #", "# ## #", "#    #", "######"]
+    image = np.array([[INK if c == "#" else WHITE for c in row] for row in rows], np.uint8)
+    image[4, 1] = RED  # touched at the very end
+    assert pixelart.outline(image[None])[0] == pytest.approx(plain_outline(image))
+    assert pixelart.outline(image[None])[0] < 1
+
+
+def test_an_image_of_background_alone_is_closed():
+    assert pixelart.outline(np.full((1, 5, 5, 3), 255, np.uint8)).tolist() == [1]
+    assert pixelart.outline(np.full((1, 5, 5, 3), GREY, np.uint8)).tolist() == [
+        1
+    ]  # nothing touches a background
