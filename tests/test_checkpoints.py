@@ -126,7 +126,7 @@ def test_a_run_with_other_settings_is_refused_and_the_difference_named(trained, 
         checkpoints.load_run(path, other)
 
 
-# Files that are no checkpoints.
+# Files that are not checkpoints.
 
 
 def foreign_safetensors(path):

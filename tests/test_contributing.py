@@ -36,7 +36,7 @@ def section(title):
 
 
 def rows(text):
-    """The cells of each row of the tables in a text, headings left out."""
+    """The cells of each row of the tables in a text, without the headings."""
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
     return [line for above, line in zip(["", *lines], lines, strict=False) if "---" not in line[0] and above]
 

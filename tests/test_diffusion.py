@@ -64,7 +64,7 @@ def test_clean_data_is_left_alone_at_timestep_minus_one():
 
 
 def check_round_trip(target, clean, schedule, prediction) -> None:
-    """A perfect answer gives back the image and the noise, at every timestep."""
+    """A perfect answer returns the image and the noise, at every timestep."""
     x0, eps = batch(len(schedule))
     level = schedule.levels(torch.arange(len(schedule)))
     x = diffusion.add_noise(x0, eps, level)

@@ -114,7 +114,7 @@ def boxed(hole=None, inner=RED):
 
 def test_an_outline_is_closed_or_it_is_not():
     assert evaluation.outline(boxed()) == 1
-    assert evaluation.outline(boxed(inner=WHITE)) == 1  # white inside is no background
+    assert evaluation.outline(boxed(inner=WHITE)) == 1  # white inside is not background
     assert evaluation.outline(boxed(hole=(2, 4))) == pytest.approx(19 / 20)  # now the red below touches it
     assert evaluation.outline(boxed(hole=(2, 2))) == 1  # corners touch nothing
     assert evaluation.outline(np.full((1, 5, 5, 3), 255, np.uint8)) == 1

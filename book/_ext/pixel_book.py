@@ -1,7 +1,7 @@
 """What the book's pages need beyond Jupyter Book's settings.
 
 The public repository's address is read from pyproject.toml, its only home. Scripts that Jupyter Book adds for running
-code elsewhere, and that would ask another origin, are left out. Exercises and their solutions come from the solution
+code elsewhere, and that would ask another origin, are omitted. Exercises and their solutions come from the solution
 notebooks; with SOLUTIONS=0 in the environment the book has no solutions. Each output of a chapter says how exact it is.
 """
 

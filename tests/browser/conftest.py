@@ -43,7 +43,7 @@ def site(book):
             pass
 
     class Server(ThreadingHTTPServer):
-        def handle_error(self, *_):  # a browser that goes away is no error
+        def handle_error(self, *_):  # a browser that goes away is not an error
             if not isinstance(sys.exception(), ConnectionError):
                 raise
 

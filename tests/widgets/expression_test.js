@@ -58,7 +58,7 @@ const WRONG = [
   ["* x", "`*` cannot stand here: a number", "*"],
   ["x eps", "`eps` cannot stand here: is a `*` or another sign missing before it?", "eps"],
   ["2x", "is a `*` or another sign missing", "x"],
-  ["x (eps)", "`x` is no function: is a `*` missing?", "x"],
+  ["x (eps)", "`x` is not a function: is a `*` missing?", "x"],
   ["(x + 1", "This `(` is never closed.", "("],
   ["((x) * (eps)", "This `(` is never closed.", "("],
   ["x + 1)", "`)` cannot stand here: no `(` goes with it.", ")"],

@@ -112,7 +112,7 @@ def one_line(exercise):
 
 
 def by_the_check(exercise, formula):
-    """What the real check says about a function that gives back a formula."""
+    """What the real check says about a function that returns a formula."""
     known = find(exercise)
     functions = {name: getattr(torch, name) for name in ("sqrt", "exp", "log")}
     source = f"lambda {', '.join(known.arguments)}: {formula}"

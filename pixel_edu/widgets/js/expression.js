@@ -166,7 +166,7 @@ class Reader {
     if (Object.hasOwn(FUNCTIONS, word)) return FUNCTIONS[word];
     throw new FormulaError(
       this.#names.includes(word)
-        ? `\`${word}\` is no function: is a \`*\` missing?`
+        ? `\`${word}\` is not a function: is a \`*\` missing?`
         : `There is no function \`${word}\`: you have ${listed(Object.keys(FUNCTIONS))}.`,
       from,
       to,
