@@ -8,12 +8,11 @@ import pytest
 from PIL import Image
 
 from pixel_edu import data, sprites
+from tests import command
 
 
 def pixel_edu(*arguments, cwd=None):
-    command = [sys.executable, "-c", "from pixel_edu.cli import main; main()", *map(str, arguments)]
-    environment = os.environ | {"COLUMNS": "120", "NO_COLOR": "1"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120)
+    return command.run(*arguments, cwd=cwd, env=os.environ | {"COLUMNS": "120", "NO_COLOR": "1"})
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -9,20 +7,14 @@ import pytest
 
 from pixel_edu import evaluation, report, sprites
 from pixel_edu.evaluation import MEASURES, Score
+from tests import command
 
 ENVIRONMENT = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 QUICK = ["-n", "50", "--steps", "2"]
 
 
 def pixel_edu(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "pixel_edu.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=ENVIRONMENT,
-        timeout=300,
-    )
+    return command.run(*arguments, cwd=cwd, env=ENVIRONMENT)
 
 
 class Page(HTMLParser):

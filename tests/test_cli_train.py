@@ -15,6 +15,7 @@ from pixel_edu import checkpoints, data, images, palette
 from pixel_edu.checkpoints import load_model
 from pixel_edu.cli.sample import in_terminal
 from pixel_edu.runs import HEADINGS, Log
+from tests import command
 
 COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 ENVIRONMENT = os.environ | {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
@@ -22,14 +23,7 @@ SMALL = ["--sprites", "60", "--batch-size", "8", "--device", "cpu", "--sample-ev
 
 
 def pixel_edu(*arguments, cwd=None):
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=ENVIRONMENT,
-        timeout=300,
-    )
+    return command.run(*arguments, cwd=cwd, env=ENVIRONMENT)
 
 
 def losses(folder):
@@ -73,19 +67,17 @@ def test_a_finished_run_whose_model_was_not_written_any_more_writes_it(whole, tm
 
 def test_a_run_killed_at_random_moments_has_the_losses_of_one_that_was_not(whole, tmp_path):
     out, chance, kills = tmp_path / "killed", random.Random(1), 0
-    command = [*COMMAND, "train", "--steps", "60", "--save-every", "3", "--out", out, *SMALL]
+    asked = ["train", "--steps", 60, "--save-every", 3, "--out", out, *SMALL]
     while not (out / "model.safetensors").exists():
-        with subprocess.Popen(
-            command, env=ENVIRONMENT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        ) as run:
-            if kills < 4:  # after its first checkpoint of this life, at any moment
-                start = checkpoint_step(out)
-                deadline = time.monotonic() + 120
-                while run.poll() is None and checkpoint_step(out) == start and time.monotonic() < deadline:
-                    time.sleep(0.01)
-                time.sleep(chance.random() * 0.3)
-                run.send_signal(signal.SIGKILL)
-                kills += 1
+        run, _ = command.start(*asked, env=ENVIRONMENT)
+        if kills < 4:  # after its first checkpoint of this life, at any moment
+            start = checkpoint_step(out)
+            while run.is_alive() and checkpoint_step(out) == start:
+                time.sleep(0.01)
+            time.sleep(chance.random() * 0.3)
+            run.kill()
+            kills += 1
+        run.join(command.PATIENCE)
         if (out / "run.safetensors").exists():
             checkpoints.load_run(out / "run.safetensors")
     assert losses(out) == losses(whole)
@@ -114,12 +106,12 @@ def test_a_log_that_is_ahead_of_its_checkpoint_is_cut(tmp_path):
 
 def test_ctrl_c_saves_the_step_it_was_at(tmp_path):
     out = tmp_path / "stopped"
-    command = [*COMMAND, "train", "--steps", "100000", "--save-every", "5", "--out", out, *SMALL]
-    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as run:
+    asked = [*COMMAND, "train", "--steps", "100000", "--save-every", "5", "--out", out, *SMALL]
+    with subprocess.Popen(asked, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as run:
         while checkpoint_step(out) == 0 and run.poll() is None:
             time.sleep(0.05)
         run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=60)[1]
+        said = run.communicate(timeout=command.PATIENCE)[1]
     assert run.returncode == 130
     assert "the same command continues from there" in said
     assert f"step {checkpoint_step(out):,};" in said

@@ -1,0 +1,73 @@
+"""`pixel-edu` in a process of its own, as a user runs it, without waiting for imports each time.
+
+A process that has PyTorch in memory, and nothing of this package, is forked for every command. `tests/test_cli.py`
+starts real ones.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from multiprocessing import forkserver
+from pathlib import Path
+
+PATIENCE = 300
+"""Seconds that a command may take; a machine may be busy with other things."""
+IMPORTED = [
+    "accelerate",
+    "jaxtyping",
+    "matplotlib.pyplot",
+    "PIL.Image",
+    "rich.table",
+    "safetensors.torch",
+    "torch",
+]
+IMPORTED += ["torchmetrics", "typer"]
+_context = multiprocessing.get_context("forkserver")
+
+
+def run(*arguments, cwd=None, env=None, target=None) -> subprocess.CompletedProcess:
+    """What a command printed and how it ended; `target` is another program, a function that is given the arguments."""
+    process, said = start(*arguments, cwd=cwd, env=env, target=target)
+    process.join(PATIENCE)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise subprocess.TimeoutExpired([*map(str, arguments)], PATIENCE, *map(_read, said))
+    return subprocess.CompletedProcess(arguments, process.exitcode, *map(_read, said))
+
+
+def start(*arguments, cwd=None, env=None, target=None):
+    """A running command, and the files that it prints to: standard output, standard error."""
+    # One process for each of the test run's: it starts here, with one thread and before anything is computed.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    _context.set_forkserver_preload(IMPORTED)
+    forkserver.ensure_running()
+    folder = Path(tempfile.mkdtemp(prefix="said-", dir=os.environ["PIXEL_EDU_HOME"]))
+    said = folder / "out", folder / "err"
+    given = (list(map(str, arguments)), str(cwd or os.getcwd()), dict(os.environ if env is None else env))
+    process = _context.Process(target=_enter, args=(*given, list(map(str, said)), target or _pixel_edu))
+    process.start()
+    return process, said
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _enter(arguments, cwd, env, said, target) -> None:
+    """The command, in its process: what is printed goes to files, whoever prints it."""
+    for number, file in enumerate(said, 1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    target(arguments)
+
+
+def _pixel_edu(arguments) -> None:
+    sys.argv = ["pixel-edu", *arguments]
+    from pixel_edu.cli import main
+
+    main()
