@@ -131,7 +131,7 @@ def test_a_run_without_quality_and_a_failed_run_are_not_kept(course, tmp_path):
     with pytest.raises(UserError, match="chapters/02_bad failed in this run"):
         status.keep(tmp_path, course / "book")
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(UserError, match="this is no record of a run"):
+    with pytest.raises(UserError, match="this is not the record of a run"):
         status.keep(tmp_path, course / "book")
     with pytest.raises(UserError, match="there is no record of a run"):
         status.keep(tmp_path / "nowhere", course / "book")

@@ -1,4 +1,4 @@
-"""An assignment: the instructor's notebook, what each exercise is worth, and the tests it is worth it for."""
+"""An assignment: the instructor's notebook, what each exercise is worth, and the tests that decide it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Task:
     Attributes:
         id: of the exercise, such as "ex-05-2".
         title: of the exercise.
-        points: the most that it gives.
+        points: the maximum.
         tests: source of its marks cell; "" for what a person marks.
         hidden: lines of the source that no student may see, as a range.
         unsafe: whether the tests run in the answers' own process, which could forge the result.
@@ -62,7 +62,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A solution notebook, ready to mark with.
+    """A solution notebook, ready to grade with.
 
     Attributes:
         name: such as "05_training".
@@ -71,7 +71,7 @@ class Assignment:
         tasks: in order.
         setup: source of the code cells before the first exercise.
         variants: the assignment in all its variants, where students get different ones; else this alone.
-        seed: of who gets which.
+        seed: decides which student gets which variant.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Assignment:
 
     @property
     def points(self) -> float:
-        """All that can be had."""
+        """The sum of its exercises' points."""
         return sum(task.points for task in self.tasks)
 
     @cached_property
@@ -107,10 +107,10 @@ def from_folder(source: Path, name: str, seed: int | None = None) -> Assignment:
     Args:
         source: folder of the solution notebooks.
         name: such as "05_training", or its number, "05".
-        seed: of who gets which variant, where there are some.
+        seed: decides which student gets which variant, if there are any.
 
     Raises:
-        ExerciseError: there is none of that name, or its notebook is not as it must be.
+        ExerciseError: there is no such assignment, or its notebook is malformed; the message says where.
     """
     found = [path for path in handouts.sources(source) if name in (path.stem, path.stem[:2], path.name)]
     if len(found) != 1:
@@ -128,17 +128,15 @@ def from_notebook(
         notebook: the solution notebook.
         name: such as "05_training".
         hand_out: the students' copy; None makes it.
-        seed: of who gets which variant, where there are some.
+        seed: decides which student gets which variant, if there are any.
 
     Raises:
-        ExerciseError: it is not as it must be.
+        ExerciseError: it is malformed; the message says where.
     """
     if not variants.letters(notebook):
         return _of(notebook, name, hand_out)
     if seed is None:
-        raise ExerciseError(
-            f"{name} has variants: say with --seed who gets which, as when they were handed out"
-        )
+        raise ExerciseError(f"{name} has variants: give the --seed that they were handed out with")
     every = tuple(_of(each, name) for each in variants.each(notebook))
     worth = [[(task.id, task.points) for task in each.tasks] for each in every]
     if any(each != worth[0] for each in worth):
@@ -184,7 +182,7 @@ def _tasks(notebook: NotebookNode, name: str) -> Iterator[Task]:
         try:
             ast.parse(cell.source)
         except SyntaxError as error:
-            raise ExerciseError(f"{where}, line {error.lineno}: {error.msg}: mend the test") from None
+            raise ExerciseError(f"{where}, line {error.lineno}: {error.msg}: fix the test") from None
         unsafe = not UNSAFE.isdisjoint(cell.metadata.get("tags", []))
         yield Task(id, _title(notebook, id), points, cell.source, _hidden(cell.source), unsafe)
 
@@ -197,7 +195,7 @@ def _title(notebook: NotebookNode, id: str) -> str:
 
 
 def _hidden(source: str) -> range:
-    """Numbers of the lines that a hand-out leaves out."""
+    """Line numbers of the hidden tests, which a hand-out does not have."""
     block = handouts.HIDDEN.search(source)
     if not block:
         return range(0)
@@ -206,7 +204,7 @@ def _hidden(source: str) -> range:
 
 
 def checked_by(id: str) -> list[str]:
-    """Sources of a check and of all functions of its module that it comes to, and of what all checks share."""
+    """The source of a check, of every function of its module that it uses, and of what all checks share."""
     try:
         start = checking.find(id).run
     except Exception:

@@ -1,4 +1,4 @@
-"""Grade many submissions: only what has to be, in several processes, and one bad one stops nobody else."""
+"""Grade many submissions in several processes: only those that need it, and none stops the others."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import ExerciseError, grade_id
 
 COLD = ("pixel_edu.grading.rpc.server",)
-"""All that a kernel needs to have imported."""
+"""The least that a kernel needs to have imported."""
 IMPORTS = 60
-"""Seconds more for a kernel that has no more than that imported: torch is then read by a student's own cell."""
+"""Extra seconds for a kernel that has imported no more than that: a student's own cell then imports torch."""
 TRIES = 2
 """How often a submission may take its worker down."""
 SLACK = 60 + IMPORTS
-"""Seconds beyond a notebook's time after which a worker is given up."""
+"""Seconds beyond a notebook's time limit after which its worker is given up."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def plan(
     exercises: list[str] | None = None,
     shard: tuple[int, int] = (1, 1),
 ) -> list[GradingJob]:
-    """What has to be graded: what is new, what failed for the grader's own fault, and what a changed test touches.
+    """What has to be graded: new files, those that the grader itself failed at, and those that a changed test affects.
 
     Args:
         submissions: all of them.
         assignment: what they are graded for.
         store: what is graded already.
-        students: grade these again, and no others.
+        students: grade these again, and nobody else.
         exercises: mark these again, and no others.
         shard: (i, n): only the i-th of n parts.
     """
@@ -122,7 +122,7 @@ class Grader:
         )
 
     def grade(self, job: GradingJob) -> tuple[Result, str]:
-        """Grade a submission, whatever it does.
+        """Grade a submission; whatever it does, there is a result.
 
         Returns:
             Its result, and the notebook that was executed, as text.
@@ -154,7 +154,7 @@ class Grader:
         return joined(result, job, what), executed
 
     def _run(self, merged: Merged, tasks: list[Task]) -> SubmissionOutcome:
-        """Run it; where no kernel can be forked, with one that starts from nothing."""
+        """Run it; if no kernel can be forked, in one that starts from scratch."""
         try:
             return SubmissionRun(merged, self.tests, self.fork_server, self.level, self.limits).outcome(tasks)
         except (SandboxError, OSError):
@@ -163,17 +163,19 @@ class Grader:
             )
             with contextlib.closing(ForkServer(COLD)) as cold:
                 outcome = SubmissionRun(merged, self.tests, cold, self.level, slow).outcome(tasks)
-            outcome.notes.append("its kernel could not be forked, and was started from nothing")
+            outcome.notes.append("its kernel could not be forked, and was started from scratch")
             return outcome
 
 
 def joined(result: Result, job: GradingJob, assignment: Assignment) -> Result:
-    """A result with the marks that were not asked for as they were, and a note of those that changed.
+    """A result completed with earlier marks of the exercises that were not marked now, and the history of changes.
 
-    Where grading again failed for the grader's own fault, the marks from before stay.
+    Where grading again failed through a fault of the grader, the earlier marks stay.
     """
     if result.status == ERROR and job.before and job.before.marks:
-        return replace(job.before, reason=f"grading it again failed, and its marks stay: {result.reason}")
+        return replace(
+            job.before, reason=f"grading it again failed, so its marks are unchanged: {result.reason}"
+        )
     new, old = {mark.id: mark for mark in result.marks}, {}
     for task in assignment.tasks:
         if task.id in new:
@@ -197,7 +199,7 @@ def joined(result: Result, job: GradingJob, assignment: Assignment) -> Result:
 
 
 def given_up(job: GradingJob, assignment: Assignment, why: str) -> Result:
-    """The result of a submission that could not be graded, for no fault of the student's."""
+    """The result of a submission that could not be graded, through no fault of the student's."""
     submission = job.submission
     result = Result(submission.key, submission.file, submission.student, submission.number, submission.time)
     result.status, result.reason = ERROR, why
@@ -205,7 +207,7 @@ def given_up(job: GradingJob, assignment: Assignment, why: str) -> Result:
 
 
 def prove(grader: Grader) -> None:
-    """Grade the instructor's own solution, which must get all points: else the tests are wrong.
+    """Grade the instructor's own solution, which must get all points; otherwise the tests are wrong.
 
     Raises:
         ExerciseError: it does not.
@@ -224,7 +226,7 @@ def prove(grader: Grader) -> None:
         if not task.by_hand and mark.status != PASSED:
             raise ExerciseError(
                 f"{assignment.name}, {mark.id}: its own solution gets {mark.points or 0:g} of {mark.most:g} points "
-                f"({mark.remark or mark.message}): mend the solution or the test"
+                f"({mark.remark or mark.message}): fix the solution or the test"
             )
 
 
@@ -268,7 +270,7 @@ class Pool:
             os._exit(0)
 
     def grade(self, jobs: list[GradingJob], level: str) -> Iterator[tuple[Result, str]]:
-        """Grade them all, in the order in which they get done."""
+        """Grade them all, and yield each result as soon as it is known."""
         todo, tries = list(reversed(jobs)), dict.fromkeys((job.submission.key for job in jobs), 0)
         busy: dict[Connection, tuple[GradingJob, float]] = {}
         while todo or busy:
@@ -324,7 +326,7 @@ def cores() -> int:
 def ready(
     assignment: Assignment, fork_server: ForkServer, pool: Pool, sandbox: str, limits: ResourceLimits
 ) -> selftest.Choice:
-    """Choose a level that holds, and see that the solution gets full marks on it.
+    """Choose a level that holds, and make sure that the solution gets full marks in it.
 
     Returns:
         The level, and why no stricter one.
@@ -339,7 +341,7 @@ def ready(
 
 
 def sweep(folder: Path = Path("/tmp")) -> None:
-    """Take away the sandboxes of graders that were killed."""
+    """Delete the folders of sandboxes whose graders were killed."""
     import shutil
 
     for sandbox in folder.glob("pe-*-*"):

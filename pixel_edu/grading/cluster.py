@@ -1,10 +1,10 @@
-"""Grade on a dask.distributed cluster: a laptop, SLURM, Kubernetes; whatever gives a scheduler's address.
+"""Grade on a dask.distributed cluster: a laptop, SLURM, Kubernetes; whatever has a scheduler's address.
 
 A submission is a task. What is slow to make, the fork server and the proof that the sandbox holds, is made once in each
 worker and kept there, so a worker that is lost costs the one submission that it was at, and dask gives that one to
 another.
 
-What crosses between us and the workers is pickled, as dask does: trust the workers and encrypt the way (`tls://`).
+What is sent to the workers and back is pickled by dask: trust the workers, and encrypt the connection (`tls://`).
 Nothing that a student's process wrote is pickled, here as elsewhere.
 """
 
@@ -52,7 +52,7 @@ def on_worker(
 def grade(
     address: str, jobs: list[GradingJob], assignment: Assignment, sandbox: str, limits: ResourceLimits
 ) -> Iterator[tuple[Result, str]]:
-    """Grade submissions on a cluster, in the order in which they get done.
+    """Grade submissions on a cluster, and yield each result as soon as it is known.
 
     Args:
         address: of the scheduler, such as "tls://login1:8786".
@@ -96,6 +96,6 @@ def grade(
 
 
 def is_local(address: str) -> bool:
-    """Whether nobody can listen on the way."""
+    """Whether nobody can listen in on the connection."""
     parts = urlsplit(address)
     return parts.scheme == "tls" or parts.hostname in ("127.0.0.1", "localhost", "::1")

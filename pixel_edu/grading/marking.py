@@ -1,4 +1,4 @@
-"""Run an exercise's tests on a student's answers, and say what they are worth.
+"""Run an exercise's tests on a student's answers, and give points.
 
 The tests run here, in the grader's process. Names that neither they nor the notebook's first cells define are the
 student's, and stand for functions at the other end of an RPC connection.
@@ -41,8 +41,8 @@ class Mark:
 
     Attributes:
         id: of the exercise.
-        points: that it got; None where that is not known: not run, or by hand.
-        most: points that it can get.
+        points: that it got; None if unknown: not run, or not yet marked by hand.
+        most: the maximum.
         status: "passed", "part", "failed", "not written", "not run" or "by hand".
         message: for the student.
         remark: for the instructor: what a hidden test said.
@@ -117,11 +117,11 @@ class Examiner:
 
 
 def _worth(task: Task, value: Any) -> Mark:
-    """All points; or those that the last line of the tests says, as in nbgrader."""
+    """All points; or as many as the last line of the tests evaluates to, as in nbgrader."""
     points = task.points
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not (math.isfinite(value) and 0 <= value <= task.points):
-            raise ValueError(f"{task.id}: its tests give {value} points of {task.points:g}: mend the tests")
+            raise ValueError(f"{task.id}: its tests give {value} points of {task.points:g}: fix the tests")
         points = value
     if points == task.points:
         return Mark(task.id, points, task.points, PASSED, "Passed.")
@@ -130,7 +130,7 @@ def _worth(task: Task, value: Any) -> Mark:
 
 
 def _failed(task: Task, error: Exception, hidden: bool) -> Mark:
-    """No points, and why: for the student what tells nothing of the hidden tests, for the instructor all."""
+    """No points, and why: everything for the instructor, and for the student nothing that gives a hidden test away."""
     status, message = FAILED, " ".join(str(error).split()) or f"The test stopped with {type(error).__name__}."
     if isinstance(error, NotImplementedError | Unwritten):
         status, message = UNWRITTEN, NOTHING
@@ -148,7 +148,7 @@ def _failed(task: Task, error: Exception, hidden: bool) -> Mark:
 
 
 def unknown(source: str, names: dict[str, Any]) -> Iterator[str]:
-    """Names that a test reads and nobody but the student defines."""
+    """Names that a test reads and that only the student can define."""
     tree = ast.parse(source)
     every = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     own = {node.id for node in every if not isinstance(node.ctx, ast.Load)}

@@ -1,4 +1,4 @@
-"""A student's answers in the instructor's own notebook: whatever happened to the other cells changes nothing."""
+"""Put a student's answers into the instructor's own notebook: whatever happened to the other cells does not matter."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pixel_edu.grading.assignment import Assignment
 from pixel_edu.notebooks.handouts import checksum, grade_id
 
 LARGEST = 50 << 20
-"""Bytes that a file handed in may have."""
+"""The largest file that may be handed in, in bytes."""
 
 
 class Unreadable(UserError):
-    """A file that is no notebook of this assignment; the message says why."""
+    """A file that is not a notebook of this assignment; the message says why."""
 
 
 class Merged(NamedTuple):
-    """What runs.
+    """A notebook that is ready to run.
 
     Attributes:
         notebook: the instructor's, with the student's answers and own cells; each cell's metadata has `part`: the
             grade_id it answers, "own", or "given".
-        notes: every repair, a sentence each.
-        answers: the source of each answer, by grade_id; what is missing is not in it.
+        notes: a sentence for each repair.
+        answers: the source of each answer, by grade_id; missing ones are absent.
     """
 
     notebook: NotebookNode
@@ -43,18 +43,20 @@ def read(content: bytes) -> tuple[NotebookNode, list[str]]:
     """The notebook in a file, in today's format, and what had to be done for that.
 
     Raises:
-        Unreadable: it is none.
+        Unreadable: it is not a notebook.
     """
     if len(content) > LARGEST:
-        raise Unreadable(f"it has {len(content) >> 20} MiB, more than {LARGEST >> 20}: clear the outputs")
+        raise Unreadable(
+            f"it is {len(content) >> 20} MiB large, more than {LARGEST >> 20} MiB: clear the outputs"
+        )
     if not content.strip():
         raise Unreadable("it is empty")
     try:
         raw = json.loads(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, ValueError, RecursionError):
-        raise Unreadable("it is no notebook: its content is not JSON") from None
+        raise Unreadable("it is not a notebook: its content is not JSON") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
-        raise Unreadable("it is no notebook: it has no `nbformat`")
+        raise Unreadable("it is not a notebook: it has no `nbformat`")
     notes = [f"upgraded from notebook format {raw['nbformat']}"] if raw["nbformat"] < 4 else []
     try:
         notebook = nbformat.from_dict(raw) if raw["nbformat"] == 4 else nbformat.reads(json.dumps(raw), 4)
@@ -156,7 +158,7 @@ def _sort(
 
 
 def defined(source: str) -> Iterable[str]:
-    """Names of the functions and classes that a cell's source makes."""
+    """Names of the functions and classes that a cell's source defines."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -169,7 +171,7 @@ def defined(source: str) -> Iterable[str]:
 
 
 def untouched(given: NotebookNode, answer: str) -> bool:
-    """Whether an answer is what stood in its cell when it was handed out."""
+    """Whether an answer is still what its cell held when it was handed out."""
     return answer.strip() == given.source.strip() and given.metadata.nbgrader.get("checksum") == checksum(
         given
     )

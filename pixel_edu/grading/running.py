@@ -39,13 +39,13 @@ from pixel_edu.grading.sandbox.provisioner import ForkManager
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
 PATIENCE = 3
-"""Sandboxes that may end before every exercise gets its own."""
+"""After so many sandboxes have ended, every exercise gets one of its own."""
 FLOOD = 400
-"""A notebook may show this many times what one cell may; then its kernel is ended."""
+"""A notebook may show this many times as much as one cell; beyond that its kernel is killed."""
 MESSAGE = 32 << 20
-"""Bytes of the longest message that is taken from a kernel."""
-ANSWERS = 5
-"""Seconds after which a kernel that has run all cells must have called."""
+"""The longest message that is accepted from a kernel, in bytes."""
+CONNECTS = 5
+"""Seconds within which a kernel that has run all cells must connect for the tests."""
 TIME = "the time for the whole notebook was up"
 
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
@@ -57,14 +57,14 @@ class Watch:
     """What goes on in one sandbox.
 
     Attributes:
-        sandbox: the sandbox.
-        cell: number of the cell that runs; -1 before the first.
-        shown: bytes that it has shown.
-        total: bytes that all have shown.
-        cut: numbers of cells whose output was cut.
-        why: why the kernel was ended, or "".
-        failure: what went wrong that is no fault of the student's.
-        finished: whether papermill has, however.
+        sandbox: where the notebook runs.
+        cell: index of the running cell; -1 before the first.
+        shown: bytes of output of this cell.
+        total: bytes of output of all cells.
+        cut: indices of cells whose output was cut off.
+        why: the reason for which the kernel was killed, or "".
+        failure: what went wrong through no fault of the student's.
+        finished: is set when papermill has finished, successfully or not.
     """
 
     sandbox: Sandbox
@@ -77,13 +77,13 @@ class Watch:
     finished: threading.Event = field(default_factory=threading.Event)
 
     def stop(self, why: str) -> None:
-        """End the sandbox."""
+        """End all that runs in the sandbox."""
         self.why = self.why or why
         self.sandbox.kill()
 
 
 class WatchedClient(PapermillNotebookClient):
-    """papermill's own client; it also tells which cell runs, and cuts what is shown while it is read."""
+    """papermill's own client, which also notes which cell runs, and cuts off its output while it is read."""
 
     def __init__(self, nb_man: Any, watch: Watch, **options: Any) -> None:
         super().__init__(nb_man, **options)
@@ -123,12 +123,12 @@ papermill_engines.register("pixel-edu", SandboxEngine)
 
 @dataclass
 class SubmissionOutcome:
-    """What running a submission gave.
+    """What came of running a submission.
 
     Attributes:
         marks: one for each exercise that was asked for.
         notebook: what was executed, with outputs.
-        notes: repairs and accidents, a sentence each.
+        notes: a sentence for each repair and each accident.
         sandboxes: how many it took.
     """
 
@@ -165,14 +165,14 @@ class SubmissionRun:
         """Execute it and mark some exercises.
 
         Raises:
-            SandboxError: no kernel can be started, which is no fault of the student's.
+            SandboxError: no kernel can be started, through no fault of the student's.
         """
         todo = [task for task in tasks if not task.by_hand]
         while self._open(todo) and self.sandboxes < PATIENCE and not self._late():
-            self._visit(range(len(self.cells)), self._open(todo))
+            self._attempt(range(len(self.cells)), self._open(todo))
         for task in todo:
             if task.id not in self.marks and not self._late():
-                self._visit(self._needed(task), [task], alone=True)
+                self._attempt(self._needed(task), [task], alone=True)
         for task in tasks:
             if task.id not in self.marks:
                 self.marks[task.id] = self._not_run(task)
@@ -180,12 +180,12 @@ class SubmissionRun:
             [self.marks[task.id] for task in tasks], self.executed, self.notes, self.sandboxes
         )
 
-    def visit(self) -> None:
+    def execute(self) -> None:
         """Execute all cells in one sandbox, and mark nothing."""
-        self._visit(range(len(self.cells)), [])
+        self._attempt(range(len(self.cells)), [])
 
     def _open(self, tasks: list[Task]) -> list[Task]:
-        """Exercises that have no mark and are not put off until they can be alone."""
+        """Exercises without a mark that have not been put off until they run alone."""
         off = self.suspects | {self.cells[i].metadata.part for i in self.skipped}
         return [task for task in tasks if task.id not in self.marks and task.id not in off]
 
@@ -193,7 +193,7 @@ class SubmissionRun:
         return time.monotonic() > self.until
 
     def _needed(self, task: Task) -> list[int]:
-        """Numbers of the given cells, the task's own, and those that define a name that one of these reads."""
+        """Indices of the given cells, of the task's own, and of those that define a name which one of these reads."""
         reads = [_reads(cell.source) for cell in self.cells]
         makes = [set(defined(cell.source)) for cell in self.cells]
         own = {i for i, cell in enumerate(self.cells) if cell.metadata.part == task.id}
@@ -204,11 +204,10 @@ class SubmissionRun:
             names |= set().union(*(reads[i] for i in more))
         return sorted(needed - (self.skipped.keys() - own))
 
-    def _visit(self, numbers: Iterable[int], tasks: list[Task], alone: bool = False) -> None:
-        """Run some cells and mark some exercises in one sandbox, as far as it goes.
-
-        What ends the sandbox early is put off until it can be alone, since something else may have ended it.
-        """
+    def _attempt(self, numbers: Iterable[int], tasks: list[Task], alone: bool = False) -> None:
+        """Run some cells and mark some exercises in one sandbox, until it ends."""
+        # The cell that runs when a kernel dies need not be what killed it: a timer or a thread of another cell may be.
+        # So it is only skipped in what follows, and costs a mark when it fails alone, with just the cells it needs.
         self.sandboxes += 1
         numbers = [i for i in numbers if alone or i not in self.skipped]
         with Sandbox(self.level, self.limits) as sandbox:
@@ -228,7 +227,7 @@ class SubmissionRun:
             self.notes.append(f"{self._name(last)} {marking.SKIPPED}{why}")
 
     def _in_sandbox(self, watch: Watch, numbers: list[int], tasks: list[Task], alone: bool) -> bool:
-        """The same; whether the tests were reached."""
+        """Run the cells, then the tests; whether the tests were reached."""
         path = str(watch.sandbox.folder / "rpc.sock")
         serve = f"from pixel_edu.grading.rpc.server import serve\nserve({path!r})"
         cells = [*(self.cells[i] for i in numbers), new_code_cell(serve, metadata={"part": "tests"})]
@@ -280,7 +279,7 @@ class SubmissionRun:
                 return
 
     def _papermill(self, notebook: NotebookNode, watch: Watch) -> None:
-        """Execute, in a thread of its own."""
+        """Execute the notebook, in a thread of its own."""
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.MAXMSGSIZE, MESSAGE)
         manager = ForkManager(self.fork_server, watch.sandbox, context=context)
@@ -312,7 +311,7 @@ class SubmissionRun:
             manager.forget()
 
     def _guard(self, watch: Watch) -> None:
-        """Look after the limits of the sandbox as a whole."""
+        """Enforce the limits of the sandbox as a whole, in a thread of its own."""
         while not watch.finished.wait(0.1):
             if why := watch.sandbox.too_much():
                 watch.stop(f"it used {why}")
@@ -345,14 +344,14 @@ def _accept(listening: socket.socket, watch: Watch, last: int) -> Client | None:
             return Client(listening.accept()[0])
         except TimeoutError:
             if watch.cell == last:
-                until = min(until, time.monotonic() + ANSWERS)
+                until = min(until, time.monotonic() + CONNECTS)
             if watch.finished.is_set() or time.monotonic() > until:
-                watch.why = watch.why or "it no longer runs what it is given" * (until < math.inf)
+                watch.why = watch.why or "its kernel stopped responding" * (until < math.inf)
                 return None
 
 
 def _end_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Close this thread's loop; what still waits for a kernel that has ended is told first."""
+    """Close this thread's loop; whatever still waits for the kernel that has ended is cancelled first."""
     waiting = asyncio.all_tasks(loop)
     for task in waiting:
         task.cancel()

@@ -68,6 +68,7 @@ def breaches(level: str, fork_server: ForkServer) -> list[str]:
     if level == "bubblewrap" and not shutil.which("bwrap"):
         raise SandboxError("bubblewrap is not installed: the package is called bubblewrap")
     package = Path(pixel_edu.__file__).parent
+    # what it must not reach: a process with a secret in its environment, a file, a port, the checks of the exercises
     bait = subprocess.Popen(["sleep", "60"], env={"BAIT": "1", "PATH": "/usr/bin:/bin"})
     try:
         with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as server:
@@ -79,9 +80,9 @@ def breaches(level: str, fork_server: ForkServer) -> list[str]:
             run = running.SubmissionRun(
                 Merged(notebook, [], {}), None, fork_server, level, ResourceLimits(cell=30, notebook=60)
             )
-            run.visit()
+            run.execute()
             said = "".join(each.get("text", "") for each in run.executed.cells[0].outputs).splitlines()
-            if bait.poll() is not None:
+            if bait.poll() is not None:  # whatever the notebook says, what happened outside counts
                 said.append("possible: end another process")
             if not any(line.startswith("attempts:") for line in said):
                 raise SandboxError(

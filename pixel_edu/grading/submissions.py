@@ -45,13 +45,13 @@ def find(folder: Path) -> list[Submission]:
     A student's folder counts by its notebooks; one without any counts once, by whatever is in it.
 
     Raises:
-        UserError: there is no such folder, or nothing in it.
+        UserError: there is no such folder, or it is empty.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder: give the folder of the files handed in")
     found = [_submission(folder, path) for path in _files(folder)]
     if not found:
-        raise UserError(f"{folder}: there is nothing in this folder: is it the one of the files handed in?")
+        raise UserError(f"{folder}: this folder is empty: give the folder of the files handed in")
     return sorted(found, key=lambda each: (each.student, each.file))
 
 

@@ -20,7 +20,7 @@ PART = re.compile(r"-(task|check|why|marks|try)$")
 
 
 def letter(cell: NotebookNode) -> str:
-    """Of which variant a cell is; "" is of all."""
+    """The variant that a cell belongs to; "" if it belongs to all."""
     found = [TAG.fullmatch(tag) for tag in cell.metadata.get("tags", [])]
     return next((match[1] for match in found if match), "")
 
@@ -31,7 +31,7 @@ def exercise(cell: NotebookNode) -> str:
 
 
 def letters(notebook: NotebookNode) -> dict[str, list[str]]:
-    """The variants of each exercise that has some."""
+    """The variants of each exercise that has any."""
     found: dict[str, set[str]] = {}
     for cell in notebook.cells:
         if letter(cell):
@@ -43,7 +43,7 @@ def pick(notebook: NotebookNode, choose: Callable[[str, list[str]], str]) -> Not
     """The notebook with one variant of each exercise.
 
     Args:
-        notebook: a source; it is left as it is.
+        notebook: a source; it is not changed.
         choose: gives the letter for an exercise and its letters.
 
     Raises:
@@ -65,7 +65,7 @@ def pick(notebook: NotebookNode, choose: Callable[[str, list[str]], str]) -> Not
 
 
 def of_student(notebook: NotebookNode, student: str, seed: int) -> NotebookNode:
-    """The notebook as one student gets it; the same seed gives the same one for ever."""
+    """The notebook as one student gets it; the same seed always gives the same one."""
 
     def choose(id: str, of: list[str]) -> str:
         digest = hashlib.sha256(f"{seed}\0{student}\0{id}".encode()).digest()

@@ -36,10 +36,10 @@ class NotebookOutcome:
 
     Attributes:
         name: such as "chapters/05_training".
-        seconds: that it took.
+        seconds: wall-clock time.
         compared: cells that were compared with what is stored.
-        failures: what is wrong, in half a sentence each; none is well.
-        differs: what cells say that say something else than the stored chapter, by their ids.
+        failures: what is wrong, in half a sentence each; empty if nothing is.
+        differs: what cells say that differ from the stored chapter, by their ids.
     """
 
     name: str
@@ -53,7 +53,7 @@ def find(names: Sequence[str], root: Path = Path()) -> list[Path]:
     """The notebooks of the course, or those named: 05, 05_training, chapters/05_training or a path.
 
     Raises:
-        UserError: there are none, or none of that name.
+        UserError: there are no notebooks, or none has that name.
     """
     there = [path for folder in FOLDERS for path in sorted((root / folder).glob("[0-9]*.ipynb"))]
     if not there:
@@ -64,7 +64,7 @@ def find(names: Sequence[str], root: Path = Path()) -> list[Path]:
         found = [path for path in there if known in (path.stem.partition("_")[0], path.stem, _name(path))]
         if not found:
             raise UserError(
-                f"{name!r} is no notebook of the course: use a number, such as {there[0].stem[:2]}"
+                f"{name!r} is not a notebook of the course: use a number, such as {there[0].stem[:2]}"
             )
         chosen += found
     return list(dict.fromkeys(chosen)) or there

@@ -25,7 +25,7 @@ PROFILES = ("smoke", "cpu", "gpu")
 SPRITES = {"smoke": 50, "cpu": 500, "gpu": 2000}
 """How many sprites the reference is measured with."""
 YARDSTICK = {"smoke": {"train": 1000, "real": 1000}, "cpu": {}, "gpu": {}}
-"""How many real ones it is compared with, where that is less than usual."""
+"""How many real ones it is compared with, where that is fewer than by default."""
 SHOWN = ("label_accuracy", "fid", "kid", "coverage", "flat", "closed", "near_copies")
 """The measures in the tables."""
 PACKAGES = (
@@ -154,7 +154,7 @@ def keep(run: Path, book: Path) -> Path:
     """Store the record in a run's folder below the book's folder; its new place.
 
     Raises:
-        UserError: there is none, it is without the reference's quality, or something failed in it.
+        UserError: there is no record, it lacks the reference's quality, or something failed in the run.
     """
     found = _read(run / "run.json")
     if not found["quality"]:
@@ -163,7 +163,7 @@ def keep(run: Path, book: Path) -> Path:
         )
     failed = [name for name, each in found["notebooks"].items() if each["failures"]]
     if failed:
-        raise UserError(f"{run}: {', '.join(failed)} failed in this run: keep one in which all is well")
+        raise UserError(f"{run}: {', '.join(failed)} failed in this run: store a run in which nothing failed")
     path = book / "measured" / f"run-{found['profile']}.json"
     with replacing(path) as temporary:
         temporary.write_text((run / "run.json").read_text(encoding="utf-8"), encoding="utf-8")
@@ -236,7 +236,9 @@ def _read(path: Path) -> dict:
             f"{path}: there is no record of a run: make one with `pixel-edu course run`"
         ) from None
     except (ValueError, TypeError):
-        raise UserError(f"{path}: this is no record of a run: make one with `pixel-edu course run`") from None
+        raise UserError(
+            f"{path}: this is not the record of a run: make one with `pixel-edu course run`"
+        ) from None
 
 
 def _versions() -> dict[str, str]:

@@ -39,7 +39,7 @@ SOLUTION = re.compile(r"(?ms)^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION(\
 HIDDEN = re.compile(r"(?ms)^ *### BEGIN HIDDEN TESTS\n.*?^ *### END HIDDEN TESTS(\n|\Z)")
 NOTICE = (
     "*Generated from `{source}` by `pixel-edu exercises build`. This copy is yours to work in; a mistake in a task is "
-    "mended there.*"
+    "fixed there.*"
 )
 INSTALL = """\
 import importlib.util
@@ -50,7 +50,7 @@ if importlib.util.find_spec("pixel_edu") is None:  # on Colab
 
 
 class ExerciseError(UserError):
-    """A source or a hand-out that is not as it must be; the message says where."""
+    """A malformed source or hand-out; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ def exercises_of(notebook: NotebookNode, name: str = "") -> list[HandoutExercise
         name: the file's, for messages.
 
     Raises:
-        ExerciseError: a cell is missing or not as it must be.
+        ExerciseError: a cell is missing or malformed.
     """
     cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
     counts = Counter(grade_id(cell) for cell in notebook.cells if grade_id(cell))
     twice = [id for id, count in counts.items() if count > 1]
     if twice:
         raise ExerciseError(
-            f"{name}: there are several cells {twice[0]}: give each its own name, or, if they are variants, say with "
+            f"{name}: there are several cells {twice[0]}: give each its own name or, if they are variants, say with "
             "--students who gets one"
         )
     found = []
@@ -140,9 +140,9 @@ def hand_out(notebook: NotebookNode, source: str, repository: str = "") -> Noteb
     """A student's copy of a solution notebook: no solutions, no hidden tests, no outputs.
 
     Args:
-        notebook: the solution notebook; it is left as it is.
+        notebook: the solution notebook; it is not changed.
         source: its name in the notice.
-        repository: the address to install the package from where it is missing; "" leaves that cell out.
+        repository: the address to install the package from where it is missing; "" adds no cell for that.
 
     Raises:
         ExerciseError: see `exercises_of`.
@@ -203,7 +203,7 @@ def sources(folder: Path) -> list[Path]:
     """The solution notebooks of a folder.
 
     Raises:
-        ExerciseError: there is none.
+        ExerciseError: the folder has no solution notebook.
     """
     found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not found:
@@ -229,14 +229,14 @@ def build(
         out: folder of the hand-outs.
         repository: see `hand_out`.
         check: write nothing.
-        force: write over answers; the notebook that holds them is kept beside it, as `02_noise.mine.ipynb`.
+        force: overwrite answers; the notebook that holds them is kept as `02_noise.mine.ipynb`.
         copies: folders below `out`, and what makes the source of each from a solution notebook; None is one copy.
 
     Yields:
         (path, state): "unchanged", "written" or, with `check`, "out of date".
 
     Raises:
-        ExerciseError: a source is not as it must be, or a hand-out holds answers.
+        ExerciseError: a source is malformed, or a hand-out holds answers.
     """
     texts = {
         out / folder / path.name: notebooks.text(
@@ -259,7 +259,7 @@ def build(
 
 
 def _keep_answers(path: Path, force: bool) -> None:
-    """Refuse to write over a reader's answers, or put them aside."""
+    """Refuse to overwrite a reader's answers, or move them aside."""
     ids = answered(notebooks.read(path)) if path.exists() else []
     if ids and not force:
         raise ExerciseError(

@@ -68,7 +68,7 @@ def digest(notebook: NotebookNode) -> str:
 
 
 def said(outputs: list[NotebookNode]) -> str:
-    """What outputs say in words: what was printed, and the plain text of what was shown; stderr is left out."""
+    """What outputs say in words: what was printed, and the plain text of what was shown, without stderr."""
     parts = [
         output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
         for output in outputs

@@ -76,9 +76,9 @@ def execute(
     Args:
         path: the notebook.
         parameters: values to use in place of those in the cell tagged `parameters`.
-        out: the file to write; left out, the notebook is replaced. Missing folders are made.
+        out: the file to write; if omitted, the notebook itself. Missing folders are created.
         on_cell: called before each code cell with the number of cells done and the number of cells.
-        timeout: seconds that one cell may take; None is as long as it needs.
+        timeout: seconds that one cell may take; None sets no limit.
 
     Raises:
         NotebookError: no such notebook, a parameter that it does not have, or a cell that fails.

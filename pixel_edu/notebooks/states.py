@@ -1,7 +1,7 @@
 """The state of widgets that a notebook stores, so that they can be shown without a kernel.
 
 ipywidgets names its models by chance. Here they get the same names on every run, in the order in which the notebook
-shows them, and models that nothing shows are left out.
+shows them, and models that nothing shows are dropped.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def read(path: str | os.PathLike) -> NotebookNode:
     """The notebook in a file, each cell with an id of its own: the stored one where it is valid.
 
     Raises:
-        NotebookError: there is none, or it is not one.
+        NotebookError: there is no such file, or it is not a notebook.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))

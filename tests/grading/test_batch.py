@@ -148,7 +148,7 @@ def test_without_a_fork_a_kernel_starts_from_nothing(fork_server, level):
     broken.socket.shutdown(2)
     result, _ = Grader(ASSIGNMENT, Examiner(ASSIGNMENT), broken, level, LIMITS).grade(job(solved()))
     assert points(result) == FULL
-    assert result.notes == ["its kernel could not be forked, and was started from nothing"]
+    assert result.notes == ["its kernel could not be forked, and was started from scratch"]
     broken.close()
 
 
@@ -185,7 +185,7 @@ def test_an_error_while_grading_again_leaves_the_marks_as_they_were(grader, tmp_
     store.save(*grader.grade(again))
     result = store.load(class_[0].key)
     assert (result.status, points(result)) == ("graded", FULL)
-    assert "grading it again failed, and its marks stay" in result.reason
+    assert "grading it again failed, so its marks are unchanged" in result.reason
 
 
 def test_a_result_of_an_older_version_is_read(tmp_path):
@@ -262,7 +262,7 @@ def test_marks_by_hand_are_asked_for_once_and_kept(grader, tmp_path):
     (row,) = gradebook.rows([result], gradebook.read_manual(path), Policy())
     assert (row.raw, row.comments) == (12, {"why": "-1 for style"})
     path.write_text(path.read_text().replace(",5,4,", ",5,6,"))
-    with pytest.raises(gradebook.UserError, match="line 2: '6' is no mark: use a number from 0 to 5"):
+    with pytest.raises(gradebook.UserError, match="line 2: '6' is not a mark: use a number from 0 to 5"):
         gradebook.read_manual(path)
 
 

@@ -38,7 +38,7 @@ def test_the_made_up_class_is_graded(demo):
     out, done = demo
     assert done.returncode == 1, done.stdout + done.stderr  # one file cannot be read
     assert "30 of 30 files graded now" in done.stdout
-    assert "quinn.ipynb: unreadable: it is no notebook" in done.stdout
+    assert "quinn.ipynb: unreadable: it is not a notebook" in done.stdout
     rows = {row["student"]: row for row in lines(out / "grades.csv")}
     assert len(rows) == 30
     assert {row["status"] for row in rows.values()} == {"graded", "unreadable"}

@@ -69,7 +69,7 @@ def test_a_kernel_has_no_privileges_and_cannot_get_any(name, fork_server):
     cell = new_code_cell("print(open('/proc/self/status').read())", metadata={"part": "given"})
     notebook = new_notebook(cells=[cell], metadata={"kernelspec": notebooks.KERNEL})
     run = running.SubmissionRun(Merged(notebook, [], {}), None, fork_server, name, LIMITS)
-    run.visit()
+    run.execute()
     said = dict(
         line.split(":\t", 1) for line in run.executed.cells[0].outputs[0].text.splitlines() if ":\t" in line
     )

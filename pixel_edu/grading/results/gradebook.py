@@ -1,6 +1,6 @@
-"""The gradebook: results, marks by hand and deadlines as a table, and that table in the forms of others.
+"""The gradebook: results, marks by hand and deadlines as a table, and that table in the formats of other systems.
 
-Everything here is computed anew from what is stored, so an export never changes a mark.
+Everything here is computed afresh from what is stored, so an export never changes a mark.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Row:
 
     Attributes:
         result: what it got.
-        marks: the same with marks by hand.
-        days: late.
+        marks: its marks, those by hand included.
+        days: how many days late.
         penalty: points lost for that.
         comments: by hand, by exercise.
     """
@@ -134,12 +134,12 @@ def tally(rows: Iterable[Row], task: Task) -> Tally:
 
 
 def safe(text: str) -> str:
-    """A word that no spreadsheet takes for a formula."""
+    """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def number(value: float | None) -> str:
-    """A number as short as it is; "" for none."""
+    """A number with up to four decimals, as short as possible; "" for None."""
     return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
 
 
@@ -232,14 +232,14 @@ def canvas(template: Path, out: Path, rows: list[Row], assignment: Assignment, c
     """Fill one column of a gradebook exported from Canvas.
 
     Args:
-        template: the export; it is left as it is.
+        template: the export; it is not changed.
         out: the copy to import.
         rows: of the gradebook.
         assignment: what for.
         column: its title; "" finds the one that names the assignment.
 
     Raises:
-        UserError: the file is not such an export, or no column is the one.
+        UserError: the file is not such an export, or it is unclear which column to fill in.
     """
     header, lines = _table(template)
     if "ID" not in header:
@@ -256,7 +256,7 @@ def moodle(template: Path, out: Path, rows: list[Row], assignment: Assignment, c
     """Fill an offline grading worksheet of Moodle.
 
     Args:
-        template: the worksheet; it is left as it is.
+        template: the worksheet; it is not changed.
         out: the copy to upload.
         rows: of the gradebook.
         assignment: what for.
@@ -293,7 +293,8 @@ def _column(path: Path, header: list[str], wanted: str, offered: list[str], name
     found = [title for title in header if title == wanted] if wanted else fits
     if len(found) != 1:
         raise UserError(
-            f"{path}: which column is for {name}? Name it with --column; there are: {', '.join(offered or header)}"
+            f"{path}: it is unclear which column is for {name}: name it with --column, "
+            f"one of {', '.join(offered or header)}"
         )
     return header.index(found[0])
 
@@ -326,7 +327,7 @@ def read_manual(path: Path) -> dict[tuple[str, str], dict[str, str]]:
     """Marks by hand, by file and exercise.
 
     Raises:
-        UserError: a mark is no number, or more than there is to get.
+        UserError: a mark is not a number from 0 to the maximum.
     """
     if not path.exists():
         return {}
@@ -342,14 +343,14 @@ def read_manual(path: Path) -> dict[tuple[str, str], dict[str, str]]:
                 raise ValueError
         except ValueError:
             raise UserError(
-                f"{path}, line {n}: {points!r} is no mark: use a number from 0 to {entry['most']}"
+                f"{path}, line {n}: {points!r} is not a mark: use a number from 0 to {entry['most']}"
             ) from None
         found[entry["file"].removeprefix("'"), entry["exercise"]] = entry
     return found
 
 
 def write_manual(path: Path, results: Iterable[Result]) -> int:
-    """Add what a person has to mark to the list, and leave alone what stands there.
+    """Add what a person has to mark to the list, without changing what is there.
 
     Returns:
         How many are not marked yet.

@@ -1,4 +1,4 @@
-"""Deadlines: what a late submission loses, as a pure function of times, so that it can be computed again."""
+"""Deadlines: what a late submission loses, as a pure function of times, so that it can be computed afresh."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Policy:
     """What the YAML file says.
 
     Attributes:
-        deadline: until when it is in time; None is for ever.
-        grace_minutes: that are not counted.
-        percent_per_day: of the points lost for each day that has begun.
-        percent_at_most: lost at most.
-        days_at_most: later than that counts nothing; None is no such limit.
-        extensions: a deadline of their own, by student.
-        handed_in: times that replace those of the files, by student.
+        deadline: a submission after it is late; None means that none is.
+        grace_minutes: minutes after the deadline that do not count.
+        percent_per_day: share of the points that is lost for each day begun.
+        percent_at_most: the most that is lost.
+        days_at_most: a submission that is later gets nothing; None sets no such limit.
+        extensions: deadlines of individual students.
+        handed_in: times that replace those of the files of individual students.
     """
 
     deadline: datetime | None = None
@@ -36,7 +36,7 @@ class Policy:
     handed_in: dict[str, datetime] = field(default_factory=dict)
 
     def days(self, student: str, time: str) -> int:
-        """Days late, begun ones counted; 0 is in time.
+        """Days late, counting each day begun; 0 is in time.
 
         Args:
             student: who handed in.
@@ -60,7 +60,7 @@ def read_policy(path: Path) -> Policy:
     """Read a policy.
 
     Raises:
-        UserError: the file is not as it must be; the message names the line's key.
+        UserError: the file is malformed; the message names the key.
     """
     import yaml
 
@@ -77,7 +77,7 @@ def read_policy(path: Path) -> Policy:
     known = {each.name for each in fields(Policy)}
     for key in content:
         if key not in known:
-            raise UserError(f"{path}: {key!r} is no key of it: use {', '.join(sorted(known))}")
+            raise UserError(f"{path}: unknown key {key!r}: use {', '.join(sorted(known))}")
     values = {key: _value(path, key, value) for key, value in content.items()}
     return Policy(**values)
 
@@ -87,9 +87,7 @@ def _value(path: Path, key: str, value: Any) -> Any:
         return _time(path, key, value)
     if key in ("extensions", "handed_in"):
         if not isinstance(value, dict):
-            raise UserError(
-                f"{path}: {key} is no list of students and times: write `{key}: {{ada: 2026-11-25}}`"
-            )
+            raise UserError(f"{path}: {key} must list students and times: write `{key}: {{ada: 2026-11-25}}`")
         return {str(student): _time(path, f"{key}, {student}", each) for student, each in value.items()}
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise UserError(f"{path}: {key} is {value!r}: use a number, 0 or more")

@@ -1,4 +1,4 @@
-"""Answers that share what hardly anybody else wrote: pairs for a person to look at, and no verdict."""
+"""Answers that share what hardly anybody else wrote: pairs for a person to look at, not a verdict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pair(NamedTuple):
     Attributes:
         first: a student.
         second: another.
-        share: of the rare runs of the one that has fewer, those that the other has too.
+        share: of the rare runs of the one with fewer, those that the other has too, 0 to 1.
         runs: how many these are.
     """
 
@@ -39,7 +39,7 @@ def pairs(results: list[Result], given: dict[str, str]) -> list[Pair]:
 
     Args:
         results: with the answers.
-        given: what the hand-out's answer cells hold; it is left out.
+        given: what the hand-out's answer cells hold, which does not count.
     """
     common = set().union(*map(runs, given.values())) if given else set()
     wrote = {

@@ -34,7 +34,7 @@ class Result:
         status: "graded", "partly", "unreadable" or "grader error".
         reason: why it is not "graded", or "".
         marks: one for each exercise.
-        notes: repairs and accidents, a sentence each.
+        notes: a sentence for each repair and each accident.
         level: of the sandbox.
         seconds: wall-clock time.
         sandboxes: how many it took.
@@ -81,7 +81,7 @@ class Store:
     """A folder of results.
 
     Args:
-        folder: is made if it is not there.
+        folder: is created if missing.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A grading run in MLflow: how the class did, beside how the models did."""
+"""A grading run in MLflow: how the class did, next to how the models did."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pixel_edu.grading.results.gradebook import Row, one_each
 
 
 def log(uri: str, rows: list[Row], assignment: Assignment, report: Path) -> None:
-    """Log a run: counts, the median, each exercise's mean share of its points, and the report. No student is named
-    but in the report.
+    """Log a run: counts, the median, each exercise's mean share of its points, and the report. Students are
+    named only in the report.
 
     Args:
         uri: of the tracking server or database, such as "sqlite:///grading.db".

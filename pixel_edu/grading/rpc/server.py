@@ -21,7 +21,7 @@ class Callback:
         self._server, self._id = server, id
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """What the test's function gives back.
+        """Return what the test's function returns.
 
         Raises:
             Exception: what it raised, if that is one of Python's own.
@@ -41,7 +41,7 @@ class Server:
         self.connection, self.names, self.handles = connection, names, {}
 
     def keep(self, value: Any) -> dict:
-        """What crosses in the place of a value that cannot."""
+        """What is sent in the place of a value that cannot be."""
         if isinstance(value, Callback):
             return {"$": "callback", "id": value._id}
         self.handles[len(self.handles)] = value

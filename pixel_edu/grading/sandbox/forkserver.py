@@ -39,7 +39,7 @@ class ForkServer:
     """The grader's side: starts the process and asks it for kernels.
 
     Args:
-        modules: that kernels find imported.
+        modules: to import before kernels are forked.
         connection: to a fork server that already runs; None starts one.
     """
 
@@ -121,7 +121,7 @@ def main(fd: int, modules: list[str]) -> None:
 
 
 def _serve(connection: socket.socket) -> None:
-    """Do what is asked, a line of JSON at a time."""
+    """Answer requests, one line of JSON each, until the other side closes."""
     with connection:
         connection.sendall(b"{}\n")
         while request := _request(connection):
@@ -140,7 +140,7 @@ def _serve(connection: socket.socket) -> None:
 
 
 def _request(connection: socket.socket) -> dict[str, Any] | None:
-    """The next request, and not a byte more: a file descriptor may follow it."""
+    """The next request, and not a byte more: a file descriptor may come with what follows."""
     text = b""
     while not text.endswith(b"\n"):
         byte = connection.recv(1)
@@ -151,50 +151,52 @@ def _request(connection: socket.socket) -> dict[str, Any] | None:
 
 
 def _fork(request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:
-    """Two forks: the first enters the sandbox's namespaces, the second is born in them. Says the second's number."""
-    said, says = os.pipe()
+    """Fork a kernel into a sandbox; its process number outside, or what went wrong."""
+    # Two forks, because setns() moves a process's children, not itself, into another process namespace: the first
+    # child enters the sandbox's namespaces, and its child, the kernel, is born in them.
+    result, report = os.pipe()
     if not os.fork():
         try:
-            os.close(said)
+            os.close(result)
             connection.close()
-            os.closerange(3, says)
-            os.closerange(says + 1, 4096)
-            _between(request, says)
+            os.closerange(3, report)
+            os.closerange(report + 1, 4096)
+            _first_child(request, report)
         except BaseException as error:
-            os.write(says, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+            os.write(report, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         finally:
             os._exit(1)
-    os.close(says)
-    with os.fdopen(said) as stream:
+    os.close(report)
+    with os.fdopen(result) as stream:
         return json.loads(stream.read() or '{"error": "the process ended"}')
 
 
-def _between(request: dict[str, Any], says: int) -> None:
-    """Between the forks: wait for the kernel, and take along what it leaves behind."""
+def _first_child(request: dict[str, Any], report: int) -> None:
+    """In the first child: fork the kernel, wait for it, and kill what it leaves behind."""
     os.setsid()
     if request["leader"]:
         restrictions.enter(request["leader"])
     else:
         restrictions.reap_orphans()
-    ready, go = os.pipe()
+    ready, signal_ready = os.pipe()
     kernel = os.fork()
     if not kernel:
         os.close(ready)
         try:
             os.setsid()
             _restrict(request)
-            os.write(go, b"k")
+            os.write(signal_ready, b"k")
         except BaseException as error:
-            os.write(go, f"{type(error).__name__}: {error}".encode())
+            os.write(signal_ready, f"{type(error).__name__}: {error}".encode())
             os._exit(1)
-        os.close(go)
-        os.close(says)
+        os.close(signal_ready)
+        os.close(report)
         _kernel(request)
-    os.close(go)
+    os.close(signal_ready)
     with os.fdopen(ready, "rb") as stream:
         word = stream.read(500).decode(errors="replace")
-    os.write(says, json.dumps({"pid": kernel} if word == "k" else {"error": word}).encode())
-    os.close(says)
+    os.write(report, json.dumps({"pid": kernel} if word == "k" else {"error": word}).encode())
+    os.close(report)
     os.waitpid(kernel, 0)
     if not request["leader"]:
         with contextlib.suppress(ChildProcessError, ProcessLookupError, PermissionError):
@@ -217,7 +219,7 @@ def _restrict(request: dict[str, Any]) -> None:
 
 
 def _kernel(request: dict[str, Any]) -> NoReturn:
-    """Become the kernel."""
+    """Become an IPython kernel, and end with it."""
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)

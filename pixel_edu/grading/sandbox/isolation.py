@@ -69,12 +69,12 @@ def python() -> list[Path]:
 
 
 def hidden() -> list[Path]:
-    """Folders that stay out of a student's sight."""
+    """Folders that a student's code must not see."""
     return [Path(pixel_edu.__file__).parent / each for each in HIDDEN]
 
 
 def around(folder: Path, without: list[Path]) -> Iterator[Path]:
-    """The folder in pieces, without some of those inside: Landlock can only allow."""
+    """A folder as the pieces that remain without some folders in it: Landlock can allow, and cannot forbid."""
     inside = [each for each in without if each.is_relative_to(folder)]
     if not inside:
         yield folder
@@ -103,7 +103,7 @@ def bubblewrap(sandbox: Path, limits: restrictions.ResourceLimits) -> list[str]:
 
 
 def namespaces(sandbox: Path, limits: restrictions.ResourceLimits) -> list[str]:
-    """The same with what every Linux has, but without a file system of its own."""
+    """The same with a program that every Linux has, but without a file system of its own."""
     return [
         *("unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts"),
         *("--fork", "--kill-child=SIGKILL", "--mount-proc"),
@@ -163,7 +163,7 @@ class Sandbox:
 
     @property
     def writable(self) -> list[Path]:
-        """What it leaves open to write."""
+        """What Landlock leaves open to write."""
         return [self.folder, Path("/dev/null"), Path("/dev/shm")]
 
     def request(self, connection: str) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class Sandbox:
                 time.sleep(0.01)
 
     def close(self) -> None:
-        """End all processes and take the folder away."""
+        """End all processes and delete the folder."""
         self.kill()
         if self.holder:
             self.holder.wait()
@@ -252,7 +252,7 @@ def _memory(pid: int) -> int:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """A process and all that came from it, those whose parents have gone included: they are its starter's then."""
+    """A process and all its descendants, orphans included: those are children of the process that started it."""
     yield pid
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):

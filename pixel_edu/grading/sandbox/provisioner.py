@@ -1,4 +1,4 @@
-"""Kernels forked from a fork server, for whoever starts kernels through jupyter_client: papermill as it is."""
+"""Kernels from the fork server, for whoever starts kernels through jupyter_client, such as papermill."""
 
 from __future__ import annotations
 
