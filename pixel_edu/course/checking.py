@@ -212,7 +212,7 @@ class Ask:
             if not close(value, expected, tolerance) and close(given, value, tolerance):
                 raise Wrong(message, given, expected)
         raise Wrong(
-            f"{what or self.name + ' gives values that'} {difference(given, expected)}", given, expected
+            f"{what or self.name + ' returned values that'} {difference(given, expected)}", given, expected
         )
 
     def that(self, true: Any, message: str, given: Any = None, expected: Any = None) -> None:

@@ -156,19 +156,21 @@ WRONG = {
     "ex-01-1": {
         "is the number of rows": count_with(first=lambda images, keys, names: len(images)),
         "is the number of base sprites: a mirrored": count_with(first=lambda images, keys, names: len(names)),
-        "counts different pixels": count_with(
+        "Your number of pictures counts distinct pixels": count_with(
             first=lambda images, keys, names: len(np.unique(images.reshape(-1, 3), axis=0))
         ),
-        "a sprite and its mirror are one": count_with(second=lambda images, keys, names: len(keys)),
-        "half of the pictures": count_with(second=lambda images, keys, names: len(keys) // 2),
-        "2 values belong": lambda images: len(set(names_of(images))),
+        "a sprite and its mirror image are one": count_with(second=lambda images, keys, names: len(keys)),
+        "half the number of pictures": count_with(second=lambda images, keys, names: len(keys) // 2),
+        "not 2 values": lambda images: len(set(names_of(images))),
         "are wrong": count_with(second=lambda images, keys, names: len(names) + 3),
-        "are left out": count_with(second=lambda images, keys, names: 2 * len(names) - len(keys)),
+        "Sprites whose mirror image is in the set are missing": count_with(
+            second=lambda images, keys, names: 2 * len(names) - len(keys)
+        ),
     },
     "ex-01-2": {
         "copies of one picture": by_row,
         "leaks in the mirror": split_with(lambda images: [image.tobytes() for image in images]),
-        "changed places": split_with(finish=lambda a, b: (b, a)),
+        "The parts are swapped": split_with(finish=lambda a, b: (b, a)),
         "should be": split_with(share=lambda share, n: round(share * n) + 1),
         "leave chance out": by_chance,
         "in another order": split_with(unique=False),
@@ -178,11 +180,11 @@ WRONG = {
         "in neither part": split_with(finish=lambda a, b: (a[1:], b)),
         "in both parts": split_with(finish=lambda a, b: (np.union1d(a, b), b)),
         "two arrays of row numbers": split_with(finish=lambda a, b: (a.tolist(), b.tolist())),
-        "rising order": split_with(finish=lambda a, b: (a[::-1], b)),
+        "The row numbers are not in ascending order": split_with(finish=lambda a, b: (a[::-1], b)),
     },
     "ex-01-3": {
         "one row late: number": late,
-        "come round to the front": lambda n, labels, count: join(n, labels, count, shift=0),
+        "the last wraps around to the front": lambda n, labels, count: join(n, labels, count, shift=0),
         "which is a class": lambda n, labels, count: join(n, labels, count, empty=0),
         "in the order of the table": lambda n, labels, count: np.concatenate(
             [labels, np.full(count - len(n), -1)]
@@ -203,7 +205,9 @@ WRONG = {
         "Divided by 128": tidy(lambda x: x / 128 - 1),
         "Divided by 127": tidy(lambda x: x / 127 - 1),
         "Rows and columns": tidy(lambda x: (x / 127.5 - 1).swapaxes(2, 3)),
-        "mixed up the pixels": lambda images: images.reshape(-1, 3, 16, 16).astype(np.float32) / 127.5 - 1,
+        "`reshape` mixes up the pixels": lambda images: (
+            images.reshape(-1, 3, 16, 16).astype(np.float32) / 127.5 - 1
+        ),
         "White and black": tidy(lambda x: 1 - x / 127.5),
         "returned the shape": lambda images: images.astype(np.float32) / 127.5 - 1,
     },
@@ -219,13 +223,15 @@ WRONG = {
     },
     "ex-01-6": {
         "The planted bug is still there": sorted,
-        "as they came: sort": lambda names: names,
+        "The names are in the order in which they came": lambda names: names,
         "largest number is first": lambda names: sorted(names, key=number, reverse=True),
-        "Sorted by length first": lambda names: sorted(names, key=len),
+        "Sorted by length only": lambda names: sorted(names, key=len),
         "These are the numbers": lambda names: sorted(map(number, names)),
         "last digit": lambda names: sorted(names, key=lambda name: name.split(".")[0][-1]),
-        "without its ending": lambda names: [name.split(".")[0] for name in sorted(names, key=number)],
-        "At place 0 stands": lambda names: sorted(names, key=number)[1:] + sorted(names, key=number)[:1],
+        "The names have lost their file extension": lambda names: [
+            name.split(".")[0] for name in sorted(names, key=number)
+        ],
+        "At index 0 is": lambda names: sorted(names, key=number)[1:] + sorted(names, key=number)[:1],
         "the same names": lambda names: sorted(names, key=number)[:10],
     },
 }

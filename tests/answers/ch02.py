@@ -105,11 +105,13 @@ RIGHT = {
 WRONG = {
     "ex-02-1": {
         "is a square root missing": lambda x0, eps, level: level.signal * x0 + level.noise**2 * eps,
-        "multiplied by ᾱ, not by its root": lambda x0, eps, level: level.signal**2 * x0 + level.noise * eps,
+        "multiply it by the root of ᾱ": lambda x0, eps, level: level.signal**2 * x0 + level.noise * eps,
         "Both factors lack their root": lambda x0, eps, level: level.signal**2 * x0 + level.noise**2 * eps,
-        "changed places": lambda x0, eps, level: level.noise * x0 + level.signal * eps,
-        "not taken away": lambda x0, eps, level: level.signal * x0 - level.noise * eps,
-        "The sprite is not weakened": lambda x0, eps, level: x0 + level.noise * eps,
+        "Signal and noise are swapped": lambda x0, eps, level: level.noise * x0 + level.signal * eps,
+        "The noise in your x_t has the wrong sign": lambda x0, eps, level: (
+            level.signal * x0 - level.noise * eps
+        ),
+        "The sprite is not scaled down": lambda x0, eps, level: x0 + level.noise * eps,
         "the same strength at every timestep": lambda x0, eps, level: level.signal * x0 + eps,
         r"wrong in 100% of the entries": lambda x0, eps, level: 0.5 * x0 + 0.5 * eps,
         r"with one level for the whole batch.*shape": lambda x0, eps, level: (
@@ -123,7 +125,7 @@ WRONG = {
         "running sum": lambda beta: 1 - beta.cumsum(0),
         "ends one step early": lambda beta: cat1((1 - beta).cumprod(0)[:-1]),
         "This is √ᾱ": lambda beta: (1 - beta).cumprod(0).sqrt(),
-        "product of all steps at every place": lambda beta: (1 - beta).prod().expand(len(beta)),
+        "product of all steps at every timestep": lambda beta: (1 - beta).prod().expand(len(beta)),
         "variance of the noise": lambda beta: 1 - (1 - beta).cumprod(0),
         "wrong in": lambda beta: (1 - beta.float()).cumprod(0),
     },
@@ -131,7 +133,7 @@ WRONG = {
         "all the noise so far": lambda a: 1 - a,
         "what each step keeps": lambda a: a / cat1(a[:-1]),
         "so divide": lambda a: cat1(a[:-1]) - a,
-        "upside down": lambda a: 1 - cat1(a[:-1]) / a,
+        "inverted": lambda a: 1 - cat1(a[:-1]) / a,
         "The first step is lost": lambda a: torch.cat([a[:1] * 0, 1 - a[1:] / a[:-1]]),
         r"returned the shape \(11,\)": lambda a: 1 - a[1:] / a[:-1],
         "one place early": lambda a: torch.cat([1 - a[1:] / a[:-1], 1 - a[-1:] / a[-2:-1]]),
@@ -141,10 +143,10 @@ WRONG = {
         "a cosine, not its square": lambda T, s, m: cosine_by_loop(T, s, m, power=1),
         "first steps are too small": lambda T, s, m: cosine_by_loop(T, 0.0, m),
         "ᾱ ends at 0: no step": lambda T, s, m: cosine_by_loop(T, s, 1.0),
-        "one step late": lambda T, s, m: cat1(cosine_by_loop(T, s, m)[:-1]),
+        "Your list is one step behind": lambda T, s, m: cat1(cosine_by_loop(T, s, m)[:-1]),
         "These are the βs": lambda T, s, m: 1 - cosine_by_loop(T, s, m) / cat1(cosine_by_loop(T, s, m)[:-1]),
-        "T, s or max_beta written into it": lambda T, s, m: cosine_by_loop(T, 0.008, 0.999),
-        "also where that is 0.5": lambda T, s, m: cosine_by_loop(T, s, 0.999),
+        "values of T, s or max_beta of its own": lambda T, s, m: cosine_by_loop(T, 0.008, 0.999),
+        "here 0.5: use the argument": lambda T, s, m: cosine_by_loop(T, s, 0.999),
         "The offset is 0.008 whatever": lambda T, s, m: cosine_by_loop(T, 0.008, m),
     },
     "ex-02-5": {
@@ -155,10 +157,10 @@ WRONG = {
         "divide by the noise level": clean_with(x0=lambda x, a, s, n: (x - s * a, a)),
         "sign in the clean image": clean_with(v=lambda x, a, s, n: (n * x + s * a, s * x + n * a)),
         "sign in the noise": clean_with(v=lambda x, a, s, n: (n * x - s * a, s * x - n * a)),
-        '"v", signal and noise have changed places': clean_with(
+        'For "v", signal and noise are swapped': clean_with(
             v=lambda x, a, s, n: (s * x + n * a, n * x - s * a)
         ),
-        "2 values belong": clean_with(v=lambda x, a, s, n: s * x - n * a),
+        "not 2 values": clean_with(v=lambda x, a, s, n: s * x - n * a),
     },
     "ex-02-6": {
         r"sigmoid\(λ\)": lambda T, a, b: torch.sigmoid(torch.linspace(a, b, T, dtype=torch.float64)),
@@ -170,7 +172,7 @@ WRONG = {
         "ᾱ falls in a straight line": lambda T, a, b: torch.linspace(
             1 / (1 + math.exp(-2 * a)), 1 / (1 + math.exp(-2 * b)), T, dtype=torch.float64
         ),
-        "missing its end": lambda T, a, b: torch.sigmoid(
+        "Your list stops one step short": lambda T, a, b: torch.sigmoid(
             2 * (a + (b - a) * torch.arange(T, dtype=torch.float64) / T)
         ),
         "This is λ itself": lambda T, a, b: torch.linspace(a, b, T, dtype=torch.float64),
@@ -178,7 +180,7 @@ WRONG = {
     },
     "ex-02-7": {
         "still there": lambda x, e, h, t: t.signal * (x - h.noise * e) / h.signal + t.noise**2 * e,
-        "broken the way in": lambda x, e, h, t: t.signal * (x - h.noise**2 * e) / h.signal + t.noise * e,
+        "broken the clean image": lambda x, e, h, t: t.signal * (x - h.noise**2 * e) / h.signal + t.noise * e,
         "the level that you came from": lambda x, e, h, t: (
             h.signal * (x - h.noise * e) / h.signal + h.noise * e
         ),

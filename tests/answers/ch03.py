@@ -160,11 +160,11 @@ WRONG = {
     "ex-03-1": {
         "the nearest sprite": ideal_with(lambda sq, n: -sq * 1e6),
         "equal weights": ideal_with(lambda sq, n: 0 * sq),
-        "upside down": ideal_with(lambda sq, n: sq / (2 * n**2)),
+        "inverted": ideal_with(lambda sq, n: sq / (2 * n**2)),
         "at full strength": ideal_with(weaken=False),
         "The 2 in the exponent": ideal_with(lambda sq, n: -sq / n**2),
         "not by its square": ideal_with(lambda sq, n: -sq / (2 * n)),
-        "the distance in it": ideal_with(lambda sq, n: -sq.sqrt() / (2 * n**2)),
+        "the distance instead of its square": ideal_with(lambda sq, n: -sq.sqrt() / (2 * n**2)),
         "noise level is missing": ideal_with(lambda sq, n: -sq / 2),
         "averaged over the pixels": ideal_with(reduce="mean"),
         "over the batch": ideal_with(dim=0),
@@ -172,31 +172,33 @@ WRONG = {
     },
     "ex-03-2": {
         "This is the clean image": eps_with(lambda x, x0, s, n: x0),
-        "bring the noise to strength 1": eps_with(lambda x, x0, s, n: x - s * x0),
+        "still scaled as in x: divide by the noise level": eps_with(lambda x, x0, s, n: x - s * x0),
         "full strength": eps_with(lambda x, x0, s, n: (x - x0) / n),
         "You divide by the signal": eps_with(lambda x, x0, s, n: (x - s * x0) / s),
         "wrong sign": eps_with(lambda x, x0, s, n: (s * x0 - x) / n),
-        "a root already": eps_with(lambda x, x0, s, n: (x - s * x0) / n**2),
+        "You divide by the square of the noise level": eps_with(lambda x, x0, s, n: (x - s * x0) / n**2),
         "wrong in": eps_with(lambda x, x0, s, n: (x - s**2 * x0) / n),
     },
     "ex-03-3": {
         "x is where it began": lambda predict_eps, schedule, x, n=50: x.clone(),
         "the noise level is its root": ddim_with(lambda x0, e, h, t: t.signal * x0 + t.noise**2 * e),
-        "leaves its noise": ddim_with(pairs=lambda ts, k: itertools.pairwise([*ts[:-1], 0])),
+        "where some noise is left": ddim_with(pairs=lambda ts, k: itertools.pairwise([*ts[:-1], 0])),
         "by arithmetic on t": ddim_with(pairs=lambda ts, k: [(t, max(t - k, -1)) for t in ts[:-1]]),
         "ends at t - 1": ddim_with(pairs=lambda ts, k: [(t, t - 1) for t in ts[:-1]]),
-        "throws its noise away": ddim_with(lambda x0, e, h, t: t.signal * x0),
-        "changed places": ddim_with(lambda x0, e, h, t: t.noise * x0 + t.signal * e),
+        "Each step drops its noise": ddim_with(lambda x0, e, h, t: t.signal * x0),
+        "Signal and noise are swapped": ddim_with(lambda x0, e, h, t: t.noise * x0 + t.signal * e),
         r"(?i)`t` had 1 values": ddim_with(sizes=1),
         "wrong in": ddim_with(lambda x0, e, h, t: t.signal * x0.clamp(-0.5, 0.5) + t.noise * e),
     },
     "ex-03-4": {
         "There is noise on the result": ddpm_with(lambda a_t, a_s: (1 - a_t / a_s).sqrt(), last=True),
-        "multiplied by the variance": ddpm_with(lambda a_t, a_s: (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)),
+        "The fresh noise is multiplied by its variance": ddpm_with(
+            lambda a_t, a_s: (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)
+        ),
         "that of a noising step": ddpm_with(lambda a_t, a_s: (1 - a_t / a_s).sqrt()),
         "no noise is added": ddpm_with(lambda a_t, a_s: 0 * a_s),
         "This is DDIM": lambda p, s, x, n, d: ddim_with()(p, s, x, n),
-        "guess and x_t have changed": ddpm_with(
+        "guess for x0 and x_t are swapped": ddpm_with(
             mean=lambda x0, x, e, a_t, a_s: (
                 (a_s.sqrt() * (1 - a_t / a_s) * x + (a_t / a_s).sqrt() * (1 - a_s) * x0) / (1 - a_t)
             )
@@ -210,17 +212,17 @@ WRONG = {
         "one too small": lambda *a: enough(*a) - 1,
         "one too large": lambda *a: enough(*a) + 1,
         "mean of the differences": first(lambda off, tolerance: off.abs().mean() <= tolerance),
-        "leave the sign": first(lambda off, tolerance: off.max() <= tolerance),
+        "You keep the sign of the differences": first(lambda off, tolerance: off.max() <= tolerance),
         "from which on all": from_above,
         "largest number of calls allowed": lambda sample, right, tolerance, most: most,
-        "give -1": lambda *a: max(enough(*a), 0),
+        "you return 0: return -1": lambda *a: max(enough(*a), 0),
         "You tried 9 calls": lambda sample, right, tolerance, most: (
             enough(sample, right, tolerance, 9) if enough(sample, right, tolerance, 9) <= most else -1
         ),
     },
     "ex-03-6": {
         "The planted bug is still there": lambda ts: [(t, t - ts[0] + ts[1]) for t in ts[:-1]],
-        "Only the last step is mended": lambda ts: [*((t, t - ts[0] + ts[1]) for t in ts[:-2]), (ts[-2], -1)],
+        "Only the last step is fixed": lambda ts: [*((t, t - ts[0] + ts[1]) for t in ts[:-2]), (ts[-2], -1)],
         "the wrong way round": lambda ts: [(s, t) for t, s in itertools.pairwise(ts)],
         "ends at t - 1": lambda ts: [(t, t - 1) for t in ts[:-1]],
         "a list of 6": lambda ts: list(itertools.pairwise(ts[:-1])),

@@ -136,25 +136,25 @@ RIGHT = {
 
 WRONG = {
     "ex-05-1": {
-        "you give x_t": v_is(lambda x0, e, s, n: s * x0 + n * e),
+        'For "v" you return x_t': v_is(lambda x0, e, s, n: s * x0 + n * e),
         "the sign is wrong": v_is(lambda x0, e, s, n: n * x0 - s * e),
-        "changed places": v_is(lambda x0, e, s, n: n * e - s * x0),
+        'For "v" signal and noise are swapped': v_is(lambda x0, e, s, n: n * e - s * x0),
         "levels are squared": v_is(lambda x0, e, s, n: s**2 * e - n**2 * x0),
         "levels are missing": v_is(lambda x0, e, s, n: e - x0),
-        'For "x0" you give the noise': lambda x0, e, level, p: target(
+        'For "x0" you return the noise': lambda x0, e, level, p: target(
             x0, e, level, "eps" if p == "x0" else p
         ),
-        'For "eps" you give the clean': lambda x0, e, level, p: target(
+        'For "eps" you return the clean sprites': lambda x0, e, level, p: target(
             x0, e, level, "x0" if p == "eps" else p
         ),
-        'For "eps" you give the velocity': lambda x0, e, level, p: target(x0, e, level, "v"),
+        'For "eps" you return the velocity': lambda x0, e, level, p: target(x0, e, level, "v"),
     },
     "ex-05-2": {
         "one number for the whole batch": loss_of(lambda off: off.square().mean()),
         "runs over the batch": loss_of(lambda off: off.square().mean(0)),
         "These are sums": loss_of(lambda off: off.square().sum((1, 2, 3))),
-        "mean distances": loss_of(lambda off: off.abs().mean((1, 2, 3))),
-        "The root is too much": loss_of(lambda off: off.square().mean((1, 2, 3)).sqrt()),
+        "These are mean absolute errors": loss_of(lambda off: off.abs().mean((1, 2, 3))),
+        "You take a root at the end": loss_of(lambda off: off.square().mean((1, 2, 3)).sqrt()),
         "square of the mean error": loss_of(lambda off: off.mean((1, 2, 3)).square()),
         "These are halves": loss_of(lambda off: off.square().mean((1, 2, 3)) / 2),
         "compare with the noise": loss_of(
@@ -169,19 +169,19 @@ WRONG = {
         "became 0": lambda c, p, null, g=None: hide(c, p, 0, g),
         "became -1": lambda c, p, null, g=None: hide(c, p, -1, g),
         "neither the old one": lambda c, p, null, g=None: c[torch.randperm(len(c), generator=g)],
-        "the wrong way round": lambda c, p, null, g=None: hide(c, 1 - p, null, g),
-        "share one fate": all_at_once,
-        "a tenth of them should be": lambda c, p, null, g=None: hide(c, p / 2, null, g),
+        "the mask is inverted": lambda c, p, null, g=None: hide(c, 1 - p, null, g),
+        "hidden or kept together": all_at_once,
+        "it should be a tenth": lambda c, p, null, g=None: hide(c, p / 2, null, g),
         "use the argument": lambda c, p, null, g=None: hide(c, p, 5, g),
-        "Two generators of one seed": lambda c, p, null, g=None: hide(c, p, null),
-        "Whatever the generator": fixed,
+        "Two generators of the same seed": lambda c, p, null, g=None: hide(c, p, null),
+        "whatever the generator": fixed,
         "changed its input `c`": lambda c, p, null, g=None: c.masked_fill_(
             torch.rand(len(c), generator=g) < p, null
         ),
         "float32 values, not integers": lambda c, p, null, g=None: hide(c, p, null, g).float(),
     },
     "ex-05-4": {
-        "changed places": ema_kept(lambda n, decay: 1 - min(decay, n / (n + 9))),
+        "are swapped": ema_kept(lambda n, decay: 1 - min(decay, n / (n + 9))),
         "There is no warm-up": ema_kept(lambda n, decay: decay),
         "`decay` has no effect": ema_kept(lambda n, decay: n / (n + 9)),
         "stay as they were": ema_but(lambda a, v: {"running_mean": a["running_mean"]}),
@@ -189,7 +189,7 @@ WRONG = {
         "The counter is the old one": ema_but(lambda a, v: {"count": a["count"]}),
         "Nothing has moved": lambda a, v, n, decay: a,
         "nothing is averaged": lambda a, v, n, decay: v,
-        "Counting starts at 1": ema_kept(lambda n, decay: min(decay, (n + 1) / (n + 10))),
+        "You count one step too many": ema_kept(lambda n, decay: min(decay, (n + 1) / (n + 10))),
         "not integers": lambda a, v, n, decay: {k: a[k] + 0.1 * (v[k] - a[k]) for k in v},
         "changed its input": lambda a, v, n, decay: {k: a[k].copy_(ema(a, v, n, decay)[k]) for k in v},
         "keys": lambda a, v, n, decay: {"weight": a["weight"]},
@@ -198,10 +198,10 @@ WRONG = {
         "the second time": lambda count, size, seed, step: torch.randint(count, (size,)),
         "Every step gets the same": rows_with(lambda seed, step: seed),
         "Every seed gets the same": rows_with(lambda seed, step: step),
-        "were added": rows_with(lambda seed, step: seed + step),
-        "not kept apart": rows_with(lambda seed, step: (seed + 1) * (step + 1)),
+        "do not just add": rows_with(lambda seed, step: seed + step),
+        "must not be interchangeable": rows_with(lambda seed, step: (seed + 1) * (step + 1)),
         "`count` or more": rows_with(lambda seed, step: seed * 1000 + step, high=30),
-        r"Rows \[0\] of 10 never came": rows_with(lambda seed, step: seed * 1000 + step, low=1),
+        r"Rows \[0\] of 10 were never drawn": rows_with(lambda seed, step: seed * 1000 + step, low=1),
         "returned the shape": lambda count, size, seed, step: rows_by_torch(count, 5, seed, step),
         "not integers": lambda count, size, seed, step: rows_by_torch(count, size, seed, step).float(),
     },
@@ -209,14 +209,14 @@ WRONG = {
         "root of the SNR": lambda level, p, gamma: weight(
             level._replace(half_log_snr=level.half_log_snr / 2), p, gamma
         ),
-        "became a maximum": lambda level, p, gamma: (
+        "You take the maximum": lambda level, p, gamma: (
             weight(level, p, math.inf) / snr_of(level) * snr_of(level).clamp(min=gamma)
         ),
         'is that of "x0"': lambda level, p, gamma: weight(level, "x0", gamma),
         'is that of "eps"': lambda level, p, gamma: weight(level, "eps", gamma),
         'is that of "v"': lambda level, p, gamma: weight(level, "v", gamma),
-        "gamma is 5": lambda level, p, gamma: weight(level, p, 5.0),
-        "Without the minimum": lambda level, p, gamma: weight(level, p, math.inf),
+        "gamma is always 5": lambda level, p, gamma: weight(level, p, 5.0),
+        "The minimum is missing": lambda level, p, gamma: weight(level, p, math.inf),
         "You multiply": lambda level, p, gamma: weight(level, "x0", gamma) ** 2 / weight(level, p, gamma),
         "returned the shape": lambda level, p, gamma: weight(level, p, gamma).reshape(-1, 1, 1, 1),
     },

@@ -90,25 +90,25 @@ RIGHT = {
 WRONG = {
     "ex-06-1": {
         "the paper's formula": lambda c, u, s: c + s * (c - u),
-        "changed places": lambda c, u, s: c + s * (u - c),
-        "place to start from is missing": lambda c, u, s: s * (c - u),
-        "points the wrong way": lambda c, u, s: u - s * (c - u),
+        "The two answers are swapped": lambda c, u, s: c + s * (u - c),
+        "its starting point is missing": lambda c, u, s: s * (c - u),
+        "The difference has the wrong sign": lambda c, u, s: u - s * (c - u),
         "sum of both answers": lambda c, u, s: u + s * c,
         "The scale has no effect": lambda c, u, s: c,
-        "half of the way": lambda c, u, s: (c + u) / 2,
+        "This is the mean of the two answers": lambda c, u, s: (c + u) / 2,
         "with a scale for each image": lambda c, u, s: (
             u + float(torch.as_tensor(s).flatten()[0]) * (c - u) if torch.as_tensor(s).numel() == 1 else [][0]
         ),
     },
     "ex-06-2": {
         "Your noise is that of the scale s = w": lambda c, u, w: (u + w * (c - u), w + 1),
-        "takes the answer without a label away": lambda c, u, w: ((1 + w) * c + w * u, w + 1),
-        "changed places": lambda c, u, w: ((1 + w) * u - w * c, w + 1),
+        "The second term is added": lambda c, u, w: ((1 + w) * c + w * u, w + 1),
+        "The two answers are swapped": lambda c, u, w: ((1 + w) * u - w * c, w + 1),
         "first factor is 1": lambda c, u, w: (w * c - w * u, w + 1),
         "Your s is w itself": lambda c, u, w: ((1 + w) * c - w * u, w),
         "wrong side of w": lambda c, u, w: ((1 + w) * c - w * u, w - 1),
-        "wrong direction": lambda c, u, w: ((1 + w) * c - w * u, 1 - w),
-        "2 values belong": lambda c, u, w: (1 + w) * c - w * u,
+        "Your s falls as w grows": lambda c, u, w: ((1 + w) * c - w * u, 1 - w),
+        "not 2 values": lambda c, u, w: (1 + w) * c - w * u,
     },
     "ex-06-3": {
         "without a label first": both(swap=True),
@@ -119,15 +119,15 @@ WRONG = {
         "different orders": both(
             images=lambda x: x.repeat_interleave(2, 0), times=lambda t: t.repeat_interleave(2)
         ),
-        "timesteps are in another order": both(times=lambda t: torch.cat([t, t.flip(0)])),
+        "The timesteps are not in the order of the images": both(times=lambda t: torch.cat([t, t.flip(0)])),
         "called 2 times": two_calls,
         "use the argument": both(second=lambda c, n: 0 * c + 5),
     },
     "ex-06-4": {
         "Without an interval there is no guidance": guided(everywhere=False),
-        "at t = 199 .* outside it the conditional": guided(inside=lambda t, a, b: True),
+        "at t = 199 .* return the conditional answer": guided(inside=lambda t, a, b: True),
         "(?i)at t = 200 .* both ends belong": guided(inside=lambda t, a, b: a < t < b or (a == 0 and t == 0)),
-        "outside, the label still counts": guided(outside=True),
+        "there the label still counts": guided(outside=True),
         "was called 2 times with 6 images": guided(calls=2),
         "called 1 times with 6 images": guided(always=True),
         "not a function": lambda model, c, s, n, interval: c,
@@ -137,8 +137,8 @@ WRONG = {
         "The planted bug is still there": parts(lambda ch, n: ch < 3, lambda c, u: c),
         "now the answer without a label": parts(lambda ch, n: ch < 3, lambda c, u: u),
         "Now the first three": parts(lambda ch, n: ch >= 3, lambda c, u: c),
-        "Half of the channels": parts(lambda ch, n: ch < n // 2, lambda c, u: c),
-        "The scale is gone": lambda c, u, s: c,
+        "Only half of the channels are guided": parts(lambda ch, n: ch < n // 2, lambda c, u: c),
+        "The scale has no effect": lambda c, u, s: c,
         "the paper's formula": lambda c, u, s: c + s * (c - u),
         "returned the shape": lambda c, u, s: line(c[:, :3], u[:, :3], s),
     },

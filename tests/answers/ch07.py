@@ -141,19 +141,21 @@ WRONG = {
         "begins at 749": lambda T, n: [T * (n - i - 1) // n - 1 for i in range(n)] + [-1],
         "ends at timestep 0": listed(lambda T, n, i: (T - 1) * (n - i) // n),
         "ends at -2": listed(lambda T, n, i: T * (n - i) // n - 1 - (i == n)),
-        "no whole numbers": listed(lambda T, n, i: T * (n - i) / n - 1),
+        "Your list has entries that are not integers": listed(lambda T, n, i: T * (n - i) / n - 1),
         "multiply first": listed(lambda T, n, i: T - 1 - i * (T // n) if i < n else -1),
         "not a list": lambda T, n: torch.arange(T - 1, -2, -1),
     },
     "ex-07-2": {
         "This is the variance": spread(lambda a, b, n, m: m**2 / n**2 * (1 - a / b)),
-        "upside down": spread(lambda a, b, n, m: n / m * (1 - a / b).sqrt()),
+        "The fraction of the noise levels is inverted": spread(lambda a, b, n, m: n / m * (1 - a / b).sqrt()),
         "noise levels is missing": spread(lambda a, b, n, m: (1 - a / b).sqrt()),
-        "the squares of the signals": spread(lambda a, b, n, m: m / n * (1 - (a / b).sqrt()).sqrt()),
-        "took `here` for": spread(lambda a, b, n, m: n / m * (1 - b / a).abs().sqrt()),
+        "Your a is a fraction of signals": spread(lambda a, b, n, m: m / n * (1 - (a / b).sqrt()).sqrt()),
+        "`here` and `there` are swapped": spread(lambda a, b, n, m: n / m * (1 - b / a).abs().sqrt()),
         "root over 1 - a is missing": spread(lambda a, b, n, m: m / n * (1 - a / b)),
-        "roots already": spread(lambda a, b, n, m: (m / n).sqrt() * (1 - a / b).sqrt()),
-        "The root of a is": spread(lambda a, b, n, m: m / n * (a / b).sqrt()),
+        "You take the root of the noise levels": spread(
+            lambda a, b, n, m: (m / n).sqrt() * (1 - a / b).sqrt()
+        ),
+        "You take the root of a": spread(lambda a, b, n, m: m / n * (a / b).sqrt()),
         "wrong in": spread(lambda a, b, n, m: m * (1 - a / b).sqrt()),
     },
     "ex-07-3": {
@@ -163,42 +165,42 @@ WRONG = {
         "There is noise on the result": ddim_with(
             lambda eta, a_t, a_s: eta * (1 - a_t / a_s).sqrt(), old=lambda a_s, f: (1 - a_s).sqrt(), last=True
         ),
-        "upside down": ddim_with(
+        "The fraction of the noise levels is inverted": ddim_with(
             lambda eta, a_t, a_s: eta * ((1 - a_t) / (1 - a_s).clamp(min=1e-9) * (1 - a_t / a_s)).sqrt()
         ),
         "multiplied by its variance": ddim_with(lambda eta, a_t, a_s: eta * std(a_t, a_s) ** 2),
-        "counts by its square": ddim_with(lambda eta, a_t, a_s: eta**0.5 * std(a_t, a_s)),
+        "You multiply the variance by eta": ddim_with(lambda eta, a_t, a_s: eta**0.5 * std(a_t, a_s)),
         "no fresh noise is added": ddim_with(add=False),
-        "variances are what adds up": ddim_with(old=lambda a_s, f: (1 - a_s).sqrt() - f),
+        "it is variances that add up": ddim_with(old=lambda a_s, f: (1 - a_s).sqrt() - f),
         "Noise was drawn 5 times": ddim_with(last=True),
         "stopped with TypeError": ddim_with(always=True),
     },
     "ex-07-4": {
         "at the end of the coming step": half(lambda x0, d, h, k: x0 + h / k * d),
-        "changed places": half(lambda x0, d, h, k: x0 + k / (2 * h) * d),
+        "The two lengths are swapped": half(lambda x0, d, h, k: x0 + k / (2 * h) * d),
         "lies behind": half(lambda x0, d, h, k: x0 - d / 2),
-        "both steps were as long": half(lambda x0, d, h, k: x0 + d / 2),
+        "You treat both steps as equally long": half(lambda x0, d, h, k: x0 + d / 2),
         "back instead of on": half(lambda x0, d, h, k: x0 - h / (2 * k) * d),
         "start from the older": half(lambda x0, d, h, k: x0 - d + h / (2 * k) * d),
         "not divided by": half(lambda x0, d, h, k: x0 + h / 2 * d),
-        "no line in this": half(lambda x0, d, h, k: x0.clone()),
+        "This is the newer guess itself": half(lambda x0, d, h, k: x0.clone()),
         "wrong in": half(lambda x0, d, h, k: x0 + h / (3 * k) * d),
     },
     "ex-07-5": {
         "This is DDIM": solver(lambda h, k: 0),
-        "changed places in your line": solver(lambda h, k: k / (2 * h)),
+        "are swapped in your line": solver(lambda h, k: k / (2 * h)),
         "at the end of the step": solver(lambda h, k: h / k),
         "back instead of on": solver(lambda h, k: -h / (2 * k)),
         "equally long": solver(lambda h, k: 0.5),
         "You remember the value": solver(remember=False),
-        "has no λ to draw": solver(also_last=True),
+        "has no finite λ to draw": solver(also_last=True),
         "sign of the second": solver(sign=-1),
         "called 12 times": solver(twice=True),
         "not finite": lambda p, s, x, n=20: solver()(p, s, x, n) * torch.nan,
     },
     "ex-07-6": {
         "the best of all": lambda calls, quality, tol: calls[quality.index(min(quality))],
-        "the most calls": lambda calls, quality, tol: max(
+        "largest number of calls": lambda calls, quality, tol: max(
             n for n, q in zip(calls, quality, strict=True) if q <= min(quality) + tol
         ),
         "the worst of all": lambda calls, quality, tol: calls[quality.index(max(quality))],
@@ -215,9 +217,9 @@ WRONG = {
         "The fraction is gone": step(lambda eta, a, n, m: eta * (1 - a).sqrt()),
         "makes no room": step(old=lambda m, f: m),
         "The root over 1 - a": step(lambda eta, a, n, m: eta * m / n * (1 - a)),
-        "eta has gone missing": step(lambda eta, a, n, m: m / n * (1 - a).sqrt()),
-        "no fresh noise left": step(lambda eta, a, n, m: 0 * m),
-        "or it is not weakened": step(old=lambda m, f: m - f),
-        "2 values belong": lambda x0, eps, here, there, eta: there.signal * x0,
+        "eta is missing now": step(lambda eta, a, n, m: m / n * (1 - a).sqrt()),
+        "There is no fresh noise now": step(lambda eta, a, n, m: 0 * m),
+        "it is variances that add up": step(old=lambda m, f: m - f),
+        "not 2 values": lambda x0, eps, here, there, eta: there.signal * x0,
     },
 }

@@ -151,46 +151,48 @@ RIGHT = {
 
 WRONG = {
     "ex-08-1": {
-        "nearest in sRGB": snap_with(lambda v: torch.from_numpy(v).float()),
+        "These are the nearest colours in sRGB": snap_with(lambda v: torch.from_numpy(v).float()),
         "divide by 255 first": snap_with(lambda v: oklab(v, 1.0)),
-        "the palette needs the same": snap_with(own=lambda v: oklab(v, 1.0)),
+        "divide the palette by 255, too": snap_with(own=lambda v: oklab(v, 1.0)),
         "the furthest": snap_with(pick=torch.argmax),
-        "wrap round": snap_wrapped,
+        "Your differences wrap around": snap_wrapped,
         "Only the lightness": snap_with(lambda v: oklab(v) * torch.tensor([1.0, 0, 0])),
         "Nothing has changed": lambda images, colors: images,
         "returned the shape": lambda images, colors: snap_by_loop(images, colors)[..., 0],
     },
     "ex-08-2": {
-        "worked out once": needed_with(once=True),
+        "Your losses are computed once": needed_with(once=True),
         "not with its square": needed_with(square=False),
         "distance to the colour itself": needed_with(lambda best, second: best),
         "Nothing is dropped": lambda far, tolerance: np.unique(far.argmin(1)),
         "Only one colour is dropped": needed_with(rounds=1),
-        "rising order": lambda far, tolerance: needed_by_sets(far, tolerance)[::-1],
-        "whole numbers": lambda far, tolerance: needed_by_sets(far, tolerance) / 1,
+        "The numbers are not in ascending order": lambda far, tolerance: needed_by_sets(far, tolerance)[::-1],
+        "Colour numbers are integers": lambda far, tolerance: needed_by_sets(far, tolerance) / 1,
         "the last colour always stays": needed_with(least=0, loss_of=lambda best, second: 0 * best)
         and (lambda far, tolerance: needed_by_sets(far, tolerance)[:0]),
     },
     "ex-08-3": {
-        "as the model gave it": projected_with(never=True),
-        "at much noise, too": projected_with(always=True),
-        "You give the mended image": projected_with(finish=lambda x, x0, m, level: m),
-        "the guess, not mended": projected_with(finish=lambda x, x0, m, level: x0),
-        "those of sRGB": projected_with(compare=lambda p: p),
-        "it wants 0 to 1": projected_with(compare=to_oklab, own=lambda v: to_oklab((v + 1) / 2)),
-        "colours are 0 to 1": projected_with(
+        "The answer is the model's": projected_with(never=True),
+        "at high noise, too": projected_with(always=True),
+        "You return the snapped image": projected_with(finish=lambda x, x0, m, level: m),
+        "the guess, not even snapped": projected_with(finish=lambda x, x0, m, level: x0),
+        "These are the nearest colours in sRGB": projected_with(compare=lambda p: p),
+        "it takes 0 to 1": projected_with(compare=to_oklab, own=lambda v: to_oklab((v + 1) / 2)),
+        "colours run from 0 to 1": projected_with(
             finish=lambda x, x0, m, level: (x - level.signal * (m + 1) / 2) / level.noise
         ),
         "full strength": projected_with(finish=lambda x, x0, m, level: (x - m) / level.noise),
-        "as weak as in x": projected_with(finish=lambda x, x0, m, level: x - level.signal * m),
+        "still scaled as in x": projected_with(finish=lambda x, x0, m, level: x - level.signal * m),
         "not a function": lambda predict_eps, schedule, colors, above: torch.zeros(1),
     },
     "ex-08-4": {
-        "lowest comes first": lambda index, bits: bits_by_loop(index, bits)[..., ::-1],
+        "Your highest bit comes first": lambda index, bits: bits_by_loop(index, bits)[..., ::-1],
         "0 and 255": lambda index, bits: raw(index, bits).astype(np.uint8),
         "Black and white": lambda index, bits: 255 - bits_by_loop(index, bits),
-        "leaves one bit": lambda index, bits: (index[..., None] >> np.arange(bits)).astype(np.uint8),
-        "has its worth in it": lambda index, bits: (raw(index, bits) << np.arange(bits)).astype(np.uint8),
+        "These are shifted numbers": lambda index, bits: (index[..., None] >> np.arange(bits)).astype(
+            np.uint8
+        ),
+        "Your bits are weighted": lambda index, bits: (raw(index, bits) << np.arange(bits)).astype(np.uint8),
         "0 and 128": lambda index, bits: (raw(index, bits) * 128).astype(np.uint8),
         "integers from 0 to 255": lambda index, bits: raw(index, bits) * 255,
         "with 3 bits returned the shape": lambda index, bits: bits_by_loop(index, 8),
@@ -199,17 +201,23 @@ WRONG = {
         "lowest comes first": lambda images, colors: colors[
             numbers(images, high=True).clip(max=len(colors) - 1)
         ],
-        "128 counts as a 0": lambda images, colors: colors[
+        "You read 128 as 0": lambda images, colors: colors[
             numbers(images, limit=129).clip(max=len(colors) - 1)
         ],
-        "begin again": lambda images, colors: colors[numbers(images) % len(colors)],
+        "wrap around to the first colours": lambda images, colors: colors[numbers(images) % len(colors)],
         "take the first colour": lambda images, colors: colors[
             np.where(numbers(images) < len(colors), numbers(images), 0)
         ],
         "last but one": lambda images, colors: colors[numbers(images).clip(max=len(colors) - 2)],
-        "is not 0": lambda images, colors: colors[numbers(images, limit=1).clip(max=len(colors) - 1)],
-        "changed places": lambda images, colors: colors[numbers(255 - images).clip(max=len(colors) - 1)],
-        "are counted": lambda images, colors: colors[(images >= 128).sum(-1).clip(max=len(colors) - 1)],
+        "You read every value above 0 as a 1": lambda images, colors: colors[
+            numbers(images, limit=1).clip(max=len(colors) - 1)
+        ],
+        "Zeros and ones are swapped": lambda images, colors: colors[
+            numbers(255 - images).clip(max=len(colors) - 1)
+        ],
+        "You count the bits": lambda images, colors: colors[
+            (images >= 128).sum(-1).clip(max=len(colors) - 1)
+        ],
         "stopped with IndexError": lambda images, colors: colors[numbers(images)],
     },
     "ex-08-6": {
@@ -222,8 +230,10 @@ WRONG = {
         "their squares wrap": lambda images, color: (
             ((images.astype(np.int64) - color).astype(np.int8) ** 2).sum(-1).astype(np.int64)
         ),
-        "sums of distances": lambda images, color: np.abs(images.astype(np.int64) - color).sum(-1),
-        "These are roots": lambda images, color: np.sqrt(
+        "These are sums of absolute differences": lambda images, color: np.abs(
+            images.astype(np.int64) - color
+        ).sum(-1),
+        "These are distances": lambda images, color: np.sqrt(
             np.square(images.astype(float) - color).sum(-1)
         ).astype(np.int64),
         "the mean over the channels": lambda images, color: (

@@ -127,53 +127,57 @@ WRONG = {
     "ex-09-1": {
         "formula has its square": frechet_with(lambda gap, t, root, *_: gap**0.5 + t - 2 * root),
         "The means are missing": frechet_with(lambda gap, t, root, *_: t - 2 * root),
-        "counts once": frechet_with(lambda gap, t, root, *_: gap + t - root),
+        "The last term is subtracted once": frechet_with(lambda gap, t, root, *_: gap + t - root),
         "The last term is added": frechet_with(lambda gap, t, root, *_: gap + t + 2 * root),
         "The last term is missing": frechet_with(lambda gap, t, root, *_: gap + t),
-        "root of a matrix": frechet_with(
+        "You take the root of each entry of the product": frechet_with(
             lambda gap, t, root, c1, c2: gap + t - 2 * np.trace(np.sqrt(np.abs(c1 @ c2)))
         ),
-        "place by place": frechet_with(lambda gap, t, root, c1, c2: gap + t - 2 * eig(c1 * c2)),
-        "Only the variances": frechet_with(
+        "You multiply the covariances entry by entry": frechet_with(
+            lambda gap, t, root, c1, c2: gap + t - 2 * eig(c1 * c2)
+        ),
+        "You use only the variances": frechet_with(
             lambda gap, t, root, c1, c2: gap + t - 2 * np.sqrt(np.diag(c1) * np.diag(c2)).sum()
         ),
         "divide by n:": frechet_with(lambda gap, t, root, *_: gap + t - 2 * root, bias=True),
-        "root of the distance": frechet_with(lambda gap, t, root, *_: max(gap + t - 2 * root, 0) ** 0.5),
+        "This is the root of the Fréchet distance": frechet_with(
+            lambda gap, t, root, *_: max(gap + t - 2 * root, 0) ** 0.5
+        ),
     },
     "ex-09-2": {
         "Mirrored sprites are not found": nearest_with(mirror=None),
-        "Only the mirrors": nearest_with(mirror=None, plain=False),
-        "upside down": nearest_with(mirror=lambda images: images[:, ::-1]),
+        "Only the mirror images are compared": nearest_with(mirror=None, plain=False),
+        "You flip top and bottom": nearest_with(mirror=lambda images: images[:, ::-1]),
         "red and blue": nearest_with(mirror=lambda images: images[..., ::-1]),
-        "wrap round": nearest_with(number=np.uint8),
-        "its root is wanted": nearest_with(finish=lambda d, i, s: (d**2, i, s)),
+        "Your differences wrap around": nearest_with(number=np.uint8),
+        "Your distance is the mean square": nearest_with(finish=lambda d, i, s: (d**2, i, s)),
         "a sum over the pixels": nearest_with(finish=lambda d, i, s: (d * np.sqrt(768), i, s)),
-        "colours of 0 to 1": nearest_with(finish=lambda d, i, s: (d / 255, i, s)),
-        "sides are the wrong way": nearest_with(finish=lambda d, i, s: (d, i, ~s)),
-        "3 values belong": nearest_with(finish=lambda d, i, s: (d, i)),
+        "Your distance is for colours from 0 to 1": nearest_with(finish=lambda d, i, s: (d / 255, i, s)),
+        "The sides are inverted": nearest_with(finish=lambda d, i, s: (d, i, ~s)),
+        "not 3 values": nearest_with(finish=lambda d, i, s: (d, i)),
     },
     "ex-09-3": {
-        "low one comes first": interval_with((0.975, 0.025)),
+        "The ends are swapped": interval_with((0.975, 0.025)),
         "no width": interval_with(replace=False),
-        "does not hold the mean": interval_with((0.7, 0.975)),
+        "does not contain the mean": interval_with((0.7, 0.975)),
         "quantiles of the values themselves": interval_with(means=False),
         "about two standard errors": interval_with((0.16, 0.84)),
         "not 5 % and 95 %": interval_with((0.05, 0.95)),
         "not 0.5 % and 99.5 %": interval_with((0.005, 0.995)),
         "standard errors wide": interval_with(size=20),
         "the second time": interval_with(fresh=True),
-        "as far to both sides": interval_with(
+        "is symmetric about the mean": interval_with(
             finish=lambda v, m: (v.mean() - 1.96 * m.std(), v.mean() + 1.96 * m.std())
         ),
     },
     "ex-09-4": {
-        "Ties count nothing": share(lambda nearer, equal: nearer),
-        "Ties count whole": share(lambda nearer, equal: nearer + equal),
+        "You count ties as 0": share(lambda nearer, equal: nearer),
+        "You count ties as 1": share(lambda nearer, equal: nearer + equal),
         "what the model did not see": share(lambda nearer, equal: 1 - nearer - equal / 2),
-        "further from what it saw": share(lambda nearer, equal: 1 - nearer - equal),
+        "further from what the model saw": share(lambda nearer, equal: 1 - nearer - equal),
         "a number of sprites": lambda a, b: share_by_loop(a, b) * len(a),
-        "These are percent": lambda a, b: share_by_loop(a, b) * 100,
-        "left out of the count": share(lambda nearer, equal: nearer / (1 - equal) if equal < 1 else 0.5),
+        "This is a percentage": lambda a, b: share_by_loop(a, b) * 100,
+        "You drop ties altogether": share(lambda nearer, equal: nearer / (1 - equal) if equal < 1 else 0.5),
         "compare sprite by sprite": lambda a, b: float(a.mean() < b.mean()),
     },
     "ex-09-5": {
@@ -181,7 +185,7 @@ WRONG = {
         "too large": coverage_with(lambda real, k: np.sort(distances(real, real), 1)[:, k + 1]),
         "share of drawn sprites": coverage_with(share=lambda inside, k: inside.any(1).mean()),
         "This is a density": coverage_with(share=lambda inside, k: inside.sum(1).mean() / k),
-        "around drawn sprites": around_drawn,
+        "Your balls are centred on drawn sprites": around_drawn,
         "share of all pairs": coverage_with(share=lambda inside, k: inside.mean()),
         "the same radius": coverage_with(lambda real, k: np.sort(distances(real, real), 1)[:, k].mean()),
         "with k = 3|are wrong": lambda features, real, k=5: coverage_by_loop(features, real, 5),
@@ -190,9 +194,9 @@ WRONG = {
         "The planted bug is still there": lambda d, limit: (d.min(axis=0) < limit).mean(),
         "share of all pairs": lambda d, limit: (d < limit).mean(),
         "a number of sprites": lambda d, limit: (d.min(axis=1) < limit).sum(),
-        "near to two others": lambda d, limit: (d < limit).sum() / len(d),
+        "You count pairs": lambda d, limit: (d < limit).sum() / len(d),
         "size of the training set": lambda d, limit: (d.min(axis=1) < limit).sum() / d.shape[1],
-        "not only if all are": lambda d, limit: (d.max(axis=1) < limit).mean(),
-        "that is no copy": lambda d, limit: (d.min(axis=1) >= limit).mean(),
+        "not only if all of them are": lambda d, limit: (d.max(axis=1) < limit).mean(),
+        "This is the share of sprites that are not copies": lambda d, limit: (d.min(axis=1) >= limit).mean(),
     },
 }

@@ -250,22 +250,20 @@ RIGHT = {
 
 WRONG = {
     "ex-10-1": {
-        "came back as they were": dict,
+        "The settings are unchanged": dict,
         "the last part alone": lambda s: joined(s, lambda path: path[-1]),
         "is still a dict": one_level,
-        "the last two parts only": lambda s: joined(s, lambda path: ".".join(path[-2:])),
+        "Your names have only the last two parts": lambda s: joined(s, lambda path: ".".join(path[-2:])),
         "begin with a dot": lambda s: joined(s, lambda path: "." + ".".join(path)),
         "end with a dot": lambda s: joined(s, lambda path: ".".join(path) + "."),
         "joined by `_`": lambda s: joined(s, "_".join),
         "joined by `/`": lambda s: joined(s, "/".join),
-        "nothing between": lambda s: joined(s, "".join),
-        "inside other settings is left out": lambda s: {
-            k: v for k, v in s.items() if not isinstance(v, dict)
-        },
-        "MLflow refuses what `flat` gives": lambda s: joined(s, "?".join),
+        "Your names are joined without anything between": lambda s: joined(s, "".join),
+        "Nested settings are missing": lambda s: {k: v for k, v in s.items() if not isinstance(v, dict)},
+        "MLflow refuses what `flat` returns": lambda s: joined(s, "?".join),
         "MLflow has no `data.seed`": lambda s: {k: v for k, v in flat(s).items() if k != "data.seed"},
         "In MLflow `steps` is 1001": lambda s: flat(s) | {"steps": 1001},
-        "names that no setting has: extra": lambda s: flat(s) | {"extra": 1},
+        "names of no setting: extra": lambda s: flat(s) | {"extra": 1},
         "not a dict": lambda s: list(flat(s).items()),
     },
     "ex-10-2": {
@@ -276,9 +274,9 @@ WRONG = {
         "in another order": lambda x, c: sha(
             *sorted(a.tobytes() + bytes([b]) for a, b in zip(x, c, strict=True))
         ),
-        "change places among the sprites": lambda x, c: sha(x.tobytes(), np.bincount(c).tobytes()),
+        "when the labels are permuted": lambda x, c: sha(x.tobytes(), np.bincount(c).tobytes()),
         "images of 32 x 8 pixels": lambda x, c: sha(x.tobytes(), c.tobytes()),
-        "two pixels change places": lambda x, c: sha(
+        "when two pixels are swapped": lambda x, c: sha(
             str(x.shape).encode(),
             x.sum(axis=(1, 2)).tobytes(),
             (x.astype(int) ** 3).sum(axis=(1, 2)).tobytes(),
@@ -289,14 +287,14 @@ WRONG = {
     "ex-10-3": {
         "You take one value of each": thinned(lambda group: group[-1]),
         "You take the first value": thinned(lambda group: group[0]),
-        "You give the sum": thinned(sum),
-        "stands at the first step": thinned(at=0),
-        "fill no whole group are gone": thinned(whole=True),
-        "divide by the size of a whole one": last_divided_wrongly,
+        "You return the sum of each group": thinned(sum),
+        "Each point is at the first step of its group": thinned(at=0),
+        "do not fill a group are gone": thinned(whole=True),
+        "divide by the size of a full one": last_divided_wrongly,
         "have different sizes": thin_unevenly,
-        "the least value": thinned(min),
+        "You return the smallest value of each group": thinned(min),
         "all steps so far": so_far,
-        "You give every step": lambda steps, values, points: list(zip(steps, values, strict=True)),
+        "You return every step": lambda steps, values, points: list(zip(steps, values, strict=True)),
         "stopped with ValueError: range": thinned(every=lambda n, points: n // points),
         "each entry is a step and a value": lambda steps, values, points: [
             v for _, v in thin(steps, values, points)
@@ -307,38 +305,41 @@ WRONG = {
         "is logged once more": after(lambda logged: max((s for s, _ in logged), default=0), strict=False),
         "Steps between two points": lambda logged, steps: [p for p in steps if p[0] not in dict(logged)],
         "You go by the last entry": after(lambda logged: logged[-1][0] if logged else 0),
-        "You go by how many points": after(len),
-        "leave out as many steps": lambda logged, steps: steps[len(logged) :],
-        "Nothing is left to log": lambda logged, steps: [],
-        "What was logged before is": lambda logged, steps: [*logged, *still_to_log(logged, steps)],
+        "You go by the number of logged points": after(len),
+        "You skip as many steps as there are points": lambda logged, steps: steps[len(logged) :],
+        "Your answer logs nothing": lambda logged, steps: [],
+        "Your list repeats what was logged before": lambda logged, steps: [
+            *logged,
+            *still_to_log(logged, steps),
+        ],
         "stopped with ValueError: max": after(lambda logged: max(s for s, _ in logged)),
         "each entry is a step and a value": lambda logged, steps: [s for s, _ in still_to_log(logged, steps)],
     },
     "ex-10-5": {
         "compare the values alone": judged(by_value),
-        "ask for a better one in all": judged(by_value, all),
+        "require better ones in all": judged(by_value, all),
         "outside the champion's interval is not enough": judged(
             lambda way, a, b: a[0] > b[2] if way == "higher" else a[0] < b[1]
         ),
-        "does not stop your challenger": judged(apart, harm=False),
+        "although it is worse in one measure": judged(apart, harm=False),
         "must be better in every measure": judged(apart, all),
-        "Higher counts as better in all": judged(lambda way, a, b: a[1] > b[2]),
-        "Lower counts as better in all": judged(lambda way, a, b: a[2] < b[1]),
-        "have changed places": judged(lambda way, a, b: apart(way, b, a)),
-        "who is not worse becomes champion": lambda a, b, better: (
+        "You treat higher as better in all measures": judged(lambda way, a, b: a[1] > b[2]),
+        "You treat lower as better in all measures": judged(lambda way, a, b: a[2] < b[1]),
+        "Challenger and champion are swapped": judged(lambda way, a, b: apart(way, b, a)),
+        "Your challenger wins if it is not worse": lambda a, b, better: (
             not any(apart(better[n], b[n], a[n]) for n in better)
         ),
-        "With the same scores the answer is False": lambda a, b, better: True,
+        "With the same scores your answer is True; it should be False": lambda a, b, better: True,
         "not True or False": lambda a, b, better: int(beats(a, b, better)),
     },
     "ex-10-6": {
-        "A run that failed": best_of(("FINISHED", "FAILED")),
-        "still going on": best_of(("FINISHED", "RUNNING")),
-        "is not there is not 0": best_of(("FINISHED",), missing=0.0),
-        "A score of NaN": best_with_nan,
+        "A failed run cannot be the best": best_of(("FINISHED", "FAILED")),
+        "A run that is still going cannot be the best": best_of(("FINISHED", "RUNNING")),
+        "a missing score is not 0": best_of(("FINISHED",), missing=0.0),
+        "NaN is not a score": best_with_nan,
         "This is the worst run": best_of(("FINISHED",), pick=min),
         "the oldest run": lambda runs, metric, better: runs[-1]["name"],
-        "the name of no run": lambda runs, metric, better: "accuracy",
+        "is not the name of a run": lambda runs, metric, better: "accuracy",
         "not a str": lambda runs, metric, better: max(r["metrics"][metric] for r in able(runs, metric)),
         "stopped with KeyError: 'accuracy'": lambda runs, metric, better: max(
             runs, key=lambda r: r["metrics"][metric]
@@ -346,19 +347,21 @@ WRONG = {
     },
     "ex-10-7": {
         "The planted bug": logs(lambda epoch, i, done, n: i + 1),
-        "The step has gone missing": logs(lambda epoch, i, done, n: 0),
+        "The step is missing": logs(lambda epoch, i, done, n: 0),
         "the number of the epoch: every": logs(lambda epoch, i, done, n: epoch + 1),
         "the number of the epoch, from 0": logs(lambda epoch, i, done, n: epoch),
-        "as if all epochs were as long": logs(lambda epoch, i, done, n: epoch * n + i + 1),
+        "as if every epoch were as long": logs(lambda epoch, i, done, n: epoch * n + i + 1),
         "You count from 0": logs(lambda epoch, i, done, n: done),
-        "begin to count at 2": logs(lambda epoch, i, done, n: done + 2),
+        "You count from 2": logs(lambda epoch, i, done, n: done + 2),
         "steps in MLflow are": logs(lambda epoch, i, done, n: 2 * done),
-        'the curve is to be called "loss"': logs(lambda epoch, i, done, n: done + 1, key="training"),
-        "other values than the losses": logs(lambda epoch, i, done, n: done + 1, value=lambda v: v + 1),
+        "the curve must be called": logs(lambda epoch, i, done, n: done + 1, key="training"),
+        "are not the losses, or not in their order": logs(
+            lambda epoch, i, done, n: done + 1, value=lambda v: v + 1
+        ),
         "logs nothing": lambda epochs, log: sum(map(len, epochs)),
         "MLflow has 3 points": lambda epochs, log: [
             log("loss", mean(losses), i) for i, losses in enumerate(epochs, 1)
         ].count(None),
-        "You give back 3": logs(lambda epoch, i, done, n: done + 1, back=3),
+        "You return 3": logs(lambda epoch, i, done, n: done + 1, back=3),
     },
 }

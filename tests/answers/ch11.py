@@ -199,52 +199,52 @@ RIGHT = {
 WRONG = {
     "ex-11-1": {
         "NaN is neither below nor above": faults_with(scale=outside),
-        "whole numbers to Python": faults_with(
+        "are integers to Python": faults_with(
             whole=lambda value, low, high: isinstance(value, int) and low <= value <= high
         ),
-        "a text is no number": faults_with(
+        "a string is not a number": faults_with(
             whole=lambda value, low, high: type(value) in (int, str) and low <= int(value) <= high
         ),
         "there is no such field": faults_with(known=False),
         "too many steps for so many sprites": faults_with(most=10**9),
-        "2.5 is no whole number": faults_with(
+        "2.5 is not an integer": faults_with(
             whole=lambda value, low, high: type(value) in (int, float) and low <= value <= high
         ),
         "the ends of each range": faults_with(sprites=63),
-        "may every field be left out": lambda order: (
+        "is every field optional": lambda order: (
             [name for name in ("class", "n", "num_steps", "guidance_scale", "seed") if name not in order]
             + faults_by_questions(order)
         ),
         "lets {'n': 0} through: the server says": faults_with(least=0),
         "stops at the first fault": faults_with(finish=lambda order, wrong: wrong[:1]),
-        "order in which the fields do": faults_with(finish=lambda order, wrong: wrong[::-1]),
-        "The list is": faults_with(finish=lambda order, wrong: [f"{name} is wrong" for name in wrong]),
+        "keep the order of the fields": faults_with(finish=lambda order, wrong: wrong[::-1]),
+        "The list should be": faults_with(finish=lambda order, wrong: [f"{name} is wrong" for name in wrong]),
     },
     "ex-11-2": {
         "count the images, not the requests": batches_with(lambda sizes, call, most: len(call) <= most),
-        "a call that is not full goes out too": batches_with(together, keep_last=False),
+        "a call that is not full goes out, too": batches_with(together, keep_last=False),
         "a call of its own": batches_with(lambda *_: False),
-        "somebody overtakes": overtaking,
-        "and the calls are": batches_with(lambda s, call, most: sum(s[i] for i in call) < most),
-        "no places in sizes": lambda sizes, most: [
+        "a request overtakes": overtaking,
+        "; it should be": batches_with(lambda s, call, most: sum(s[i] for i in call) < most),
+        "not all of these are indices": lambda sizes, most: [
             [i + 1 for i in call] for call in batches_by_taking(sizes, most)
         ],
         "a call without a request": lambda sizes, most: [[], *batches_by_taking(sizes, most)],
         "is in two calls": lambda sizes, most: [[*call, call[-1]] for call in batches_by_taking(sizes, most)],
-        "each call is a list of whole numbers": lambda sizes, most: [
+        "each call is a list of integers": lambda sizes, most: [
             i for call in batches_by_taking(sizes, most) for i in call
         ],
     },
     "ex-11-3": {
         "this is what you wanted": waits_with(worth=lambda status: True),
-        "the same question gets the same answer": waits_with(worth=lambda status: status >= 400),
+        "the same request gets the same answer": waits_with(worth=lambda status: status >= 400),
         "does it give up for 429": waits_with(worth=lambda status: status >= 500),
         "does it give up for 504": waits_with(worth=lambda status: status in (429, 503)),
-        "what a header says is text": waits_with(told=str),
-        "what the header says counts": waits_with(told=None),
+        "a header's value is a string": waits_with(told=str),
+        "do as the header says": waits_with(told=None),
         "not for what the server says": waits_with(told=lambda text: min(int(text), 60)),
         "wait at most 60": waits_with(guess=lambda tries: 2**tries),
-        "not times": waits_with(guess=lambda tries: 2 * tries),
+        "not 2 times tries": waits_with(guess=lambda tries: 2 * tries),
         "tries counts from 0": waits_with(guess=lambda tries: min(2 ** (tries + 1), 60)),
         "would be right": waits_with(guess=lambda tries: 5),
     },
@@ -266,23 +266,23 @@ WRONG = {
     },
     "ex-11-5": {
         "is not sorted": lambda seconds, p: seconds[-(-p * len(seconds) // 100) - 1],
-        "stands at place 0": rank(lambda p, n: min(-(-p * n // 100), n - 1)),
-        "You round down": rank(lambda p, n: max(p * n // 100 - 1, 0)),
-        "from the slowest": rank(lambda p, n: n - -(-p * n // 100)),
+        "You are one place too far": rank(lambda p, n: min(-(-p * n // 100), n - 1)),
+        "You round the rank down": rank(lambda p, n: max(p * n // 100 - 1, 0)),
+        "You sort in descending order": rank(lambda p, n: n - -(-p * n // 100)),
         "This is the mean": lambda seconds, p: statistics.mean(seconds),
         "longest time of all": lambda seconds, p: max(seconds),
-        "between two of the": lambda seconds, p: float(np.percentile(seconds, p)),
+        "is not one of the": lambda seconds, p: float(np.percentile(seconds, p)),
         "multiply by the count first": rank(lambda p, n: math.ceil(p / 100 * n) - 1),
-        "number of the value, and not": lambda seconds, p: -(-p * len(seconds) // 100),
+        "This is the rank of the value": lambda seconds, p: -(-p * len(seconds) // 100),
     },
     "ex-11-6": {
         "The planted bug is still there": planted,
         "the noise of the first seed": noise_each(lambda i, seeds: seeds[0]),
         "the noise of the last seed": noise_each(lambda i, seeds: seeds[-1]),
-        "counts from the first one's": noise_each(lambda i, seeds: seeds[0] + i),
+        "You count the seeds up from the first one": noise_each(lambda i, seeds: seeds[0] + i),
         "depends on its place": noise_each(lambda i, seeds: seeds[i] + i),
         "between 0 and 1": noise_each(lambda i, seeds: seeds[i], draw=torch.rand),
-        "nothing is drawn from them": lambda seeds: torch.randn(len(seeds), 3, 16, 16),
+        "must depend on the seeds alone": lambda seeds: torch.randn(len(seeds), 3, 16, 16),
         "Every pixel of a sprite": lambda seeds: torch.stack(
             [noise(seed).flatten()[:1].reshape(1, 1, 1).expand(3, 16, 16) for seed in seeds]
         ),

@@ -243,37 +243,39 @@ RIGHT = {
 
 WRONG = {
     "ex-12-1": {
-        "Comments are among": read(comments=True),
+        "Your instructions include comments": read(comments=True),
         "has become part of it": read(inside=True),
-        "is no comment": read(anywhere=True),
+        "A # further to the right is not a comment": read(anywhere=True),
         "goes on in the next": read(join=False),
         "backslashes are still there": read(backslash=True),
         "are the same word": read(upper=False),
         "does not end it": read(blank_ends=True),
         "first words alone": lambda text: [word for word, _ in read()(text)],
         "is missing": lambda text: read()(text)[:-1],
-        "and should be": lambda text: [(word, rest + "!") for word, rest in read()(text)],
+        "it should be": lambda text: [(word, rest + "!") for word, rest in read()(text)],
     },
     "ex-12-2": {
         "still in its layer": lambda layers, history, secrets: leaks(shown(layers), history, secrets),
-        "at the files alone": lambda layers, history, secrets: leaks(layers, [], secrets),
-        "at the history alone": lambda layers, history, secrets: leaks([], history, secrets),
-        "The first layer is left out": lambda layers, history, secrets: leaks(layers[1:], history, secrets),
-        "The last layer alone": lambda layers, history, secrets: leaks(layers[-1:], history, secrets),
-        "look at contents": lambda layers, history, secrets: leaks(
+        "You look only at the files": lambda layers, history, secrets: leaks(layers, [], secrets),
+        "You look only at the history": lambda layers, history, secrets: leaks([], history, secrets),
+        "The first layer is ignored": lambda layers, history, secrets: leaks(layers[1:], history, secrets),
+        "You look only at the last layer": lambda layers, history, secrets: leaks(
+            layers[-1:], history, secrets
+        ),
+        "A file named like a secret does not hold it": lambda layers, history, secrets: leaks(
             layers, [*history, *(path for layer in layers for path in layer)], secrets
         ),
         "that do not leak": lambda layers, history, secrets: [
             secret for secret in secrets if secret not in leaks(layers, history, secrets)
         ],
         "not in the order": lambda layers, history, secrets: sorted(leaks(layers, history, secrets)),
-        "is too much": lambda layers, history, secrets: [*leaks(layers, history, secrets), "more"],
+        "is one too many": lambda layers, history, secrets: [*leaks(layers, history, secrets), "more"],
         "not a list": lambda layers, history, secrets: set(leaks(layers, history, secrets)),
     },
     "ex-12-3": {
-        "it is the last": entering(first=True),
-        "has no effect": entering(again=False),
-        "all that lies below": entering(
+        "You let the first matching rule decide": entering(first=True),
+        "Your rules with ! have no effect": entering(again=False),
+        "Your rules match only the path itself": entering(
             lambda rule, path: (
                 path == rule or rule == "*" or (rule[:3] == "**/" and rule[3:] in path.split("/"))
             )
@@ -281,22 +283,22 @@ WRONG = {
         "ends at a slash": entering(
             lambda rule, path: means(rule, path) if rule[0] == "*" else path.startswith(rule)
         ),
-        "not at the top alone": entering(lambda rule, path: means(rule.removeprefix("**/"), path)),
+        "not only at the top": entering(lambda rule, path: means(rule.removeprefix("**/"), path)),
         "not in any folder": entering(lambda rule, path: means(rule, path) or rule in path.split("/")),
         "that stay out": lambda paths, rules: [p for p in paths if p not in entering()(paths, rules)],
         "All paths come in": lambda paths, rules: list(paths),
-        "not in the order": lambda paths, rules: sorted(entering()(paths, rules)),
-        "and should be|is too much|is missing": lambda paths, rules: [*entering()(paths, rules), "more"],
+        "not in their original order": lambda paths, rules: sorted(entering()(paths, rules)),
+        "it should be|is one too many|is missing": lambda paths, rules: [*entering()(paths, rules), "more"],
     },
     "ex-12-4": {
-        "all that follow do, too": again(rest_of_stage=False),
-        "start anew": again(whole=True),
+        "all later steps run again, too": again(rest_of_stage=False),
+        "A stage does not continue the one above it": again(whole=True),
         "runs again when that one does": again(stages=False),
         "runs again when the stage": again(copy_from=False),
         "are not among them": again(own_files=True),
-        "the folder is not the same": again(exact=True),
-        "takes the words before": again(target=True),
-        "whose name goes on": again(slash=""),
+        "A changed file inside a copied folder matters": again(exact=True),
+        "The last word of a COPY is its destination": again(target=True),
+        "whose name only begins alike": again(slash=""),
         "come from the cache": lambda steps, changed: [
             n for n in range(len(steps)) if n not in again()(steps, changed)
         ],
@@ -306,28 +308,28 @@ WRONG = {
     "ex-12-5": {
         "not at second 0": sick_at(first=False),
         "takes its whole timeout": sick_at(from_end=False),
-        "only then it has failed": sick_at(last=False),
+        "only then has it failed": sick_at(last=False),
         "one failure more": sick_at(more=1),
         "do not count": sick_at(start=False),
         "the start period is over": sick_at(forgives=False),
-        "from the moment it hangs": sick_at(since=True),
+        "This is the time since it hangs": sick_at(since=True),
         "are wrong": lambda *given: sick_at()(*given) + 1,
     },
     "ex-12-6": {
         "The planted bug is still there": planted,
-        "takes no CMD": lambda entrypoint, cmd: words(entrypoint) + words(cmd),
-        "as one word after -c": first_apart,
+        "An ENTRYPOINT without brackets ignores CMD": lambda entrypoint, cmd: words(entrypoint) + words(cmd),
+        "as one argument after -c": first_apart,
         "CMD is missing": lambda entrypoint, cmd: words(entrypoint) or words(cmd),
         "comes first, and CMD after": lambda entrypoint, cmd: (
             words(entrypoint) if entrypoint and entrypoint[0] != "[" else words(cmd) + words(entrypoint)
         ),
-        "means a shell after": lambda entrypoint, cmd: (
+        "A CMD without brackets is a shell's": lambda entrypoint, cmd: (
             [*first_process(entrypoint, ""), cmd]
             if entrypoint.startswith("[") and cmd and cmd[0] != "["
             else first_process(entrypoint, cmd)
         ),
         "This is CMD alone": lambda entrypoint, cmd: words(cmd) if cmd else words(entrypoint),
-        "without brackets and quotes": lambda entrypoint, cmd: [entrypoint, cmd],
-        "is missing|and should be": lambda entrypoint, cmd: first_process(entrypoint, cmd)[1:],
+        "These are the lines as they are written": lambda entrypoint, cmd: [entrypoint, cmd],
+        "is missing|it should be": lambda entrypoint, cmd: first_process(entrypoint, cmd)[1:],
     },
 }

@@ -9,7 +9,7 @@ from pixel_edu.course.checking import Ask, exercise
 
 
 def base_names(images: np.ndarray) -> list[bytes]:
-    """A name for each picture that its mirror shares."""
+    """A key for each picture that its mirror image shares."""
     return [min(image.tobytes(), image[:, ::-1].tobytes()) for image in images]
 
 
@@ -21,7 +21,7 @@ def crowd(ask: Ask, count: int = 20) -> np.ndarray:
     return ask.rng.permutation(np.concatenate([base, some, mirrored]))
 
 
-@exercise("ex-01-1", "count_sprites(images)", "You know what you have, before you train on it.")
+@exercise("ex-01-1", "count_sprites(images)", "You know what you have before you train on it.")
 def count_sprites(ask: Ask) -> None:
     """Different pictures, and base sprites."""
     images = crowd(ask)
@@ -36,7 +36,7 @@ def count_sprites(ask: Ask) -> None:
         [
             (
                 len(images),
-                "Your number of pictures is the number of rows: rows that are the same count once.",
+                "Your number of pictures is the number of rows: identical rows count once.",
             ),
             (
                 bases,
@@ -44,7 +44,7 @@ def count_sprites(ask: Ask) -> None:
             ),
             (
                 len(np.unique(images.reshape(-1, 3), axis=0)),
-                "Your number of pictures counts different pixels: a whole picture is one row.",
+                "Your number of pictures counts distinct pixels: compare whole pictures.",
             ),
         ],
         what="The numbers of pictures",
@@ -55,18 +55,21 @@ def count_sprites(ask: Ask) -> None:
         [
             (
                 different,
-                "Your number of base sprites is that of different pictures: a sprite and its mirror are one.",
+                "Your number of base sprites is that of different pictures: a sprite and its mirror image are one.",
             ),
             (
                 different // 2,
-                "Your number of base sprites is half of the pictures: not every sprite is there mirrored.",
+                "Your number of base sprites is half the number of pictures: not every sprite is there mirrored.",
             ),
-            (upside, "Your mirror is upside down: left and right change places, which is the third axis."),
-            (turned, "Your mirror changes red and blue: left and right are the third axis, not the last."),
-            (2 * bases - different, "Sprites with a mirror image in the set are left out: they count once."),
+            (
+                upside,
+                "You flip top and bottom: a mirror image swaps left and right, which is the third axis.",
+            ),
+            (turned, "You swap red and blue: left and right are the third axis, not the last."),
+            (2 * bases - different, "Sprites whose mirror image is in the set are missing: they count once."),
             (
                 len({image[:, ::-1].tobytes() for image in images} - keys),
-                "The mirror images alone are counted.",
+                "Only the mirror images are counted.",
             ),
         ],
         what="The numbers of base sprites",
@@ -82,25 +85,25 @@ def split(ask: Ask) -> None:
         train, held, *_ = [*ask(images, share, like=list, what=what), None, None]
         ask.that(
             isinstance(train, np.ndarray) and isinstance(held, np.ndarray) and train.ndim == held.ndim == 1,
-            f"{ask.name} must give back two arrays of row numbers, train and validation.",
+            f"{ask.name} must return two arrays of row numbers, train and validation.",
         )
         ask.that(
             train.dtype.kind in "iu" and held.dtype.kind in "iu",
-            "Row numbers are whole numbers: look at the dtype.",
+            "Row numbers are integers: look at the dtype.",
         )
         both = np.concatenate([train, held])
         ask.that(len(np.intersect1d(train, held)) == 0, "Some rows are in both parts.")
         ask.that(
             len(np.unique(both)) == len(both),
-            "Some rows come twice in a part: keep the copies, each row once.",
+            "Some rows appear twice in a part: keep the copies of a picture, but each row once.",
         )
         ask.that(
             len(both) == len(images),
-            f"{len(images) - len(both)} of {len(images)} rows are in neither part: copies belong too.",
+            f"{len(images) - len(both)} of {len(images)} rows are in neither part: copies belong to one, too.",
         )
         ask.that(
             bool((np.diff(train) > 0).all() and (np.diff(held) > 0).all()),
-            "The row numbers are not in rising order.",
+            "The row numbers are not in ascending order.",
         )
         return train, held
 
@@ -118,28 +121,28 @@ def split(ask: Ask) -> None:
     )
     ask.that(
         len(out) != bases - round(0.3 * bases),
-        "The parts have changed places: the share of the sprites that is asked for goes to validation.",
+        "The parts are swapped: `share` says how many of the sprites go to validation.",
     )
     ask.that(
         len(out) == round(0.3 * bases),
-        f"With a share of 0.3, {len(out)} of {bases} base sprites are held out, and {round(0.3 * bases)} should be.",
+        f"With a share of 0.3, {len(out)} of {bases} base sprites are held out; it should be {round(0.3 * bases)}.",
     )
     again = parts(images, 0.3, "a second time")[1]
     ask.that(
         {names[i] for i in again} == out,
-        "The second time other sprites are held out: leave chance out of it.",
+        "The second call holds out other sprites: leave chance out of it.",
     )
     order = ask.rng.permutation(len(images))
     other = parts(images[order], 0.3, "for the rows in another order")[1]
     ask.that(
         {names[order[i]] for i in other} == out,
-        "With the rows in another order other sprites are held out: choose by the pixels.",
+        "With the rows in another order, other sprites are held out: choose by the pixels.",
     )
     more = np.concatenate([images, images[:7], images[:5, :, ::-1]])
     extra = parts(more, 0.3, "with more copies")[1]
     ask.that(
         {base_names(more)[i] for i in extra} == out,
-        "With more copies of some rows other sprites are held out: choose by the pixels, each sprite once.",
+        "With more copies of some rows, other sprites are held out: choose by the pixels, each sprite once.",
     )
     dark = sorted(set(names), key=lambda name: int(np.frombuffer(name, np.uint8).sum()))
     ask.that(
@@ -175,12 +178,12 @@ def join(ask: Ask) -> None:
             (late, "Every label is one row late: number 1 is row 0."),
             (
                 round_,
-                "Every label is one row late, and the last has come round to the front: number 1 is row 0.",
+                "Every label is one row late, and the last wraps around to the front: number 1 is row 0.",
             ),
-            (zeros, "Rows without a label have 0, which is a class: they have -1."),
+            (zeros, "Rows without a label have 0, which is a class: they must have -1."),
             (
                 np.concatenate([labels, np.full(count - len(labels), -1)]),
-                "The labels are in the order of the table: each belongs to the row that its number says.",
+                "The labels are in the order of the table: each belongs in the row that its number says.",
             ),
             (
                 np.concatenate([labels[np.argsort(numbers)], np.full(count - len(labels), -1)]),
@@ -194,7 +197,7 @@ def join(ask: Ask) -> None:
     ask.same(ask(empty, empty, 3, like=right[:3], what="for an empty table"), np.full(3, -1))
 
 
-@exercise("ex-01-4", "to_model(images)", "This is x0, as it is called from here on.")
+@exercise("ex-01-4", "to_model(images)", "From here on, this is called x0.")
 def to_model(ask: Ask) -> None:
     """Axes and range."""
     images = sprites.make(4, seed=ask.seed).images.copy()
@@ -206,16 +209,16 @@ def to_model(ask: Ask) -> None:
         right,
         [
             (first / 255, "The numbers run from 0 to 1: they must run from -1 to 1."),
-            (first / 127.5, "The numbers run from 0 to 2: take 1 away."),
-            (first / 255 - 0.5, "The numbers run from -0.5 to 0.5: twice as far."),
-            (first / 128 - 1, "Divided by 128, 255 does not come to 1: the middle of 0 .. 255 is 127.5."),
+            (first / 127.5, "The numbers run from 0 to 2: subtract 1."),
+            (first / 255 - 0.5, "The numbers run from -0.5 to 0.5: they must run from -1 to 1."),
+            (first / 128 - 1, "Divided by 128, 255 does not become 1: the middle of 0 .. 255 is 127.5."),
             (first / 127 - 1, "Divided by 127, 255 goes beyond 1: the middle of 0 .. 255 is 127.5."),
-            (right.swapaxes(2, 3), "Rows and columns have changed places too: only the colours move."),
+            (right.swapaxes(2, 3), "Rows and columns are swapped, too: only the axis of colours moves."),
             (
                 images.reshape(4, 3, 16, 16).astype(np.float32) / 127.5 - 1,
-                "`reshape` has mixed up the pixels: move the axis of colours.",
+                "`reshape` mixes up the pixels: move the axis of colours.",
             ),
-            (-right, "White and black have changed places."),
+            (-right, "White and black are swapped."),
             (first, "The numbers still run from 0 to 255."),
         ],
         tolerance=1e-6,
@@ -244,10 +247,10 @@ def enlarge(ask: Ask) -> None:
                     np.tile(images.repeat(factor, axis=2), (1, factor, 1, 1)),
                     "Only the columns are repeated, and the rows are copied: repeat both.",
                 ),
-                (right.swapaxes(1, 2), "Rows and columns have changed places."),
+                (right.swapaxes(1, 2), "Rows and columns are swapped."),
                 (
                     _dotted(images, factor),
-                    "The squares have one pixel of colour each, and the rest is black: repeat the pixel.",
+                    "Each square has one pixel of colour, and the rest is black: repeat the pixel.",
                 ),
                 (right[:, :, ::-1], "The picture is mirrored."),
             ],
@@ -269,20 +272,20 @@ def in_order(ask: Ask) -> None:
         got = ask(list(names), like=list, what=f"for {len(names)} names")
         wrong = [
             (sorted(names), "The planted bug is still there: as text, image_10 comes before image_2."),
-            (names, "The names are as they came: sort them by number."),
+            (names, "The names are in the order in which they came: sort them by number."),
             (right[::-1], "The largest number is first: begin with the smallest."),
             (
                 sorted(names, key=len),
-                "Sorted by length first, and within a length as they came: the numbers count.",
+                "Sorted by length only: names of the same length need sorting by their numbers.",
             ),
-            (sorted(numbers), "These are the numbers: give back the names."),
+            (sorted(numbers), "These are the numbers: return the names."),
             (
                 sorted(names, key=lambda name: name.split(".")[0][-1]),
                 "The names are sorted by their last digit.",
             ),
             (
                 [name.split(".")[0] for name in right],
-                "Each name comes without its ending: give them back as they are.",
+                "The names have lost their file extension: return them as they are.",
             ),
         ]
         for order, message in wrong:
@@ -292,4 +295,4 @@ def in_order(ask: Ask) -> None:
             "The list does not hold the same names: each exactly once.",
         )
         at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
-        ask.that(at is None, f"At place {at} stands {got[at or 0]}, and {right[at or 0]} belongs there.")
+        ask.that(at is None, f"At index {at} is {got[at or 0]}, and it should be {right[at or 0]}.")

@@ -14,7 +14,7 @@ from pixel_edu.schedules import Levels, Schedule, cosine
 
 
 def levels(alpha_bar: torch.Tensor) -> Levels:
-    """Levels of given values of ᾱ (B,), worked out here."""
+    """The levels of given values of ᾱ, (B,), computed without the package's own formulas."""
     a = alpha_bar.double().reshape(-1, 1, 1, 1)
     return Levels(*(z.float() for z in (a.sqrt(), (1 - a).sqrt(), (a / (1 - a)).log() / 2)))
 
@@ -36,23 +36,23 @@ def add_noise(ask: Ask) -> None:
             ),
             (
                 s**2 * x0 + n * eps,
-                "The noise in your x_t is right, but the sprite is too weak: it is multiplied by ᾱ, not by its root.",
+                "The noise in your x_t is right, but the sprite is too weak: multiply it by the root of ᾱ, not by ᾱ.",
             ),
             (
                 s**2 * x0 + n**2 * eps,
-                "Both factors lack their root: the squares of signal and noise add up to 1, not the two themselves.",
+                "Both factors lack their root: signal² and noise² add up to 1, not signal and noise.",
             ),
             (
                 n * x0 + s * eps,
-                "Signal and noise have changed places: at the first timestep the sprite must be nearly clean.",
+                "Signal and noise are swapped: at the first timestep the sprite must be nearly clean.",
             ),
             (
                 s * x0 - n * eps,
-                "Your x_t has lost its noise sign: noise is added to the sprite, not taken away.",
+                "The noise in your x_t has the wrong sign: noise is added to the sprite, not subtracted.",
             ),
             (
                 x0 + n * eps,
-                "The sprite is not weakened: its factor, the signal, is missing, so x_t grows with t.",
+                "The sprite is not scaled down: its factor, the signal, is missing, so x_t grows with t.",
             ),
             (s * x0 + eps, "The noise has the same strength at every timestep: its factor is missing."),
         ],
@@ -67,7 +67,7 @@ def add_noise(ask: Ask) -> None:
 @exercise(
     "ex-02-2",
     "alpha_bar_from(beta)",
-    "The product of many small steps is one list, and you can read it both ways.",
+    "The product of many small steps is one list, and soon you will read it both ways.",
 )
 def alpha_bar_from(ask: Ask) -> None:
     """The running product of 1 - β."""
@@ -83,17 +83,17 @@ def alpha_bar_from(ask: Ask) -> None:
                 beta.cumprod(0),
                 "This is the running product of β itself: each step keeps 1 - β of the variance.",
             ),
-            (1 - beta.cumsum(0), "This is a running sum: what is kept of what was kept multiplies."),
+            (1 - beta.cumsum(0), "This is a running sum: what each step keeps of the rest multiplies."),
             (
                 torch.cat([torch.ones(1, dtype=torch.float64), right[:-1]]),
-                "Your list begins with 1 and ends one step early: ᾱ_0 holds the first step's factor already.",
+                "Your list begins with 1 and ends one step early: ᾱ_0 already holds the first step's factor.",
             ),
-            (right.sqrt(), "This is √ᾱ: the root belongs to the signal, not into the list."),
+            (right.sqrt(), "This is √ᾱ: the root is the signal, and the list holds its square."),
             (
                 right[-1].expand(12),
-                "This is the product of all steps at every place: the product runs, up to t.",
+                "This is the product of all steps at every timestep: at t it includes the steps up to t only.",
             ),
-            (1 - right, "This is 1-ᾱ, the variance of the noise: ᾱ is what is left of the signal."),
+            (1 - right, "This is 1-ᾱ, the variance of the noise: ᾱ is the signal's share."),
         ],
         tolerance=1e-9,
     )
@@ -105,7 +105,7 @@ def alpha_bar_from(ask: Ask) -> None:
 @exercise(
     "ex-02-3",
     "beta_from(alpha_bar)",
-    "Any curve that falls is a schedule now: you can find the steps that make it.",
+    "Any falling curve is a schedule now: you can find the steps that make it.",
 )
 def beta_from(ask: Ask) -> None:
     """Each step's share, from neighbours of ᾱ."""
@@ -120,9 +120,12 @@ def beta_from(ask: Ask) -> None:
             (1 - beta, "This is 1-β_t, what each step keeps: β_t is what it takes."),
             (
                 before - alpha_bar,
-                "These are differences of ᾱ: a step takes a share of what the step before has left, so divide.",
+                "These are differences of ᾱ: a step takes a share of what the steps before it left, so divide.",
             ),
-            (1 - before / alpha_bar, "The fraction is upside down: ᾱ_t goes above ᾱ_{t-1}, since ᾱ falls."),
+            (
+                1 - before / alpha_bar,
+                "The fraction is inverted: divide ᾱ_t, the smaller one, by ᾱ_{t-1}.",
+            ),
             (
                 torch.cat([torch.zeros(1, dtype=torch.float64), beta[1:]]),
                 "The first step is lost: before it ᾱ is 1, so β_0 = 1 - ᾱ_0, and not 0.",
@@ -140,7 +143,7 @@ def beta_from(ask: Ask) -> None:
 def _cosine(
     T: int, s: float, max_beta: float, squared: bool = True, edges: tuple = (0, 1), offset=True
 ) -> torch.Tensor:
-    """ᾱ of the cosine schedule, and with the slips."""
+    """ᾱ of the cosine schedule. The other arguments plant slips."""
     power = 2 if squared else 1
 
     def f(u: float) -> float:
@@ -153,7 +156,7 @@ def _cosine(
 @exercise(
     "ex-02-4",
     "cosine_alpha_bar(T, s, max_beta)",
-    "This is the schedule that the course's model was trained with.",
+    "This is the schedule that the course's model was trained on.",
 )
 def cosine_alpha_bar(ask: Ask) -> None:
     """Nichol and Dhariwal's schedule, with its bound."""
@@ -183,7 +186,7 @@ def cosine_alpha_bar(ask: Ask) -> None:
             ),
             (
                 torch.cat([torch.ones(1, dtype=torch.float64), right[:-1]]),
-                "Your list is one step late: ᾱ_0 is the curve at 1/T, after the first step.",
+                "Your list is one step behind: ᾱ_0 is the curve at 1/T, after the first step.",
             ),
             (
                 1 - right / torch.cat([torch.ones(1, dtype=torch.float64), right[:-1]]),
@@ -203,11 +206,11 @@ def cosine_alpha_bar(ask: Ask) -> None:
         [
             (
                 cosine(20).alpha_bar,
-                "Your function has T, s or max_beta written into it: use what it is given.",
+                "Your function has values of T, s or max_beta of its own: use the arguments.",
             ),
             (
                 _cosine(20, 0.1, 0.999),
-                "No step may take more than `max_beta`, also where that is 0.5: use the argument.",
+                "No step may take more than `max_beta`, here 0.5: use the argument.",
             ),
             (_cosine(20, 0.008, 0.5), "The offset is 0.008 whatever `s` is: use the argument."),
         ],
@@ -233,14 +236,14 @@ def clean(ask: Ask) -> None:
         tuple(got["eps"]),
         right,
         [
-            ((x0, eps), "You give clean image and noise: the noise comes first."),
+            ((x0, eps), "You return the clean image and the noise: the noise comes first."),
             (
                 (eps, x - n * eps),
-                'For "eps", your clean image is x_t less the noise, but still as weak as in x_t: divide by the signal.',
+                'For "eps", your clean image is x_t minus the noise, still scaled as in x_t: divide by the signal.',
             ),
             (
                 (eps, (x - eps) / s),
-                'For "eps", the noise that you subtract has its full strength: in x_t it is weakened by `level.noise`.',
+                'For "eps", you subtract the noise at full strength: in x_t it is scaled by `level.noise`.',
             ),
         ],
         tolerance=1e-3,
@@ -255,7 +258,7 @@ def clean(ask: Ask) -> None:
             ),
             (
                 (x - s * x0, x0),
-                'For "x0", your noise is x_t less the sprite, but still as weak as in x_t: divide by the noise level.',
+                'For "x0", your noise is x_t minus the sprite, still scaled as in x_t: divide by the noise level.',
             ),
         ],
         tolerance=1e-3,
@@ -269,7 +272,7 @@ def clean(ask: Ask) -> None:
                 'For "v", the sign in the clean image is wrong: at the last timestep it comes out as its negative.',
             ),
             ((n * x - s * v, x0), 'For "v", the sign in the noise is wrong.'),
-            ((s * x + n * v, n * x - s * v), 'For "v", signal and noise have changed places.'),
+            ((s * x + n * v, n * x - s * v), 'For "v", signal and noise are swapped.'),
         ],
         tolerance=1e-3,
     )
@@ -278,7 +281,7 @@ def clean(ask: Ask) -> None:
 @exercise(
     "ex-02-6",
     "straight(T, first, last)",
-    "You have designed a schedule, and know what each of its timesteps is for.",
+    "You have designed a schedule, and you know what each of its timesteps is for.",
 )
 def straight(ask: Ask) -> None:
     """ᾱ whose λ falls in a straight line."""
@@ -303,7 +306,7 @@ def straight(ask: Ask) -> None:
             ),
             (
                 torch.sigmoid(2 * (first + (last - first) * torch.arange(T, dtype=torch.float64) / T)),
-                "The last timestep is missing its end: λ must reach `last` at T-1.",
+                "Your list stops one step short: λ must reach `last` at T-1.",
             ),
             (lam, "This is λ itself: turn it into ᾱ."),
         ],
@@ -320,7 +323,7 @@ def straight(ask: Ask) -> None:
     "The bug is gone: the same step works at both ends of the schedule.",
 )
 def walk_back(ask: Ask) -> None:
-    """A planted bug: to x0 and out again, with a root missing."""
+    """A planted bug: to x0 and back to a level, with a root missing."""
     x0 = to_tensor(sprites.make(4, seed=ask.seed).images)
     eps = ask.randn(4, 3, 16, 16)
     here, there = levels(torch.tensor([0.5, 0.3, 0.1, 0.05])), levels(torch.tensor([0.9, 0.5, 0.4, 0.3]))
@@ -336,9 +339,9 @@ def walk_back(ask: Ask) -> None:
             ),
             (
                 there.signal * (x - here.noise**2 * eps) / here.signal + there.noise * eps,
-                "You have mended the way out, and broken the way in: the clean image is (x - noise·ε) / signal.",
+                "You have fixed the way to `there` and broken the clean image, which is (x - noise·ε) / signal.",
             ),
-            (x, "You go out to the level that you came from: the step ends at `there`."),
+            (x, "You noise to the level that you came from: the step ends at `there`."),
             (x0, "You stop at the clean image: noise it again, to the level of `there`."),
             (
                 there.signal * (x - here.noise * eps) + there.noise * eps,

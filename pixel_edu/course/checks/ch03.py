@@ -15,7 +15,7 @@ from pixel_edu.schedules import Schedule, cosine, linear
 
 
 class Draws:
-    """Fresh noise that comes again for the same seed; counts how often it was asked."""
+    """Fresh noise, the same for the same seed; counts how often it was drawn."""
 
     def __init__(self, seed: int) -> None:
         self.generator, self.count = torch.Generator().manual_seed(seed), 0
@@ -108,33 +108,33 @@ def ideal_x0(ask: Ask) -> None:
         ask(x, images, level, like=x),
         right,
         [
-            (nearest, "This is the nearest sprite: the best guess is the mean of all, each with its weight."),
+            (nearest, "This is the nearest sprite: the best guess is the weighted mean of all of them."),
             (
                 images.mean(0).expand(4, -1, -1, -1),
-                "This is the mean of all sprites with equal weights: near ones count more.",
+                "This is the mean of all sprites with equal weights: nearer ones count more.",
             ),
             (
                 mean(squares / (2 * n**2)),
-                "The weights are upside down: the further away a sprite is, the less it counts.",
+                "The weights are inverted: the further away a sprite is, the smaller its weight.",
             ),
             (
                 mean(-plain.square().sum(2) / (2 * n**2)),
-                "The sprites are compared at full strength: in x they are weakened by the signal.",
+                "The sprites are compared at full strength: in x they are scaled by the signal.",
             ),
             (mean(-squares / n**2), "The 2 in the exponent is missing."),
             (mean(-squares / (2 * n)), "The exponent is divided by the noise, not by its square."),
-            (mean(-squares.sqrt() / (2 * n**2)), "The exponent has the distance in it, not its square."),
+            (mean(-squares.sqrt() / (2 * n**2)), "The exponent holds the distance instead of its square."),
             (
                 mean(-squares / 2),
                 "The noise level is missing from the exponent: the stronger the noise, the more alike the weights.",
             ),
             (
                 mean(-off.square().mean(2) / (2 * n**2)),
-                "The squares are averaged over the pixels: the exponent has their sum.",
+                "The squares are averaged over the pixels: the exponent holds their sum.",
             ),
             (
                 mean(-squares / (2 * n**2), lambda power, _: torch.softmax(power, 0)),
-                "The weights add up to 1 over the batch: they must do so over the sprites.",
+                "The weights add up to 1 over the batch: they must add up to 1 over the sprites.",
             ),
         ],
         tolerance=1e-3,
@@ -160,15 +160,21 @@ def oracle_eps(ask: Ask) -> None:
         ask(x, t, images, schedule, like=x),
         rest / level.noise,
         [
-            (x0, "This is the clean image: samplers ask for the noise."),
-            (rest, "This is x without the sprite, as weak as in x: bring the noise to strength 1."),
+            (x0, "This is the clean image: samplers want the noise."),
+            (rest, "This is x minus the sprite, the noise still scaled as in x: divide by the noise level."),
             (
                 (x - x0) / level.noise,
-                "The sprite that you take away has its full strength: in x it is weakened by the signal.",
+                "You subtract the sprite at full strength: in x it is scaled by the signal.",
             ),
-            (rest / level.signal, "You divide by the signal: what is left is as strong as the noise."),
+            (
+                rest / level.signal,
+                "You divide by the signal: what is left is the noise, scaled by the noise level.",
+            ),
             (-rest / level.noise, "The noise has the wrong sign."),
-            (rest / level.noise**2, "You divide by the square of the noise level: it is a root already."),
+            (
+                rest / level.noise**2,
+                "You divide by the square of the noise level: divide by the level itself.",
+            ),
         ],
         tolerance=1e-3,
     )
@@ -180,22 +186,22 @@ def _timesteps_asked(ask: Ask, asked: list, schedule: Schedule, num_steps: int, 
     got = [each[0] if each else None for each in asked]
     ask.that(
         len(asked) == num_steps,
-        f"The model was called {len(asked)} times for {num_steps} steps: each step is one call.",
+        f"The model was called {len(asked)} times for {num_steps} steps: each step takes one call.",
     )
     ask.that(
         all(len(each) == batch for each in asked),
-        f"`t` had {len(asked[0])} values for a batch of {batch}: give one for each image, `(B,)`.",
+        f"`t` had {len(asked[0])} values for a batch of {batch}: pass one for each image, `(B,)`.",
     )
     ask.that(
         got == want,
-        f"The model was asked about the timesteps {got}, and the list says {want}: ask at each step's start.",
+        f"The model was called at the timesteps {got} instead of {want}: call it at the start of each step.",
     )
 
 
 @exercise(
     "ex-03-3",
     "ddim_sample(predict_eps, schedule, x, num_steps)",
-    "Your loop draws: give it any model you like.",
+    "Your loop draws: plug in any model you like.",
 )
 def ddim_sample(ask: Ask) -> None:
     """The deterministic loop."""
@@ -218,19 +224,19 @@ def ddim_sample(ask: Ask) -> None:
                 ),
                 (
                     slip(pairs=lambda ts: itertools.pairwise([*ts[:-1], 0])),
-                    "Your last step ends at timestep 0 and leaves its noise: the list ends at -1, clean data.",
+                    "Your last step ends at timestep 0, where some noise is left: the list ends at -1, clean data.",
                 ),
                 (
                     slip(pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]),
-                    "You take the end of a step by arithmetic on t: take it from the list.",
+                    "You compute the end of a step by arithmetic on t: take it from the list.",
                 ),
                 (
                     slip(pairs=lambda ts: [(t, t - 1) for t in ts[:-1]]),
-                    "Each step ends at t - 1: with few steps the next one begins further down the list.",
+                    "Each step ends at t - 1: with few steps, the next step begins much lower.",
                 ),
                 (
                     slip(kept=lambda a_s, _: 0 * a_s),
-                    "Each step throws its noise away: noise the clean image again, with the same noise.",
+                    "Each step drops its noise: add the same noise to the clean image again.",
                 ),
                 (
                     slip(
@@ -238,7 +244,7 @@ def ddim_sample(ask: Ask) -> None:
                             (1 - a_s).sqrt() * x0 + a_s.sqrt() * (x - a_t.sqrt() * x0) / (1 - a_t).sqrt()
                         )
                     ),
-                    "Signal and noise have changed places at the end of a step.",
+                    "Signal and noise are swapped at the end of a step.",
                 ),
             ],
             tolerance=3e-4,
@@ -279,25 +285,25 @@ def ddpm_sample(ask: Ask) -> None:
                 ),
                 (
                     slip(lambda a_t, a_s: std(a_t, a_s) ** 2),
-                    "The fresh noise is multiplied by the variance: its spread is the root of that.",
+                    "The fresh noise is multiplied by its variance: multiply by the root, its spread.",
                 ),
                 (
                     slip(lambda a_t, a_s: (1 - a_t / a_s).sqrt()),
-                    "The variance is that of a noising step, 1 - ᾱ_t/ᾱ_s: given the guess, it is smaller.",
+                    "The variance is that of a noising step, 1 - ᾱ_t/ᾱ_s: given the guess for x0, it is smaller.",
                 ),
                 (slip(lambda a_t, a_s: 0 * a_s), "The mean is right, and no noise is added."),
                 (
                     walk(model, schedule, x, n),
-                    "This is DDIM: there the noise is the old one, and here some of it is drawn anew.",
+                    "This is DDIM, which keeps the old noise: DDPM draws some of it anew.",
                 ),
-                (slip(mean=swapped), "In the mean, the guess and x_t have changed places."),
+                (slip(mean=swapped), "In the mean, the guess for x0 and x_t are swapped."),
                 (
                     slip(pairs=lambda ts: [(t, max(t - len(schedule) // n, -1)) for t in ts[:-1]]),
-                    "You take the end of a step by arithmetic on t: take it from the list.",
+                    "You compute the end of a step by arithmetic on t: take it from the list.",
                 ),
                 (
                     slip(kept=lambda a_s, _: (1 - a_s).sqrt()),
-                    "Fresh noise is added to all of the old: the old has to make room for it.",
+                    "Fresh noise is added on top of all the old noise: the old has to make room for it.",
                 ),
             ],
             tolerance=3e-4,
@@ -329,18 +335,21 @@ def calls_needed(ask: Ask) -> None:
             want,
             [
                 (want - 1, "This number of calls is one too small: calls count from 1."),
-                (want + 1, "This number of calls is one too large: the first that is good enough counts."),
+                (
+                    want + 1,
+                    "This number of calls is one too large: the first one that is good enough counts.",
+                ),
                 (
                     next(i for i, e in enumerate(errors, 1) if abs(e) / 6 <= tolerance),
-                    "You take the mean of the differences: no single value may be further off.",
+                    "You take the mean of the differences: not a single value may be further off than the tolerance.",
                 ),
                 (
                     next(i for i, e in enumerate(errors, 1) if e <= tolerance),
-                    "You leave the sign of the differences in: below the right value is off, too.",
+                    "You keep the sign of the differences: values that are too small are off, too.",
                 ),
                 (
                     1 + max((i for i, e in enumerate(errors, 1) if abs(e) > tolerance), default=0),
-                    "This is the first number from which on all are good enough: the first that is, counts.",
+                    "This is the first number from which on all are good enough: return the first that is good enough.",
                 ),
                 (most, "This is the largest number of calls allowed: find the smallest that is good enough."),
             ],
@@ -348,7 +357,7 @@ def calls_needed(ask: Ask) -> None:
         )
     asked.clear()
     none = ask(sample, right, 0.001, 5, like=1, what="where no number of calls is good enough")
-    ask.that(none == -1, f"Where no number of calls is good enough, you give {none}: give -1.")
+    ask.that(none == -1, f"Where no number of calls is good enough, you return {none}: return -1.")
     ask.that(max(asked) <= 5, f"You tried {max(asked)} calls where at most 5 are allowed.")
 
 
@@ -366,11 +375,11 @@ def pairs(ask: Ask) -> None:
         slips = [
             (
                 [(t, t - stride) for t in steps[:-1]],
-                "The planted bug is still there: the steps do not all have the same length, and the last misses -1.",
+                "The planted bug is still there: the steps are not all of the same length, and the last one misses -1.",
             ),
             (
                 [*((t, t - stride) for t in steps[:-2]), (steps[-2], -1)],
-                "Only the last step is mended: the others end beside the timestep where the next one begins.",
+                "Only the last step is fixed: the others do not end where the next one begins.",
             ),
             (
                 [(s, t) for t, s in right],
@@ -384,6 +393,4 @@ def pairs(ask: Ask) -> None:
         for wrong, message in slips:
             ask.that(got == right or got != wrong, message)
         at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
-        ask.that(
-            at is None, f"Step {(at or 0) + 1} of {n} is {got[at or 0]}, and should be {right[at or 0]}."
-        )
+        ask.that(at is None, f"Step {(at or 0) + 1} of {n} is {got[at or 0]}; it should be {right[at or 0]}.")

@@ -32,23 +32,26 @@ def time_waves(ask: Ask) -> None:
             ask(t, longest, like=right, what=f"with longest = {longest:g}"),
             right,
             [
-                (right.roll(32, 1), "The sines come first here: cosines are first."),
+                (right.roll(32, 1), "The sines come first in your answer: cosines come first."),
                 (
                     right.unflatten(1, (2, 32)).transpose(1, 2).flatten(1),
-                    "Cosines and sines take turns: first all cosines, then all sines.",
+                    "Cosines and sines alternate: first all cosines, then all sines.",
                 ),
-                (waves(longest ** (i / 32)), "Your frequencies rise: they fall from 1."),
+                (waves(longest ** (i / 32)), "Your frequencies rise: they must fall from 1."),
                 (
                     waves(longest ** (-i / 31)),
                     "Your last frequency is 1 / longest itself: the exponents are i / 32, and i ends at 31.",
                 ),
-                (waves(longest ** (-i / 64)), "Your exponents are i / 64: there are 32 frequencies."),
+                (
+                    waves(longest ** (-i / 64)),
+                    "Your exponents are i / 64: there are 32 frequencies, so divide by 32.",
+                ),
                 (
                     waves(f, 2 * math.pi),
-                    "Your waves have a factor 2π too many: the angles are t times the frequency.",
+                    "Your angles have an extra factor of 2π: they are t times the frequency.",
                 ),
-                (waves(10_000.0 ** (-i / 32)), "`longest` has no effect: it is 10,000 in your code."),
-                (waves(f.flip(0)), "Your frequencies are those of the other end of the list."),
+                (waves(10_000.0 ** (-i / 32)), "`longest` has no effect: your code uses 10,000."),
+                (waves(f.flip(0)), "Your frequencies are in reverse order."),
             ],
             tolerance=1e-3,
         )
@@ -65,20 +68,20 @@ def scale_and_shift(ask: Ask) -> None:
         [
             (
                 h * scale + shift,
-                "A scale of 0 silences the features: it must leave them as they are, so it is 1 + scale.",
+                "A scale of 0 silences the features: it must leave them as they are, so multiply by 1 + scale.",
             ),
             (
                 h * (1 + shift) + scale,
-                "Scale and shift have changed places: the first half of the context is the scale.",
+                "Scale and shift are swapped: the first half of the context is the scale.",
             ),
             (h * (1 + scale), "The shift is missing."),
             (h + shift, "The scale is missing."),
             ((h + shift) * (1 + scale), "The shift is scaled too: scale the features first, then shift."),
             (
                 h * (1 + context[:, ::2, None, None]) + context[:, 1::2, None, None],
-                "Scales and shifts take turns in your reading: the scales come first, then the shifts.",
+                "You read scales and shifts alternately: first come all scales, then all shifts.",
             ),
-            (h * (1 + scale) - shift, "The shift is taken away, not added."),
+            (h * (1 + scale) - shift, "The shift is subtracted: add it."),
         ],
     )
 
@@ -166,7 +169,7 @@ def _loaded(ask: Ask, arguments: tuple, wanted: dict[str, tuple[int, ...]], zero
     missing, more = [key for key in wanted if key not in first], [key for key in first if key not in wanted]
     ask.that(
         not missing,
-        f"There is no parameter `{missing and missing[0]}`: give the parts the names in the task.",
+        f"There is no parameter `{missing and missing[0]}`: name the parts as the task does.",
     )
     ask.that(
         not more, f"There is a parameter `{more and more[0]}` that the task does not have: leave it out."
@@ -175,11 +178,11 @@ def _loaded(ask: Ask, arguments: tuple, wanted: dict[str, tuple[int, ...]], zero
         got = tuple(first[key].shape)
         ask.that(
             got == shape,
-            f"`{key}` has the shape {got}, and {shape} belongs there: look at the widths of that part.",
+            f"`{key}` has the shape {got}, not {shape}: look at the widths of that part.",
         )
     ask.that(
         not bool(first[f"{zero}.weight"].any()),
-        f"`{zero}` does not start at zero: a new one must change nothing.",
+        f"`{zero}` does not start at zero: a new part must change nothing.",
     )
     state = {key: 0.3 * ask.randn(*shape) for key, shape in wanted.items()}
     ask(state, of=module, method="load_state_dict")
@@ -189,7 +192,7 @@ def _loaded(ask: Ask, arguments: tuple, wanted: dict[str, tuple[int, ...]], zero
 @exercise(
     "ex-04-3",
     "Block(width_in, width, config, attends)",
-    "Your block can take the place of any in the network.",
+    "Your block can replace any in the network.",
 )
 def residual_block(ask: Ask) -> None:
     """Weights go in by name, features come out."""
@@ -208,7 +211,7 @@ def residual_block(ask: Ask) -> None:
             [
                 (
                     block(x, context, label, state, no_shortcut=True),
-                    "The shortcut is missing: x goes past the two convolutions and is added.",
+                    "The shortcut is missing: x bypasses the two convolutions and is added.",
                 ),
                 (
                     block(x, context, label, state, no_one=True),
@@ -216,21 +219,21 @@ def residual_block(ask: Ask) -> None:
                 ),
                 (
                     block(x, context, label, state, no_scale=True),
-                    "Only the shift of the context arrives: the first half of it is a scale.",
+                    "Only the shift of the context is used: its first half is a scale.",
                 ),
                 (
                     block(x, context, label, state, early=True),
-                    "The context enters before `norm2`, which wipes most of it out: it belongs after.",
+                    "The context is applied before `norm2`, which wipes most of it out: apply it after.",
                 ),
                 (block(x, context, label, state, no_norm=True), "`norm2` is not used."),
                 (block(x, context, label, state, flat1=True), "The SiLU before `conv1` is missing."),
                 (block(x, context, label, state, flat2=True), "The SiLU before `conv2` is missing."),
                 (
                     block(x, label, label, state),
-                    "The context is not used, and the label takes its place: the label is for the attention.",
+                    "The label is used in place of the context: the label is for the attention.",
                 ),
                 (block(x, context, label, state, no_attention=True), "The attention is not used."),
-                (block(x, context, context, state), "The attention gets the context: it looks at the label."),
+                (block(x, context, context, state), "The attention gets the context: it needs the label."),
             ],
             what=f"Its values {where}",
             tolerance=1e-3,
@@ -245,18 +248,21 @@ def label_attention(ask: Ask) -> None:
     right = attend(x, label, state)
     got = ask(x, label, of=module, method="forward", like=right)
     slips = [
-        ({"sees_label": False}, "The label has no say: it is one more key and one more value."),
-        ({"swapped": True}, "The label's key and value have changed places."),
+        ({"sees_label": False}, "The label has no effect: it must be one more key and one more value."),
+        ({"swapped": True}, "The label's key and value are swapped."),
         ({"root": False}, "The scores are not divided by the root of d."),
-        ({"axis": 2}, "The softmax runs over the queries: each place's weights over all keys add up to 1."),
-        ({"alone": True}, "What is seen is not added to x."),
-        ({"cut": False}, "There is one head only: cut the channels into `heads` parts."),
+        (
+            {"axis": 2},
+            "The softmax runs over the queries: it must run over the keys, so that each query's weights add up to 1.",
+        ),
+        ({"alone": True}, "The result of the attention is not added to x."),
+        ({"cut": False}, "There is only one head: split the channels into `heads` parts."),
         (
             {"interleaved": True},
-            "The heads take every fourth channel: cut the channels into parts, one after another.",
+            "The heads take every fourth channel: split the channels into contiguous parts.",
         ),
-        ({"order": (1, 0, 2)}, "Queries and keys have changed places."),
-        ({"order": (0, 2, 1)}, "Keys and values have changed places."),
+        ({"order": (1, 0, 2)}, "Queries and keys are swapped."),
+        ({"order": (0, 2, 1)}, "Keys and values are swapped."),
     ]
     ask.same(
         got,
@@ -266,9 +272,7 @@ def label_attention(ask: Ask) -> None:
     )
 
 
-@exercise(
-    "ex-04-5", "conv_cost(width_in, width, kernel, size)", "You can see now where a network's time goes."
-)
+@exercise("ex-04-5", "conv_cost(width_in, width, kernel, size)", "Now you see where a network's time goes.")
 def conv_cost(ask: Ask) -> None:
     """Weights and work."""
     for a, b, k, s in ((12, 20, 3, 16), (7, 5, 1, 8)):
@@ -278,19 +282,19 @@ def conv_cost(ask: Ask) -> None:
             int(parameters),
             weights + b,
             [
-                (weights, "Your parameters lack the bias: one number for each output channel."),
+                (weights, "Your parameters lack the bias, one number for each output channel."),
                 (
                     weights + a,
-                    "Your bias has a number for each input channel: it has one for each output channel.",
+                    "Your bias has one number for each input channel: it needs one for each output channel.",
                 ),
-                (a * b * k + b, "The kernel is square: it has kernel x kernel places."),
+                (a * b * k + b, "The kernel is square: it has kernel x kernel weights."),
                 (
                     weights * s * s + b,
-                    "The size of the picture does not count for the parameters: all places share the weights.",
+                    "The size of the picture does not matter for the parameters: all places share the weights.",
                 ),
                 (
                     b * k * k + b,
-                    "One kernel for each output channel is not enough: it looks at every input channel, too.",
+                    "One kernel for each output channel is not enough: each has weights for every input channel.",
                 ),
             ],
             what="The parameters",
@@ -301,20 +305,20 @@ def conv_cost(ask: Ask) -> None:
             [
                 (
                     (weights + b) * s * s,
-                    "The bias is added, not multiplied: leave it out of the multiplications.",
+                    "The bias is added, not multiplied: do not count it.",
                 ),
                 (weights * s, "The output is square: it has size x size places."),
                 (weights, "These are the weights: each of them is used at every place."),
                 (
                     2 * weights * s * s,
-                    "An addition for each multiplication is counted here: count the multiplications.",
+                    "You also count an addition for each multiplication: count the multiplications alone.",
                 ),
             ],
             what="The multiplications",
         )
 
 
-@exercise("ex-04-6", "class_code(c, hidden, K)", "No mask, no sign, nothing to turn round.")
+@exercise("ex-04-6", "class_code(c, hidden, K)", "No mask, no sign, nothing to get the wrong way round.")
 def class_code(ask: Ask) -> None:
     """A planted bug: labels as minus one-hot."""
     K = 5
@@ -344,23 +348,23 @@ def class_code(ask: Ask) -> None:
             ),
             (
                 shown * h + none * (1 - h),
-                "The mask is the wrong way round: hidden labels are shown, and the others are hidden.",
+                "The mask is inverted: hidden labels are shown, and the others are hidden.",
             ),
             (
                 shown * (1 - h),
                 'Hidden labels are all zeros: "no label" is a class of its own, with a 1 at place K.',
             ),
-            (shown + none * h, 'Hidden labels have two ones: the label is still there beside "no label".'),
+            (shown + none * h, 'Hidden labels have two ones: the label is still there next to "no label".'),
             (shown, "Nothing is hidden: `hidden` has no effect."),
             (none, "Every label is hidden."),
             (
                 shown * (1 - h) + F.one_hot(0 * c, K + 1).float() * h,
-                '"No label" became class 0, which is a class like the others.',
+                '"No label" became class 0, which is a real class.',
             ),
         ],
     )
     ask.same(
         ask(c.clamp(max=2), hidden, 3, like=right[:, :4], what="with K = 3")[:, 3],
         h[:, 0],
-        what="For K = 3, the places of no label",
+        what="For K = 3, the entries of no label",
     )

@@ -10,7 +10,7 @@ NULL = 5
 
 
 @exercise(
-    "ex-06-1", "guide(eps_cond, eps_uncond, guidance_scale)", "One line, and right at both ends and beyond."
+    "ex-06-1", "guide(eps_cond, eps_uncond, guidance_scale)", "One line, right at both ends and beyond."
 )
 def guide(ask: Ask) -> None:
     """The line through two answers."""
@@ -35,30 +35,32 @@ def _slips(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> Slips:
     return [
         (
             cond + s * step,
-            "This is the paper's formula, with w for a scale: here a scale of 1 is the conditional answer, and 0 the "
+            "This is the paper's formula, with w as the scale: here a scale of 1 is the conditional answer, and 0 the "
             "one without a label.",
         ),
-        (cond - s * step, "The two answers have changed places: at a scale of 0 the label must have no say."),
+        (cond - s * step, "The two answers are swapped: at a scale of 0 the label must have no effect."),
         (
             cond + (s - 1) * -step,
-            "Your line begins at the conditional answer: at a scale of 0 the label must have no say.",
+            "Your line starts at the conditional answer: at a scale of 0 the label must have no effect.",
         ),
         (
             s * step,
-            "The step is there and the place to start from is missing: add the answer without a label.",
+            "The step is right, but its starting point is missing: add the answer without a label.",
         ),
         (
             uncond - s * step,
-            "The difference points the wrong way: guidance goes towards the label, not away from it.",
+            "The difference has the wrong sign: guidance goes towards the label, not away from it.",
         ),
         (uncond + s * cond, "At a scale of 1 this is the sum of both answers: the step is their difference."),
         (cond, "The scale has no effect: this is the conditional answer."),
-        ((cond + uncond) / 2, "The mean of the two answers is half of the way, whatever the scale."),
+        ((cond + uncond) / 2, "This is the mean of the two answers, whatever the scale."),
         (part, "Only the first three channels are guided, and the others are the conditional answer."),
     ]
 
 
-@exercise("ex-06-2", "by_the_paper(eps_cond, eps_uncond, w)", "Two conventions, and you can translate.")
+@exercise(
+    "ex-06-2", "by_the_paper(eps_cond, eps_uncond, w)", "Two conventions, and you can translate between them."
+)
 def by_the_paper(ask: Ask) -> None:
     """Ho and Salimans' w."""
     cond, uncond = ask.randn(2, 3, 8, 8), ask.randn(2, 3, 8, 8)
@@ -74,9 +76,9 @@ def by_the_paper(ask: Ask) -> None:
                 ),
                 (
                     (1 + w) * cond + w * uncond,
-                    "The second term is added: the paper takes the answer without a label away.",
+                    "The second term is added: the paper subtracts the answer without a label.",
                 ),
-                ((1 + w) * uncond - w * cond, "The two answers have changed places."),
+                ((1 + w) * uncond - w * cond, "The two answers are swapped."),
                 (w * cond - w * uncond, "The first factor is 1 + w, not w."),
             ],
         )
@@ -89,7 +91,7 @@ def by_the_paper(ask: Ask) -> None:
                     w - 1,
                     "Your s is on the wrong side of w: at w = 0 the label is taken as it is, which is s = 1.",
                 ),
-                (1 - w, "Your s grows in the wrong direction."),
+                (1 - w, "Your s falls as w grows: it must rise."),
             ],
             what="The scales",
         )
@@ -108,7 +110,7 @@ def _model(calls: list[int]):
 @exercise(
     "ex-06-3",
     "both_answers(model, x, t, c, null_label)",
-    "Both answers, each image with its own label, for one call.",
+    "Both answers, each image with its own label, in one call.",
 )
 def both_answers(ask: Ask) -> None:
     """A batch of two halves."""
@@ -127,45 +129,48 @@ def both_answers(ask: Ask) -> None:
         tuple(got),
         (cond, uncond),
         [
-            ((uncond, cond), "You give the answer without a label first: the pair is eps_cond, eps_uncond."),
+            (
+                (uncond, cond),
+                "You return the answer without a label first: the pair is eps_cond, eps_uncond.",
+            ),
             (
                 (cond, cond),
-                "Both answers have the label: the second half must have `null_label` for a label.",
+                "Both answers have the label: the second half must have `null_label` as its label.",
             ),
             ((uncond, uncond), "Neither answer has the label: the first half keeps its own."),
             (
                 (cond, truth(x, t, 0 * c)),
-                "Label 0 is a class of its own: without a label means `null_label`.",
+                "Label 0 is a class: the answer without a label has `null_label`.",
             ),
             (
                 (cond, truth(x, t, 0 * c - 1)),
-                "Label -1 was never trained on: without a label means `null_label`.",
+                "Label -1 was never trained on: the answer without a label has `null_label`.",
             ),
             (
                 tuple(apart),
-                "Images and labels are in different orders: one has each twice in a row, the other all and all again.",
+                "Images and labels are in different orders: one repeats each element, the other the whole batch.",
             ),
             (
                 (cond, truth(x, t.flip(0), torch.full_like(c, NULL))),
-                "The timesteps are in another order than the images.",
+                "The timesteps are not in the order of the images.",
             ),
         ],
     )
     ask.that(
         len(calls) == 1,
-        f"The answers are right, but the model was called {len(calls)} times: ask once, for both.",
+        f"The answers are right, but the model was called {len(calls)} times: call it once, for both.",
     )
     other = ask(_model([]), x, t, c, 9, like=(cond, uncond), what="with null_label = 9")
     ask.that(
         bool(torch.allclose(other[1], truth(x, t, torch.full_like(c, 9)), atol=1e-4)),
-        "With another `null_label` the second answer stays the same: use the argument, not a number of your own.",
+        "With another `null_label`, the second answer stays the same: use the argument, not a fixed number.",
     )
 
 
 @exercise(
     "ex-06-4",
     "guided(model, c, guidance_scale, null_label, interval)",
-    "Guidance where it helps, and half the work elsewhere.",
+    "Guidance where it helps, half the work elsewhere.",
 )
 def guided(ask: Ask) -> None:
     """Guidance in an interval of timesteps."""
@@ -192,15 +197,15 @@ def guided(ask: Ask) -> None:
                 [
                     (
                         truth(x, t, c),
-                        f"{where} there is no guidance, and both ends belong to the interval.".capitalize(),
+                        f"{where} there is no guidance, but both ends belong to the interval.".capitalize(),
                     ),
                     (
                         right(t, True),
-                        f"There is guidance {where}: outside it the conditional answer is taken as it is.",
+                        f"There is guidance {where}: outside the interval, return the conditional answer as it is.",
                     ),
                     (
                         uncond,
-                        f"Only the answer without a label is left {where}: outside, the label still counts.",
+                        f"Only the answer without a label is left {where}: there the label still counts.",
                     ),
                 ],
                 what=f"Its values {where}",
@@ -215,7 +220,7 @@ def guided(ask: Ask) -> None:
 @exercise(
     "ex-06-5",
     "guide_all(eps_cond, eps_uncond, guidance_scale)",
-    "All channels obey now, however many there are.",
+    "All channels are guided now, however many there are.",
 )
 def guide_all(ask: Ask) -> None:
     """A planted bug: three of the channels."""
@@ -237,16 +242,16 @@ def guide_all(ask: Ask) -> None:
                 ),
                 (
                     torch.cat([cond[:, :3], right[:, 3:]], dim=1),
-                    "Now the first three channels are not guided: all of them need it.",
+                    "Now the first three channels are not guided: guide all of them.",
                 ),
                 (
                     torch.cat([right[:, : channels // 2], cond[:, channels // 2 :]], dim=1),
-                    "Half of the channels are guided: the formula holds for all.",
+                    "Only half of the channels are guided: the formula is the same for all of them.",
                 ),
-                (cond, "The scale is gone: this is the conditional answer."),
+                (cond, "The scale has no effect: this is the conditional answer."),
                 (
                     cond + s * step,
-                    "This is the paper's formula with w for a scale: here a scale of 1 is the conditional answer.",
+                    "This is the paper's formula, with w as the scale: here a scale of 1 is the conditional answer.",
                 ),
             ],
         )

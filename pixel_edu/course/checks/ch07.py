@@ -15,7 +15,9 @@ from pixel_edu.schedules import Levels, Schedule, cosine, linear
 CLEAN = Levels(*(torch.full((1, 1, 1, 1), value) for value in (1.0, 0.0, torch.inf)))
 
 
-@exercise("ex-07-1", "timesteps(T, num_steps)", "From the noisiest to clean data, and no step too few.")
+@exercise(
+    "ex-07-1", "timesteps(T, num_steps)", "From the noisiest timestep to clean data, and no step is missing."
+)
 def timesteps(ask: Ask) -> None:
     """Evenly spread, both ends included."""
     for T, n in ((1000, 4), (1000, 7), (10, 10), (1000, 1), (1000, 50)):
@@ -27,19 +29,19 @@ def timesteps(ask: Ask) -> None:
                 len(got) != n + 1,
                 f"With {n} calls your list has {len(got)} entries: {n} steps have {n + 1} ends.",
             ),
-            (got[:1] == [T], f"Your list begins at {T}, and the noisiest timestep is {T - 1}."),
+            (got[:1] == [T], f"Your list begins at {T}, but the noisiest timestep is {T - 1}."),
             (
                 got[:1] != [T - 1],
                 f"Your list begins at {got[0] if got else None}: the noisiest timestep, {T - 1}, comes first.",
             ),
-            (got[-1:] == [0], "Your list ends at timestep 0, which has some noise left: clean data is -1."),
+            (got[-1:] == [0], "Your list ends at timestep 0, where some noise is left: clean data is -1."),
             (
                 got[-1:] != [-1],
                 f"Your list ends at {got[-1] if got else None}: it must end at -1, clean data.",
             ),
             (
                 any(v != int(v) for v in got),
-                "Your list has entries that are no whole numbers: round them down.",
+                "Your list has entries that are not integers: round them down.",
             ),
         ]
         for is_wrong, message in wrong:
@@ -47,7 +49,7 @@ def timesteps(ask: Ask) -> None:
         at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
         ask.that(
             at is None,
-            f"With T = {T} and num_steps = {n}, entry {at} is {got[at or 0]:g} and should be {right[at or 0]}: "
+            f"With T = {T} and num_steps = {n}, entry {at} is {got[at or 0]:g}; it should be {right[at or 0]}: "
             "multiply first, then divide and round down.",
         )
 
@@ -69,26 +71,26 @@ def posterior_std(ask: Ask) -> None:
             (right**2, "This is the variance: the spread is its root."),
             (
                 here.noise / there.noise * (1 - a).sqrt(),
-                "The fraction of the noise levels is upside down: fresh noise is never the stronger one.",
+                "The fraction of the noise levels is inverted: it must be at most 1.",
             ),
             (
                 (1 - a).sqrt(),
-                "The fraction of the noise levels is missing: given the clean image, less is left open.",
+                "The fraction of the noise levels is missing: given the clean image, less is uncertain.",
             ),
             (
                 there.noise / here.noise * (1 - a.sqrt()).sqrt(),
-                "a is a fraction of ᾱ, the squares of the signals.",
+                "Your a is a fraction of signals: it is one of ᾱ, their squares.",
             ),
             (
                 here.noise / there.noise * (1 - 1 / a).abs().sqrt(),
-                "You took `here` for `there`: the step goes from `here`, which is noisier.",
+                "`here` and `there` are swapped: the step goes from `here`, which is noisier.",
             ),
             (there.noise / here.noise * (1 - a), "The root over 1 - a is missing."),
             (
                 (there.noise / here.noise).sqrt() * (1 - a).sqrt(),
-                "The noise levels are roots already: their fraction needs no other.",
+                "You take the root of the noise levels: use their fraction as it is.",
             ),
-            (there.noise / here.noise * a.sqrt(), "The root of a is where the root of 1 - a belongs."),
+            (there.noise / here.noise * a.sqrt(), "You take the root of a: take the root of 1 - a."),
         ],
     )
     got = ask(levels(torch.tensor([0.9])), CLEAN, like=right[:1], what="for a step to clean data")
@@ -102,7 +104,7 @@ def posterior_std(ask: Ask) -> None:
 @exercise(
     "ex-07-3",
     "ddim_sample(predict_eps, schedule, x, num_steps, eta, draw_eps)",
-    "From deterministic to DDPM, by one number.",
+    "From deterministic to DDPM, with one number.",
 )
 def ddim_sample(ask: Ask) -> None:
     """DDIM with any share of fresh noise."""
@@ -135,7 +137,7 @@ def ddim_sample(ask: Ask) -> None:
             (slip(1.0), "This is DDPM, whatever eta is: multiply the spread of the fresh noise by eta."),
             (
                 slip(kept=lambda a_s, _: (1 - a_s).sqrt()),
-                "The old noise keeps its full strength, so with the fresh there is too much: weaken it to make room.",
+                "The old noise keeps its full strength, so with the fresh noise there is too much: scale it down.",
             ),
             (
                 slip(
@@ -152,32 +154,34 @@ def ddim_sample(ask: Ask) -> None:
                     ),
                     kept=room,
                 ),
-                "The fraction of the noise levels is upside down, and the clamp hides it.",
+                "The fraction of the noise levels is inverted, and the clamp hides it.",
             ),
             (
                 slip(std=lambda a_t, a_s: eta * std(a_t, a_s) ** 2, kept=room),
-                "The fresh noise is multiplied by its variance: its spread is the root of that.",
+                "The fresh noise is multiplied by its variance: multiply by the root, its spread.",
             ),
-            (slip(eta**0.5), "eta counts by its square: it multiplies the spread, not the variance."),
+            (slip(eta**0.5), "You multiply the variance by eta: it multiplies the spread."),
             (
                 slip(std=lambda a_t, a_s: 0 * a_s, kept=None),
-                "The old noise is weakened and no fresh noise is added.",
+                "The old noise is scaled down, but no fresh noise is added.",
             ),
             (
                 slip(kept=lambda a_s, fresh: (1 - a_s).sqrt() - fresh),
-                "The old noise is weakened by the fresh one's spread: variances are what adds up.",
+                "You subtract the fresh noise's spread from the old one's: it is variances that add up.",
             ),
         ]
         ask.same(got, slip(), slips if eta else [], tolerance=1e-3)
         want = n - 1 if eta else 0
         ask.that(
             draws.count == want,
-            f"Noise was drawn {draws.count} times in {n} steps with eta = {eta:g}: {want} are needed.",
+            f"Noise was drawn {draws.count} times in {n} steps with eta = {eta:g}: it should be {want} times.",
         )
 
 
 @exercise(
-    "ex-07-4", "halfway_x0(x0, last_x0, h, last_h)", "The line through two guesses, read at the right place."
+    "ex-07-4",
+    "halfway_x0(x0, last_x0, h, last_h)",
+    "The line through two guesses, evaluated at the right place.",
 )
 def halfway_x0(ask: Ask) -> None:
     """Half-way into the coming step."""
@@ -192,30 +196,30 @@ def halfway_x0(ask: Ask) -> None:
             [
                 (
                     x0 + h / last_h * step,
-                    "This is the line at the end of the coming step: half-way is wanted.",
+                    "This is the line at the end of the coming step: evaluate it half-way.",
                 ),
                 (
                     x0 + last_h / (2 * h) * step,
-                    "The two lengths have changed places: the slope is over the last step.",
+                    "The two lengths are swapped: the slope is that of the last step.",
                 ),
                 (
                     x0 - step / 2,
-                    "This is half-way between the two guesses, which lies behind: go on beyond the newer one.",
+                    "This is half-way between the two guesses, which lies behind you: go on beyond the newer one.",
                 ),
                 (
                     x0 + step / 2,
-                    "The slope is taken as if both steps were as long: divide by `last_h`, multiply by `h`.",
+                    "You treat both steps as equally long: divide by `last_h`, multiply by `h`.",
                 ),
                 (
                     x0 - h / (2 * last_h) * step,
-                    "You go back instead of on: the difference is the newer guess less the older.",
+                    "You go back instead of on: the difference is the newer guess minus the older one.",
                 ),
                 (
                     last + h / (2 * last_h) * step,
                     "You start from the older guess: the coming step begins at the newer one.",
                 ),
-                (x0 + h / 2 * step, "The slope is there, but it is not divided by `last_h`."),
-                (x0, "There is no line in this: the guess is as it was."),
+                (x0 + h / 2 * step, "The difference is not divided by `last_h`."),
+                (x0, "This is the newer guess itself: add the slope times half of `h`."),
             ],
         )
 
@@ -248,7 +252,7 @@ def solve(
 @exercise(
     "ex-07-5",
     "dpmpp_2m_sample(predict_eps, schedule, x, num_steps)",
-    "Half the calls: this is the sampler of the course.",
+    "Half the calls: this is the course's sampler.",
 )
 def dpmpp_2m_sample(ask: Ask) -> None:
     """Second order, two guesses."""
@@ -261,11 +265,11 @@ def dpmpp_2m_sample(ask: Ask) -> None:
             (walk(model, schedule, x, n), "This is DDIM: the line through two guesses has no effect."),
             (
                 solve(model, schedule, x, n, lambda h, last_h: last_h / (2 * h)),
-                "The lengths of the steps have changed places in your line.",
+                "The lengths of the steps are swapped in your line.",
             ),
             (
                 solve(model, schedule, x, n, lambda h, last_h: h / last_h),
-                "Your line is read at the end of the step, not half-way.",
+                "Your line is evaluated at the end of the step, not half-way.",
             ),
             (
                 solve(model, schedule, x, n, lambda h, last_h: -h / (2 * last_h)),
@@ -273,21 +277,22 @@ def dpmpp_2m_sample(ask: Ask) -> None:
             ),
             (
                 solve(model, schedule, x, n, lambda h, last_h: 0.5),
-                "Your line takes all steps for equally long.",
+                "Your line assumes that all steps are equally long.",
             ),
             (
                 solve(model, schedule, x, n, remember=False),
-                "You remember the value read off the line: remember the guess of the call.",
+                "You remember the value on the line: remember the guess of the call.",
             ),
             (
                 solve(model, schedule, x, n, also_last=True),
-                "The last step must take its guess as it is: clean data has no λ to draw a line to.",
+                "The last step must take its guess as it is: clean data has no finite λ to draw a line to.",
             ),
             (solve(model, schedule, x, n, sign=-1), "The sign of the second term is wrong."),
         ]
         ask.same(got, solve(model, schedule, x, n), slips if n > 2 else [], tolerance=1e-3)
         ask.that(
-            len(asked) == n, f"The model was called {len(asked)} times in {n} steps: each step is one call."
+            len(asked) == n,
+            f"The model was called {len(asked)} times in {n} steps: each step takes one call.",
         )
 
 
@@ -302,23 +307,23 @@ def knee(ask: Ask) -> None:
             ask(calls, quality, tolerance, like=1, what=f"with a tolerance of {tolerance:g}"),
             want,
             [
-                (20, "This is the best of all: a little worse for fewer calls is wanted."),
+                (20, "This is the best of all: return fewer calls of slightly worse quality."),
                 (
                     max(n for n, q in zip(calls, quality, strict=True) if q <= 3.0 + tolerance),
-                    "This is the most calls that are good enough: the fewest are wanted.",
+                    "This is the largest number of calls that is good enough: return the smallest.",
                 ),
                 (
                     next(n for n, q in zip(calls, quality, strict=True) if q <= 3.0 + tolerance),
-                    "This is the first in the list that is good enough: the list is in no order.",
+                    "This is the first in the list that is good enough: the list is not sorted.",
                 ),
                 (5, "This is the worst of all: a lower number is better."),
                 (
                     min(n for n, q in zip(calls, quality, strict=True) if q <= 3.05 + tolerance),
-                    "You compare with the quality at the most calls: compare with the best.",
+                    "You compare with the quality at the largest number of calls: compare with the best.",
                 ),
                 (
                     min((n for n, q in zip(calls, quality, strict=True) if q <= tolerance), default=100),
-                    "You compare with the tolerance alone: it counts from the best.",
+                    "You compare with the tolerance alone: add it to the best quality.",
                 ),
             ],
             what="The calls",
@@ -327,7 +332,7 @@ def knee(ask: Ask) -> None:
 
 @exercise("ex-07-7", "eta_step(x0, eps, here, there, eta)", "No clamp hides anything now.")
 def eta_step(ask: Ask) -> None:
-    """A planted bug: the fraction upside down."""
+    """A planted bug: the fraction inverted."""
     x0, eps = ask.randn(4, 3, 8, 8), ask.randn(4, 3, 8, 8)
     a_t = torch.from_numpy(ask.rng.uniform(0.05, 0.4, 4))
     a_s = a_t + torch.from_numpy(ask.rng.uniform(0.05, 0.4, 4))
@@ -345,19 +350,19 @@ def eta_step(ask: Ask) -> None:
         [
             (
                 step(eta * here.noise / there.noise * (1 - a).sqrt()),
-                "The planted bug is still there: fresh noise is stronger than the noise at the step's end may be.",
+                "The planted bug is still there: the fresh noise is stronger than all noise at the end of the step.",
             ),
             (
                 step(eta * (1 - a).sqrt()),
-                "The fraction is gone, and it belongs there: only its parts were in the wrong places.",
+                "The fraction is gone: keep it, and swap its numerator and denominator.",
             ),
-            ((unweakened, right), "The fresh noise is right, and the old one makes no room for it."),
-            (step(eta * there.noise / here.noise * (1 - a)), "The root over 1 - a has gone missing."),
-            (step(right / eta), "eta has gone missing."),
-            (step(0 * right), "There is no fresh noise left: eta draws some anew."),
+            ((unweakened, right), "The fresh noise is right, but the old noise makes no room for it."),
+            (step(eta * there.noise / here.noise * (1 - a)), "The root over 1 - a is missing now."),
+            (step(right / eta), "eta is missing now."),
+            (step(0 * right), "There is no fresh noise now: eta says how much is drawn."),
             (
                 (there.signal * x0 + (there.noise - right) * eps, right),
-                "The clamp is gone, and now the old noise is not a number, or it is not weakened.",
+                "You subtract the fresh noise's spread from the old one's: it is variances that add up.",
             ),
         ],
     )

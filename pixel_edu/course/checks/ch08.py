@@ -20,7 +20,7 @@ def lab(colors: np.ndarray, scale: float = 255) -> torch.Tensor:
 
 
 def palette_of(ask: Ask, count: int = 9) -> np.ndarray:
-    """Colours drawn at random, with the ends of grey."""
+    """Random colours, and black and white."""
     drawn = ask.rng.integers(0, 256, (count, 3))
     return np.concatenate([drawn, [[255, 255, 255], [0, 0, 0]]]).astype(np.uint8)
 
@@ -41,19 +41,19 @@ def snap_to(ask: Ask) -> None:
         ask(images, colors, like=right),
         right,
         [
-            (by(torch.cdist(*rgb)), "These are nearest in sRGB: compare in OKLab."),
+            (by(torch.cdist(*rgb)), "These are the nearest colours in sRGB: compare in OKLab."),
             (
                 by(torch.cdist(lab(images, 1.0), lab(colors, 1.0))),
-                "`to_oklab` wants values from 0 to 1: divide by 255 first.",
+                "`to_oklab` takes values from 0 to 1: divide by 255 first.",
             ),
             (
                 by(torch.cdist(lab(images), lab(colors, 1.0))),
-                "Only the images went through `to_oklab` in the right range: the palette needs the same.",
+                "Only the images went through `to_oklab` in the right range: divide the palette by 255, too.",
             ),
             (by(torch.cdist(lab(images), lab(colors)), torch.argmax), "These are the furthest colours."),
             (
                 by(torch.from_numpy(np.square(wrap).sum(2))),
-                "Your differences wrap round: in uint8, 3 - 5 is 254. Turn the values into floats first.",
+                "Your differences wrap around: in uint8, 3 - 5 is 254. Convert to floats first.",
             ),
             (
                 by(torch.cdist(lab(images)[:, :1], lab(colors)[:, :1])),
@@ -64,7 +64,7 @@ def snap_to(ask: Ask) -> None:
     )
 
 
-def needed(far: np.ndarray, limit: float, anew: bool = True, second: bool = True) -> np.ndarray:
+def needed(far: np.ndarray, limit: float, again: bool = True, second: bool = True) -> np.ndarray:
     """The greedy search, pixel by pixel; the other arguments plant slips."""
     kept = sorted(set(far.argmin(axis=1).tolist()))
 
@@ -75,7 +75,7 @@ def needed(far: np.ndarray, limit: float, anew: bool = True, second: bool = True
             loss[ranked[0]] += row[ranked[1]] - row[ranked[0]] if second else row[ranked[0]]
         return loss
 
-    if not anew:
+    if not again:
         loss = losses()
         return np.array([i for i in kept if loss[i] > limit] or kept[:1])
     while len(kept) > 1:
@@ -90,10 +90,10 @@ def needed(far: np.ndarray, limit: float, anew: bool = True, second: bool = True
 @exercise(
     "ex-08-2",
     "colors_needed(far, tolerance)",
-    "What one pixel happens to have goes, and what a region shares stays.",
+    "Colours of a stray pixel go, and colours that a region shares stay.",
 )
 def colors_needed(ask: Ask) -> None:
-    """Greedy, with the losses worked out anew."""
+    """Greedy, with the losses computed again after each drop."""
     places = ask.rng.random((12, 3))
     places[5], places[8] = places[2] + 0.01, places[9] + 0.015  # twins
     pixels = places[ask.rng.integers(0, 11, 60)] + ask.rng.normal(0, 0.02, (60, 3))
@@ -106,25 +106,27 @@ def colors_needed(ask: Ask) -> None:
         got = np.asarray(got)
         ask.that(
             got.ndim == 1 and got.size > 0,
-            "Give back a list of colour numbers: the last colour always stays.",
+            "Return a list of colour numbers: the last colour always stays.",
         )
-        ask.that(got.dtype.kind in "iu", f"Colour numbers are whole numbers, and these are {got.dtype}.")
-        ask.that(bool((np.diff(got) > 0).all()), "The numbers are not in rising order, or one comes twice.")
+        ask.that(got.dtype.kind in "iu", f"Colour numbers are integers, but these are {got.dtype}.")
+        ask.that(
+            bool((np.diff(got) > 0).all()), "The numbers are not in ascending order, or one appears twice."
+        )
         ask.that(
             set(got.tolist()) <= set(used.tolist()),
-            "A colour stays that is nearest to no pixel: begin with those that some pixel is nearest to.",
+            "You keep a colour that is nearest to no pixel: begin with those that are nearest to some pixel.",
         )
         wrong = [
             (
-                needed(far, tolerance**2, anew=False),
-                "Your losses are worked out once: after each drop work them out anew, or twins go together.",
+                needed(far, tolerance**2, again=False),
+                "Your losses are computed once: compute them again after each drop, or near twins go together.",
             ),
             (needed(far, tolerance), "The loss is compared with the tolerance, not with its square."),
             (
                 needed(far, tolerance**2, second=False),
-                "Your loss is the distance to the colour itself: it is how much further away the next best is.",
+                "Your loss is the distance to the colour itself: it is how much further away the second nearest is.",
             ),
-            (used, "Nothing is dropped: these are all colours that some pixel is nearest to."),
+            (used, "Nothing is dropped: these are all the colours that are nearest to some pixel."),
             (
                 np.setdiff1d(
                     used,
@@ -137,14 +139,14 @@ def colors_needed(ask: Ask) -> None:
                         )
                     ],
                 ),
-                "Only one colour is dropped: go on while the smallest loss is small enough.",
+                "Only one colour is dropped: continue while the smallest loss is small enough.",
             ),
         ]
         for numbers, message in wrong:
             ask.that(np.array_equal(got, right) or not np.array_equal(got, numbers), message)
         ask.that(
             np.array_equal(got, right),
-            f"With a tolerance of {tolerance:g} the colours {got.tolist()} stay, and {right.tolist()} should.",
+            f"With a tolerance of {tolerance:g} the colours {got.tolist()} stay; it should be {right.tolist()}.",
         )
 
 
@@ -154,7 +156,7 @@ def colors_needed(ask: Ask) -> None:
     "The model sees its own work in true colours.",
 )
 def projected(ask: Ask) -> None:
-    """A guess in the palette, and back to the noise."""
+    """The guess snapped to the palette, and the noise that goes with it."""
     schedule, colors = cosine(100), palette_of(ask)
     x = ask.randn(2, 3, 8, 8)
 
@@ -170,49 +172,49 @@ def projected(ask: Ask) -> None:
         x0 = (x - level.noise * eps) / level.signal
         pixels = x0.movedim(1, -1).reshape(-1, 3)
 
-        def mend(distance: torch.Tensor) -> torch.Tensor:
+        def snapped(distance: torch.Tensor) -> torch.Tensor:
             return values[distance.argmin(1)].reshape(2, 8, 8, 3).movedim(-1, 1)
 
-        in_lab = mend(torch.cdist(to_oklab((pixels + 1) / 2), to_oklab((values + 1) / 2)))
+        in_lab = snapped(torch.cdist(to_oklab((pixels + 1) / 2), to_oklab((values + 1) / 2)))
         right = (x - level.signal * in_lab) / level.noise if near else eps
         got = ask(x, t, of=made, method="__call__", like=x, what=f"at t = {at}")
         slips = [
             (
                 eps,
-                "The answer is as the model gave it: where little noise is left, the guess must be mended.",
+                "The answer is the model's: where little noise is left, the guess must be snapped to the palette.",
             ),
             (
                 (x - level.signal * in_lab) / level.noise,
-                "The answer is mended at much noise, too: there it stays as it is.",
+                "The guess is snapped at high noise, too: there the answer stays as it is.",
             ),
-            (in_lab, "You give the mended image: samplers ask for the noise that goes with it."),
-            (x0, "You give the guess, not mended: samplers ask for the noise."),
+            (in_lab, "You return the snapped image: samplers want the noise that goes with it."),
+            (x0, "You return the guess, not even snapped: samplers want the noise."),
             (
-                (x - level.signal * mend(torch.cdist(pixels, values))) / level.noise,
-                "The nearest colours are those of sRGB: compare in OKLab.",
+                (x - level.signal * snapped(torch.cdist(pixels, values))) / level.noise,
+                "These are the nearest colours in sRGB: compare in OKLab.",
             ),
             (
-                (x - level.signal * mend(torch.cdist(to_oklab(pixels), to_oklab((values + 1) / 2))))
+                (x - level.signal * snapped(torch.cdist(to_oklab(pixels), to_oklab((values + 1) / 2))))
                 / level.noise,
-                "The guess went into `to_oklab` with values from -1 to 1: it wants 0 to 1.",
+                "The guess went into `to_oklab` with values from -1 to 1: it takes 0 to 1.",
             ),
             (
                 (x - level.signal * (in_lab + 1) / 2) / level.noise,
-                "The palette's colours are 0 to 1 in your image: images run from -1 to 1.",
+                "The palette's colours run from 0 to 1 in your image: images run from -1 to 1.",
             ),
             (
                 (x - in_lab) / level.noise,
-                "On the way back the mended image keeps its full strength: in x it is weakened by the signal.",
+                "You subtract the snapped image at full strength: in x it is scaled by the signal.",
             ),
             (
                 x - level.signal * in_lab,
-                "The noise that you give back is as weak as in x: divide by the noise level.",
+                "The noise that you return is still scaled as in x: divide by the noise level.",
             ),
         ]
         ask.same(got, right, slips, what=f"Its values at t = {at}", tolerance=1e-3)
 
 
-@exercise("ex-08-4", "to_bits(index, bits)", "Eight pictures in black and white say it all.")
+@exercise("ex-08-4", "to_bits(index, bits)", "Eight black-and-white pictures say it all.")
 def to_bits(ask: Ask) -> None:
     """Lowest bit first."""
     for bits in (8, 3):
@@ -225,30 +227,30 @@ def to_bits(ask: Ask) -> None:
             ask(index, bits, like=right, what=f"with {bits} bits"),
             right,
             [
-                (right[..., ::-1], "The highest bit is first here: the lowest comes first."),
+                (right[..., ::-1], "Your highest bit comes first: the lowest bit comes first."),
                 (b, "Your bits are 0 and 1: as an image they are 0 and 255."),
-                (255 - right, "Black and white have changed places: 255 where the bit is 1."),
+                (255 - right, "Black and white are swapped: 255 where the bit is 1."),
                 (
                     (index[..., None] >> np.arange(bits)).astype(np.uint8),
-                    "These are the numbers themselves shifted, not single bits: `& 1` leaves one bit.",
+                    "These are shifted numbers, not single bits: `& 1` keeps one bit.",
                 ),
                 (
                     (b << np.arange(bits)).astype(np.uint8),
-                    "Each bit has its worth in it, 1, 2, 4 ...: all are 255.",
+                    "Your bits are weighted, 1, 2, 4 ...: each must be 255.",
                 ),
                 (b * 128, "Your bits are 0 and 128: as an image they are 0 and 255."),
             ],
         )
 
 
-@exercise("ex-08-5", "from_bits(images, colors)", "Whatever the model draws, it is a colour.")
+@exercise("ex-08-5", "from_bits(images, colors)", "Whatever the model draws, it is a colour of the palette.")
 def from_bits(ask: Ask) -> None:
     """Threshold, number, colour."""
     colors, images = palette_of(ask, 18), ask.rng.integers(0, 256, (2, 4, 5, 5)).astype(np.uint8)
     images[0, 0, :, 0] = (127, 128, 128, 127, 128)
     ones = images >= 128
-    worth = 1 << np.arange(5)
-    number = ones @ worth
+    weights = 1 << np.arange(5)
+    number = ones @ weights
     last = len(colors) - 1
     right = colors[np.minimum(number, last)]
     ask.same(
@@ -256,41 +258,41 @@ def from_bits(ask: Ask) -> None:
         right,
         [
             (
-                colors[np.minimum(ones @ worth[::-1], last)],
-                "The highest bit is first in your reading: the lowest comes first.",
+                colors[np.minimum(ones @ weights[::-1], last)],
+                "You read the highest bit first: the lowest comes first.",
             ),
             (
-                colors[np.minimum((images > 128) @ worth, last)],
-                "128 counts as a 0 here: a value of 128 or more is a 1.",
+                colors[np.minimum((images > 128) @ weights, last)],
+                "You read 128 as 0: a value of 128 or more is a 1.",
             ),
             (
                 colors[number % len(colors)],
-                "Numbers beyond the palette begin again from the first colour: they take the last.",
+                "Numbers beyond the palette wrap around to the first colours: they take the last one.",
             ),
             (
                 colors[np.where(number > last, 0, number)],
-                "Numbers beyond the palette take the first colour: they take the last.",
+                "Numbers beyond the palette take the first colour: they must take the last one.",
             ),
             (
                 colors[np.minimum(number, last - 1)],
-                "Numbers beyond the palette take the last but one: the last has the number P - 1.",
+                "Numbers beyond the palette take the last but one: the last colour has the number P - 1.",
             ),
             (
-                colors[np.minimum((images > 0) @ worth, last)],
-                "A bit counts as 1 wherever its value is not 0: it must be 128 or more.",
+                colors[np.minimum((images > 0) @ weights, last)],
+                "You read every value above 0 as a 1: it must be 128 or more.",
             ),
-            (colors[np.minimum(~ones @ worth, last)], "Zeros and ones have changed places."),
+            (colors[np.minimum(~ones @ weights, last)], "Zeros and ones are swapped."),
             (
                 colors[np.minimum(ones.sum(-1), last)],
-                "Your bits are counted, and each has its worth: 1, 2, 4 ...",
+                "You count the bits: weight them by 1, 2, 4 ...",
             ),
         ],
     )
 
 
-@exercise("ex-08-6", "squared_distance(images, color)", "Nothing wraps round any more.")
+@exercise("ex-08-6", "squared_distance(images, color)", "Nothing wraps around any more.")
 def squared_distance(ask: Ask) -> None:
-    """A planted bug: small integers wrap round."""
+    """A planted bug: small integers wrap around."""
     images = ask.rng.integers(0, 256, (2, 4, 5, 3)).astype(np.uint8)
     color = ask.rng.integers(100, 160, 3).astype(np.uint8)
     off = images.astype(np.int64) - color.astype(np.int64)
@@ -302,23 +304,23 @@ def squared_distance(ask: Ask) -> None:
         [
             (
                 (wrapped**2).sum(axis=-1).astype(np.int64),
-                "The planted bug is still there: differences below 0 wrap round, and so do squares above 255.",
+                "The planted bug is still there: differences below 0 wrap around, and so do squares above 255.",
             ),
             (
                 np.square(wrapped.astype(np.int64)).sum(axis=-1),
-                "The squares fit now, but the differences still wrap round: 10 - 30 is 236 in uint8.",
+                "The squares fit now, but the differences still wrap around: 10 - 30 is 236 in uint8.",
             ),
             (
                 (off.astype(np.int8) ** 2).sum(axis=-1).astype(np.int64),
-                "The differences are right now, but their squares wrap round: convert to something wider than 8 bits.",
+                "The differences are right now, but their squares wrap around: convert to more than 8 bits.",
             ),
             (
                 np.square(off).sum(axis=-1) % 65536 % 256,
-                "The sum wraps round: convert before anything is computed.",
+                "The sum wraps around: convert before computing anything.",
             ),
-            (np.abs(off).sum(axis=-1), "These are sums of distances, not of their squares."),
-            (np.sqrt(right).astype(np.int64), "These are roots: the squared distance is wanted."),
-            (right // 3, "This is the mean over the channels: their sum is wanted."),
+            (np.abs(off).sum(axis=-1), "These are sums of absolute differences, not of squares."),
+            (np.sqrt(right).astype(np.int64), "These are distances: return their squares."),
+            (right // 3, "This is the mean over the channels: return the sum."),
         ],
     )
     ask.same(

@@ -25,23 +25,23 @@ def frechet(ask: Ask) -> None:
         [
             (
                 np.sqrt(off @ off) + right - off @ off,
-                "The means are compared by their distance: the formula has its square.",
+                "The distance of the means is not squared: the formula has its square.",
             ),
             (right - off @ off, "The means are missing: a cloud in another place is another cloud."),
-            (right + root, "The last term counts once: it counts twice."),
-            (right + 4 * root, "The last term is added: it is taken away."),
+            (right + root, "The last term is subtracted once: subtract it twice."),
+            (right + 4 * root, "The last term is added: subtract it."),
             (off @ off + traces, "The last term is missing."),
             (
                 off @ off + traces - 2 * np.trace(np.sqrt(np.abs(c1 @ c2))),
-                "The root is taken of each number of the product: it is the root of a matrix.",
+                "You take the root of each entry of the product: take the root of the matrix.",
             ),
             (
                 off @ off + traces - 2 * np.sqrt(np.linalg.eigvals(c1 * c2).real.clip(min=0)).sum(),
-                "The product is taken place by place, with `*`: it is a product of matrices.",
+                "You multiply the covariances entry by entry, with `*`: it is a matrix product.",
             ),
             (
                 off @ off + traces - 2 * np.sqrt(np.diag(c1) * np.diag(c2)).sum(),
-                "Only the variances count in your answer: the covariances belong to it.",
+                "You use only the variances: the covariances matter, too.",
             ),
             (
                 off @ off
@@ -49,19 +49,19 @@ def frechet(ask: Ask) -> None:
                 - 2 * np.sqrt(np.linalg.eigvals(biased[0] @ biased[1]).real.clip(min=0)).sum(),
                 "Your covariances divide by n: `np.cov` divides by n - 1.",
             ),
-            (right**0.5, "This is the root of the distance: the formula gives a square, and it stays one."),
+            (right**0.5, "This is the root of the Fréchet distance: the formula takes no root."),
         ],
         tolerance=1e-6,
     )
     ask.same(
-        ask(a, a, like=1.0, what="of a cloud to itself"),
+        ask(a, a, like=1.0, what="between a cloud and itself"),
         0.0,
-        what="The distances of a cloud to itself",
+        what="The distances between a cloud and itself",
         tolerance=1e-6,
     )
 
 
-@exercise("ex-09-2", "nearest_sprites(images, others)", "Nothing hides from this, not even in the mirror.")
+@exercise("ex-09-2", "nearest_sprites(images, others)", "Nothing hides from this, not even mirror images.")
 def nearest_sprites(ask: Ask) -> None:
     """Distance, index and side."""
     others = sprites.make(40, seed=10 + ask.seed).images
@@ -71,7 +71,7 @@ def nearest_sprites(ask: Ask) -> None:
     spots = images[1].copy()
     spots[3:6, 3:6] = 255 - spots[3:6, 3:6]
     images[2] = spots[:, ::-1]
-    images[3] = others[12][::-1]  # found only by who turns images upside down
+    images[3] = others[12][::-1]  # found only by turning images upside down
     images[4] = others[15][..., ::-1]
 
     def table(a: np.ndarray, b: np.ndarray = others) -> np.ndarray:
@@ -96,43 +96,48 @@ def nearest_sprites(ask: Ask) -> None:
         tuple(got),
         right,
         [
-            (best(plain, None), "Mirrored sprites are not found: look at each image's mirror, too."),
-            (best(mirrored, None), "Only the mirrors are compared: the image itself may be nearer."),
+            (best(plain, None), "Mirrored sprites are not found: compare each image's mirror image, too."),
+            (best(mirrored, None), "Only the mirror images are compared: the image itself may be nearer."),
             (
                 best(plain, table(images[:, ::-1])),
-                "Your mirror is upside down: left and right change places, which is the third axis.",
+                "You flip top and bottom: a mirror image swaps left and right, which is the third axis.",
             ),
             (
                 best(plain, table(images[..., ::-1])),
-                "Your mirror changes red and blue: left and right are the third axis, not the last.",
+                "You swap red and blue: left and right are the third axis, not the last.",
             ),
             (
                 best(wrapped(images), wrapped(images[:, :, ::-1])),
-                "Your differences wrap round: in uint8, 3 - 5 is 254. Turn the images into floats first.",
+                "Your differences wrap around: in uint8, 3 - 5 is 254. Convert to floats first.",
             ),
-            ((distance**2, index, side), "Your distance is the mean square: its root is wanted, in levels."),
+            (
+                (distance**2, index, side),
+                "Your distance is the mean square: take its root, in levels of 0 to 255.",
+            ),
             (
                 (distance * np.sqrt(768), index, side),
                 "Your distance is a sum over the pixels: take the mean before the root.",
             ),
             (
                 (distance / 255, index, side),
-                "Your distance is for colours of 0 to 1: in levels they run to 255.",
+                "Your distance is for colours from 0 to 1: they run from 0 to 255.",
             ),
             (
                 (distance, index, ~side),
-                "The sides are the wrong way round: True where the mirror image is nearer.",
+                "The sides are inverted: True where the mirror image is nearer.",
             ),
             (
                 (np.sqrt(np.maximum(plain.max(1), mirrored.max(1))), index, side),
-                "The distances are not of the best, but of the furthest.",
+                "These are the distances to the furthest sprite, not to the nearest.",
             ),
         ],
         tolerance=1e-3,
     )
 
 
-@exercise("ex-09-3", "interval(values, resamples, seed)", "From now on every number of yours has a width.")
+@exercise(
+    "ex-09-3", "interval(values, resamples, seed)", "From now on, every number of yours has an interval."
+)
 def interval(ask: Ask) -> None:
     """Quantiles of resampled means."""
     values = ask.rng.random(200)
@@ -143,22 +148,22 @@ def interval(ask: Ask) -> None:
         return float(low), float(high)
 
     low, high = widths(values)
-    ask.that(low <= high + 1e-6, "The ends have changed places: the low one comes first.")
+    ask.that(low <= high + 1e-6, "The ends are swapped: the lower one comes first.")
     ask.that(
         high > low + 1e-6,
-        "The interval has no width: draw with replacement, so that some sprites come twice and some not.",
+        "The interval has no width: draw with replacement, so that some values come twice and some not at all.",
     )
     ask.that(
         low < mean < high,
-        f"The interval, {low:.3f} to {high:.3f}, does not hold the mean of the values, {mean:.3f}.",
+        f"The interval, {low:.3f} to {high:.3f}, does not contain the mean of the values, {mean:.3f}.",
     )
     wide = (high - low) / spread
     ask.that(
-        wide < 20, "These are quantiles of the values themselves: take those of the means of each round."
+        wide < 20, "These are quantiles of the values themselves: take the quantiles of the resampled means."
     )
     ask.that(
         not 1.7 < wide < 2.4,
-        "The interval is about two standard errors wide, which holds two of three means: 95 % needs about four.",
+        "The interval is about two standard errors wide, which contains two of three means: 95 % takes about four.",
     )
     ask.that(
         not 2.5 < wide < 3.6,
@@ -168,21 +173,21 @@ def interval(ask: Ask) -> None:
         not 4.7 < wide < 5.8,
         "The interval is too wide for 95 %: the quantiles are 2.5 % and 97.5 %, not 0.5 % and 99.5 %.",
     )
-    ask.that(3.6 <= wide <= 4.4, f"The interval is {wide:.1f} standard errors wide, and should be about 3.9.")
+    ask.that(3.6 <= wide <= 4.4, f"The interval is {wide:.1f} standard errors wide; it should be about 3.9.")
     again = widths(values, what="a second time")
     ask.that(
         again == (low, high),
-        "The same seed gives another interval the second time: make the generator from the seed.",
+        "The same seed gives another interval the second time: make a generator from the seed.",
     )
     skewed = ask.rng.exponential(1.0, 50) ** 2
     low, high = widths(skewed, 3000, "for skewed values")
     ask.that(
         abs((low + high) / 2 - skewed.mean()) > 1e-3 * skewed.std(),
-        "The interval reaches as far to both sides of the mean for skewed values, too: take quantiles.",
+        "The interval is symmetric about the mean even for skewed values: take quantiles.",
     )
 
 
-@exercise("ex-09-4", "nearer_to_seen(to_seen, to_unseen)", "One half is no memory, and more is some.")
+@exercise("ex-09-4", "nearer_to_seen(to_seen, to_unseen)", "One half means no memory, and more means some.")
 def nearer_to_seen(ask: Ask) -> None:
     """A share, ties counted half."""
     seen, unseen = ask.rng.integers(0, 12, 400) / 2, ask.rng.integers(0, 14, 400) / 2
@@ -191,13 +196,16 @@ def nearer_to_seen(ask: Ask) -> None:
         ask(seen, unseen, like=1.0),
         float(nearer + equal / 2),
         [
-            (nearer, "Ties count nothing in your share: count them half."),
-            (nearer + equal, "Ties count whole in your share: count them half."),
+            (nearer, "You count ties as 0: count them as a half."),
+            (nearer + equal, "You count ties as 1: count them as a half."),
             (1 - nearer - equal / 2, "This is the share that is nearer to what the model did not see."),
-            ((seen > unseen).mean(), "This is the share that is further from what it saw, ties left out."),
-            (float((nearer + equal / 2) * 400), "This is a number of sprites: give a share."),
-            (float((nearer + equal / 2) * 100), "These are percent: a share is between 0 and 1."),
-            (nearer / (1 - equal), "Ties are left out of the count altogether: count them half."),
+            (
+                (seen > unseen).mean(),
+                "This is the share that is further from what the model saw, without ties.",
+            ),
+            (float((nearer + equal / 2) * 400), "This is a number of sprites: return a share."),
+            (float((nearer + equal / 2) * 100), "This is a percentage: a share is between 0 and 1."),
+            (nearer / (1 - equal), "You drop ties altogether: count them as a half."),
             (
                 float(seen.mean() < unseen.mean()),
                 "You compare the means of the two: compare sprite by sprite.",
@@ -215,7 +223,7 @@ def nearer_to_seen(ask: Ask) -> None:
 
 @exercise("ex-09-5", "coverage(features, real, k)", "You see what a model leaves out.")
 def coverage(ask: Ask) -> None:
-    """Balls round real sprites, and who is in them."""
+    """Balls around real sprites, and whether a drawn sprite is in them."""
     real, features = ask.rng.standard_normal((150, 3)), ask.rng.standard_normal((60, 3)) * 1.3 + 0.4
 
     def table(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -234,7 +242,7 @@ def coverage(ask: Ask) -> None:
             [
                 (
                     (reach < among[:, k - 1]).any(axis=0).mean(),
-                    "Your balls are too small: each real sprite is itself the nearest in its row, and does not count.",
+                    "Your balls are too small: each real sprite is its own nearest neighbour, which does not count.",
                 ),
                 (
                     (reach < among[:, k + 1]).any(axis=0).mean(),
@@ -242,15 +250,15 @@ def coverage(ask: Ask) -> None:
                 ),
                 (
                     (reach < radius).any(axis=1).mean(),
-                    "This is the share of drawn sprites in some ball: the share of balls is wanted.",
+                    "This is the share of drawn sprites in some ball: return the share of balls with a drawn sprite.",
                 ),
                 (
                     float((reach < radius).sum(axis=1).mean() / k),
-                    "This is a density, the mean number of balls: the share of balls with a drawn sprite is wanted.",
+                    "This is a density, a mean number of balls: return the share of balls with a drawn sprite.",
                 ),
                 (
                     (np.less(reach.T, own[:, k])).any(axis=0).mean(),
-                    "Your balls stand around drawn sprites: they stand around the real ones.",
+                    "Your balls are centred on drawn sprites: centre them on the real ones.",
                 ),
                 (
                     (reach < radius).mean(),
@@ -266,7 +274,9 @@ def coverage(ask: Ask) -> None:
         )
 
 
-@exercise("ex-09-6", "near_copies(distances, limit)", "Copies show now, however large the training set is.")
+@exercise(
+    "ex-09-6", "near_copies(distances, limit)", "Copies are seen now, however large the training set is."
+)
 def near_copies(ask: Ask) -> None:
     """A planted bug: the share of the wrong set."""
     distances = ask.rng.uniform(5, 60, (10, 50))
@@ -282,21 +292,24 @@ def near_copies(ask: Ask) -> None:
                     close.any(0).mean(),
                     "The planted bug is still there: this is the share of the training set that was copied.",
                 ),
-                (close.mean(), "This is the share of all pairs that are close: one is enough for a copy."),
-                (float(close.any(axis=1).sum()), "This is a number of sprites: give a share."),
+                (
+                    close.mean(),
+                    "This is the share of all pairs that are close: one close training sprite makes a copy.",
+                ),
+                (float(close.any(axis=1).sum()), "This is a number of sprites: return a share."),
                 (
                     float(close.sum() / 10),
-                    "You count pairs: a sprite that is near to two others is still one copy.",
+                    "You count pairs: a sprite near two training sprites is still one copy.",
                 ),
                 (
                     float(close.any(axis=1).sum() / 50),
-                    "You divide the copies by the size of the training set: divide by the number of drawn sprites.",
+                    "You divide by the size of the training set: divide by the number of drawn sprites.",
                 ),
                 (
                     close.all(axis=1).mean(),
-                    "A drawn sprite is a copy if some training sprite is close, not only if all are.",
+                    "A drawn sprite is a copy if any training sprite is close, not only if all of them are.",
                 ),
-                (1 - right, "This is the share that is no copy."),
+                (1 - right, "This is the share of sprites that are not copies."),
             ],
             what=f"With a limit of {limit:g} the shares",
             tolerance=1e-6,

@@ -1,4 +1,4 @@
-"""Checks of chapter 10: what is logged, what is found again, and who is the champion."""
+"""Checks of chapter 10: what is logged, what is found again, and which model is the champion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Pairs = list[tuple[int, float]]
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """MLflow uses parts of other libraries that will go away, and whoever runs it would hear of that."""
+    """Silence deprecation warnings: MLflow uses deprecated parts of other libraries."""
     with warnings.catch_warnings(action="ignore"):
         yield
 
@@ -31,14 +31,14 @@ def quiet() -> Iterator[None]:
 @functools.cache
 @quiet()
 def mlflow_in_memory(process: int) -> tuple[Any, str]:
-    """A client of a real MLflow that lives in this process's memory, and the id of an experiment in it."""
+    """A client of a real MLflow that keeps everything in this process's memory, and the id of an experiment in it."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         from mlflow import MlflowClient
     except ImportError as error:
         raise UserError(not_installed(error)) from None
-    for talker in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(talker).setLevel(logging.WARNING)
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     address = f"sqlite:///file:checks-{process}?mode=memory&cache=shared&uri=true"
     client = MlflowClient(address, address)
     return client, client.create_experiment("exercises")
@@ -46,7 +46,7 @@ def mlflow_in_memory(process: int) -> tuple[Any, str]:
 
 @quiet()
 def logged(ask: Ask, params: Mapping[str, Any] = {}, metrics: Sequence[tuple[str, float, int]] = ()) -> Any:
-    """The run that MLflow makes of an answer's parameters, and of its metrics: (key, value, step), in order."""
+    """The run that MLflow makes of an answer's parameters and of its metrics: (key, value, step), in order."""
     client, experiment = mlflow_in_memory(os.getpid())
     from mlflow.entities import Metric, Param
     from mlflow.exceptions import MlflowException
@@ -59,7 +59,7 @@ def logged(ask: Ask, params: Mapping[str, Any] = {}, metrics: Sequence[tuple[str
             metrics=[Metric(key, value, i, step) for i, (key, value, step) in enumerate(metrics)],
         )
     except MlflowException as error:
-        raise Wrong(f"MLflow refuses what {ask.name} gives: {str(error).splitlines()[0]}") from None
+        raise Wrong(f"MLflow refuses what {ask.name} returns: {str(error).splitlines()[0]}") from None
     return client.get_run(id)
 
 
@@ -86,12 +86,12 @@ def pairs(ask: Ask, got: list, what: str) -> Pairs:
     for each in got:
         if not isinstance(each, list | tuple) or len(each) != 2:
             raise Wrong(
-                f"{ask.name} {what} gives a list with {named(each)}: each entry is a step and a value."
+                f"{ask.name} {what} returned a list with {named(each)}: each entry is a step and a value."
             )
     return [(int(step), float(value)) for step, value in got]
 
 
-@exercise("ex-10-1", "flat(settings)", "Every setting has a name of its own now, and can be asked for.")
+@exercise("ex-10-1", "flat(settings)", "Every setting has a name of its own now, and can be looked up.")
 def flat(ask: Ask) -> None:
     """Names with dots, as MLflow shows them."""
     size, seed, heads = (int(each) for each in ask.rng.integers(2, 99, 3))
@@ -117,36 +117,36 @@ def flat(ask: Ask) -> None:
     got = ask(settings, like=dict)
     found = logged(ask, got).data.params
     slips = [
-        (settings, "The settings came back as they were: those inside others must come out of them."),
+        (settings, "The settings are unchanged: nested settings must be moved to the top level."),
         (
             named_by(lambda path: path[-1]),
-            "The names are the last part alone: the seed of the data writes over the seed of the run.",
+            "The names are the last part alone: the seed of the data overwrites the seed of the run.",
         ),
         (
             named_by(".".join, 2),
-            "You go one level deep: `unet.attention` is still a dict. Settings may lie as deep as they like.",
+            "You go one level deep: `unet.attention` is still a dict. Settings may be nested to any depth.",
         ),
         (
             named_by(lambda path: ".".join(path[-2:])),
-            "Your names have the last two parts only: every level belongs to the name.",
+            "Your names have only the last two parts: every level belongs to the name.",
         ),
         (
             named_by(lambda path: "." + ".".join(path)),
-            "Your names begin with a dot: at the top there is nothing to put before a name.",
+            "Your names begin with a dot: at the top level nothing stands before a name.",
         ),
         (
             named_by(lambda path: ".".join(path) + "."),
-            "Your names end with a dot: it stands between two names only.",
+            "Your names end with a dot: it stands only between two names.",
         ),
         (
             named_by("_".join),
-            "Your names are joined by `_`, which stands in names already: join them by a dot.",
+            "Your names are joined by `_`, which names may contain: join them by a dot.",
         ),
         (named_by("/".join), "Your names are joined by `/`: join them by a dot."),
-        (named_by("".join), "Your names are glued together with nothing between: put a dot there."),
+        (named_by("".join), "Your names are joined without anything between them: join them by a dot."),
         (
             {key: value for key, value in settings.items() if not isinstance(value, dict)},
-            "What lies inside other settings is left out.",
+            "Nested settings are missing.",
         ),
     ]
     for value, message in slips:
@@ -155,14 +155,14 @@ def flat(ask: Ask) -> None:
         ask.that(
             key in found, f"MLflow has no `{key}` after logging your dict; it has {', '.join(sorted(found))}."
         )
-        ask.that(found[key] == str(value), f"In MLflow `{key}` is {found[key]}, and should be {value}.")
+        ask.that(found[key] == str(value), f"In MLflow `{key}` is {found[key]}; it should be {value}.")
     more = sorted(found.keys() - right.keys())
-    ask.that(not more, f"Your dict has names that no setting has: {', '.join(more)}.")
+    ask.that(not more, f"Your dict has names of no setting: {', '.join(more)}.")
 
 
-@exercise("ex-10-2", "digest(images, labels)", "Other data cannot pass for these any more.")
+@exercise("ex-10-2", "digest(images, labels)", "No other data can pass for these any more.")
 def digest(ask: Ask) -> None:
-    """The same for the same data only."""
+    """The same for the same data, and only for the same."""
     drawn = sprites.make(24, seed=ask.seed)
     images, labels = drawn.images, drawn.labels
 
@@ -176,7 +176,7 @@ def digest(ask: Ask) -> None:
     )
     ask.that(
         of(images.copy(), labels.copy(), "a second time") == first,
-        "The same data get another digest the second time: leave out times, chance, and where arrays lie in memory.",
+        "The same data get another digest the second time: leave out time, chance and addresses in memory.",
     )
     swapped = images.copy()
     swapped[12, 8, 8], swapped[12, 8, 9] = np.array([1, 2, 3]), np.array([3, 2, 1])
@@ -186,35 +186,35 @@ def digest(ask: Ask) -> None:
     changed = [
         (
             (swapped, labels),
-            "The digest stays the same when a pixel changes: all bytes of the images belong in it. "
-            "(The text of a large array leaves out its middle.)",
+            "The digest stays the same when a pixel changes: hash all bytes of the images. "
+            "(The text of a large array omits its middle.)",
         ),
-        ((images, other), "The digest stays the same when a label changes: the labels are data, too."),
+        ((images, other), "The digest stays the same when a label changes: labels are data, too."),
         (
             (images[::-1], labels[::-1]),
-            "The digest stays the same when the sprites come in another order, and so would other batches.",
+            "The digest stays the same when the sprites come in another order, which gives other batches.",
         ),
         (
             (images, labels[::-1]),
-            "The digest stays the same when the labels change places among the sprites.",
+            "The digest stays the same when the labels are permuted.",
         ),
         (
             (images.reshape(24, 32, 8, 3), labels),
-            "The digest stays the same for images of 32 x 8 pixels with the same bytes: their shape belongs in it.",
+            "The digest stays the same for images of 32 x 8 pixels with the same bytes: hash the shape, too.",
         ),
     ]
     for (a, b), message in changed:
         ask.that(of(a, b) != first, message)
     ask.that(
         of(back, labels) != of(swapped, labels),
-        "The digest stays the same when two pixels change places: a sum does not see that.",
+        "The digest stays the same when two pixels are swapped: a sum does not notice that.",
     )
     found = kept(logged(ask), first)
     ask.that(found == first, f"MLflow made {found} of your digest {first}.")
 
 
 @exercise(
-    "ex-10-3", "thin(steps, values, points)", "A long run is a short curve now, and no step is left out."
+    "ex-10-3", "thin(steps, values, points)", "A long run is a short curve now, and no step is missing."
 )
 def thin(ask: Ask) -> None:
     """Means of groups, at their last steps."""
@@ -237,35 +237,35 @@ def thin(ask: Ask) -> None:
         slips = [
             (
                 slip(lambda v: v[-1]),
-                "You take one value of each group: single losses jump, so take the mean of all of them.",
+                "You take one value of each group: single losses are noisy, so take the mean of all of them.",
             ),
             (slip(lambda v: v[0]), "You take the first value of each group: take the mean of all of them."),
-            (slip(np.sum), "You give the sum of each group: divide by how many there are."),
+            (slip(np.sum), "You return the sum of each group: divide by the number of values."),
             (
                 slip(at=0),
-                "Each point stands at the first step of its group: when it is logged, the last is over.",
+                "Each point is at the first step of its group: it is logged after the last step.",
             ),
             (
                 slip(groups=whole),
-                "The steps at the end that fill no whole group are gone: they are a smaller group.",
+                "The steps at the end that do not fill a group are gone: they form a smaller group.",
             ),
             (
                 slip(lambda v: np.sum(v) / every),
-                "The last group is smaller, and you divide by the size of a whole one.",
+                "The last group is smaller, but you divide by the size of a full one.",
             ),
             (
                 slip(groups=uneven),
-                "Your groups have different sizes: all have `len(values) // points`, but the last.",
+                "Your groups have different sizes: all but the last have `len(values) // points` values.",
             ),
             (
                 slip(np.min),
-                "You give the least value of each group, which looks better than it is: take the mean.",
+                "You return the smallest value of each group, which looks too good: take the mean.",
             ),
             (
                 [(group[-1][0], float(np.mean(values[: (i + 1) * every]))) for i, group in enumerate(groups)],
-                "Your mean goes over all steps so far: each group has a mean of its own.",
+                "Your mean runs over all steps so far: each group has its own mean.",
             ),
-            (list(zip(steps, values, strict=True)), "You give every step: several make one point."),
+            (list(zip(steps, values, strict=True)), "You return every step: several steps make one point."),
         ]
         ask.same(got, slip(), slips, what=f"The points {what}", tolerance=1e-6)
 
@@ -273,7 +273,7 @@ def thin(ask: Ask) -> None:
 @exercise(
     "ex-10-4",
     "still_to_log(logged, steps)",
-    "A run may be killed as often as it likes: its curve stays whole.",
+    "However often a run is killed, its curve stays whole.",
 )
 def still_to_log(ask: Ask) -> None:
     """What a resumed run adds."""
@@ -298,38 +298,38 @@ def still_to_log(ask: Ask) -> None:
         slips = [
             (
                 steps,
-                "All steps are logged again, and those that were there already stand twice in the curve.",
+                "All steps are logged again, so some are in the curve twice.",
             ),
             (
                 [pair for pair in steps if pair[0] >= last],
-                "The last step that was logged is logged once more: only what comes after it is new.",
+                "The last logged step is logged once more: only the steps after it are new.",
             ),
             (
                 [pair for pair in steps if pair[0] not in known],
-                "Steps between two points are logged, too: they are in a mean that was logged. Go by the highest step.",
+                "Steps between two points are logged, but a logged mean covers them: go by the highest step.",
             ),
             (
                 [pair for pair in steps if pair[0] > newest],
-                "You go by the last entry of `logged`: MLflow gives them in any order, so look for the highest step.",
+                "You go by the last entry of `logged`: MLflow returns them in any order, so find the highest step.",
             ),
             (
                 [pair for pair in steps if pair[0] > len(before)],
-                "You go by how many points were logged: a point is not a step.",
+                "You go by the number of logged points: a point is not a step.",
             ),
-            (steps[len(before) :], "You leave out as many steps as there are points: a point is not a step."),
-            ([], "Nothing is left to log in your answer, though the run goes on."),
-            ([*before, *right], "What was logged before is in your list, too: give what is new."),
+            (steps[len(before) :], "You skip as many steps as there are points: a point is not a step."),
+            ([], "Your answer logs nothing, though the run goes on."),
+            ([*before, *right], "Your list repeats what was logged before: return only what is new."),
         ]
         ask.same(got, right, slips, what=f"The steps to log {what}", tolerance=1e-9)
         found = [step for step, _ in history(run, "loss")] if before or got else []
-        ask.that(len(set(found)) == len(found), f"In MLflow a step stands twice {what}: {found}.")
+        ask.that(len(set(found)) == len(found), f"In MLflow a step appears twice {what}: {found}.")
 
 
 Scores = dict[str, tuple[float, float, float]]
 """A value and the ends of its interval, by the measure's name."""
 
 
-@exercise("ex-10-5", "beats(challenger, champion, better)", "Luck makes nobody champion any more.")
+@exercise("ex-10-5", "beats(challenger, champion, better)", "Luck makes no champion any more.")
 def beats(ask: Ask) -> None:
     """Intervals that overlap decide nothing."""
     better = {"accuracy": "higher", "fid": "lower"}
@@ -380,15 +380,15 @@ def beats(ask: Ask) -> None:
         (verdicts(by_value), "You compare the values alone: intervals that overlap decide nothing."),
         (
             verdicts(by_value, all),
-            "You compare the values, and ask for a better one in all: intervals that overlap decide nothing.",
+            "You compare the values, and require better ones in all: intervals that overlap decide nothing.",
         ),
         (
             verdicts(outside),
-            "A value outside the champion's interval is not enough: all of yours must lie on the better side.",
+            "A value outside the champion's interval is not enough: the whole interval must be on the better side.",
         ),
         (
             verdicts(apart, harm=False),
-            "Being worse in one measure does not stop your challenger: it must be worse in none.",
+            "Your challenger wins although it is worse in one measure: it must be worse in none.",
         ),
         (
             verdicts(apart, all),
@@ -396,31 +396,31 @@ def beats(ask: Ask) -> None:
         ),
         (
             verdicts(lambda name, a, b: a[1] > b[2]),
-            "Higher counts as better in all your measures: look into `better`.",
+            "You treat higher as better in all measures: look it up in `better`.",
         ),
         (
             verdicts(lambda name, a, b: a[2] < b[1]),
-            "Lower counts as better in all your measures: look into `better`.",
+            "You treat lower as better in all measures: look it up in `better`.",
         ),
-        (verdicts(lambda name, a, b: apart(name, b, a)), "Challenger and champion have changed places."),
+        (verdicts(lambda name, a, b: apart(name, b, a)), "Challenger and champion are swapped."),
         (
             [
                 not any(apart(name, champion[name], ours[name]) for name in better)
                 for ours in challengers.values()
             ],
-            "Everybody who is not worse becomes champion in your answer: it must be better in something.",
+            "Your challenger wins if it is not worse: it must also be better in some measure.",
         ),
     ]
     for value, message in slips:
         ask.that(got != value or value == right, message)
     for what, given, wanted in zip(challengers, got, right, strict=True):
-        ask.that(given == wanted, f"With {what} the answer is {wanted}, and yours is {given}.")
+        ask.that(given == wanted, f"With {what} your answer is {given}; it should be {wanted}.")
 
 
 @functools.cache
 @quiet()
 def some_runs(process: int, seed: int) -> list[dict[str, Any]]:
-    """Runs as MLflow gives them: some failed, some without a score, one with a score that is no number."""
+    """Runs as MLflow returns them: a failed one, a running one, one without a score, and one whose score is NaN."""
     client, _ = mlflow_in_memory(process)
     from mlflow.entities import Metric
 
@@ -445,9 +445,7 @@ def some_runs(process: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
-@exercise(
-    "ex-10-6", "best_run(runs, metric, better)", "The best run is one that ended well, and was measured."
-)
+@exercise("ex-10-6", "best_run(runs, metric, better)", "The best run is one that finished and was measured.")
 def best_run(ask: Ask) -> None:
     """Of the finished and measured."""
     runs = some_runs(os.getpid(), ask.seed)
@@ -465,18 +463,18 @@ def best_run(ask: Ask) -> None:
         right = choose(metric, better, ended)
         worst = choose(metric, {"higher": "lower", "lower": "higher"}[better], ended)
         slips = [
-            ("crashed", "A run that failed cannot be the best: take those whose status is FINISHED."),
+            ("crashed", "A failed run cannot be the best: take those whose status is FINISHED."),
             (
                 "going on",
-                "A run that is still going on cannot be the best yet: take those whose status is FINISHED.",
+                "A run that is still going cannot be the best yet: take those whose status is FINISHED.",
             ),
             (
                 "not measured",
-                "A run that was not measured cannot be the best: a score that is not there is not 0.",
+                "A run that was not measured cannot be the best: a missing score is not 0.",
             ),
             (
                 "divided by 0",
-                "A score of NaN is no score: every comparison with it is false, so leave such runs out first.",
+                "NaN is not a score: every comparison with it is false, so drop such runs first.",
             ),
             (worst, f'This is the worst run: for "{metric}" {better} is better.'),
             (runs[-1]["name"], "This is the oldest run: compare the scores."),
@@ -484,14 +482,15 @@ def best_run(ask: Ask) -> None:
         for name, message in slips:
             ask.that(got != name or name == right, message)
         ask.that(
-            got in {run["name"] for run in runs}, f"{got!r} is the name of no run: give the run's `name`."
+            got in {run["name"] for run in runs},
+            f"{got!r} is not the name of a run: return the run's `name`.",
         )
-        ask.that(got == right, f'For "{metric}" your best run is {got!r}, and {right!r} is better.')
+        ask.that(got == right, f'For "{metric}" your best run is {got!r}, but {right!r} is better.')
 
 
 @exercise("ex-10-7", "log_epochs(epochs, log)", "One curve from the first step to the last.")
 def log_epochs(ask: Ask) -> None:
-    """A planted bug: steps that begin anew with every epoch."""
+    """A planted bug: steps that start again with every epoch."""
     for lengths in ((3, 3, 2), (4, 1), (2, 2, 2)):
         epochs = [[float(each) for each in ask.rng.random(n).round(3)] for n in lengths]
         said: list[tuple[str, float, int]] = []
@@ -503,22 +502,22 @@ def log_epochs(ask: Ask) -> None:
         got = ask(epochs, log, like=1, what=what)
         ask.that(said, f'{ask.name} {what} logs nothing: call `log("loss", value, step)` for each loss.')
         curve = history(logged(ask, metrics=said), "loss")
-        ask.that(curve, f'{ask.name} {what} logs {said[0][0]!r}, and the curve is to be called "loss".')
+        ask.that(curve, f'{ask.name} {what} logs {said[0][0]!r}, but the curve must be called "loss".')
         every = [value for losses in epochs for value in losses]
         values = [value for _, value in curve]
         ask.that(
             len(values) == len(every),
-            f"MLflow has {len(values)} points {what}, and there are {len(every)} losses: log each of them, once.",
+            f"MLflow has {len(values)} points {what}, but there are {len(every)} losses: log each of them once.",
         )
-        ask.that(values == every, f"MLflow has other values than the losses {what}, or in another order.")
+        ask.that(values == every, f"MLflow's values {what} are not the losses, or not in their order.")
         steps = [step for step, _ in curve]
         right = list(range(1, len(every) + 1))
         slips = [
             (
                 [i for n in lengths for i in range(1, n + 1)],
-                "The planted bug is still there: the steps begin anew with every epoch, so the curve runs back.",
+                "The planted bug is still there: the steps start again with every epoch, so the curve jumps back.",
             ),
-            ([0] * len(every), "The step has gone missing: without it all points stand at step 0."),
+            ([0] * len(every), "The step is missing: without it all points are at step 0."),
             (
                 [epoch for epoch, n in enumerate(lengths, 1) for _ in range(n)],
                 "Your step is the number of the epoch: every loss has a step of its own.",
@@ -529,12 +528,12 @@ def log_epochs(ask: Ask) -> None:
             ),
             (
                 [epoch * n + i for epoch, n in enumerate(lengths) for i in range(1, n + 1)],
-                "You count as if all epochs were as long as each: the last one may be shorter.",
+                "You count as if every epoch were as long as the current one: the last one may be shorter.",
             ),
             (list(range(len(every))), "You count from 0: the first step is step 1."),
-            (list(range(2, len(every) + 2)), "You begin to count at 2: the first step is step 1."),
+            (list(range(2, len(every) + 2)), "You count from 2: the first step is step 1."),
         ]
         for value, message in slips:
             ask.that(steps != value or value == right, message)
-        ask.that(steps == right, f"The steps in MLflow are {steps} {what}, and should be {right}.")
-        ask.that(got == len(every), f"You give back {got} {what}: it was {len(every)} steps in all.")
+        ask.that(steps == right, f"The steps in MLflow are {steps} {what}; they should be {right}.")
+        ask.that(got == len(every), f"You return {got} {what}: there are {len(every)} steps in all.")

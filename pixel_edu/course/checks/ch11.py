@@ -1,4 +1,4 @@
-"""Checks of chapter 11: serving. The server that they ask is the course's own, in this process."""
+"""Checks of chapter 11: serving. They ask the course's own server, in this process."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ BAD = {"class": "dragon", "n": 0, "num_steps": 1001, "guidance_scale": math.nan,
 
 @exercise("ex-11-1", "faults(order)", "Whatever gets past this can be drawn.")
 def faults(ask: Ask) -> None:
-    """Orders, and what the real server says to each. It draws none: it is ending, and tells so whom it would serve."""
+    """Orders, and what the real server says to each. It is shutting down, so it answers 503 instead of drawing."""
     with served() as client:
         client.app.state.studio.close()
         for order in (*RIGHT_ORDERS, *WRONG_ORDERS):
@@ -102,15 +102,15 @@ def faults(ask: Ask) -> None:
             if answer.status_code == 503:
                 ask.that(
                     got == [],
-                    f"{ask.name} finds fault with {order} in {' and '.join(map(str, got))}, and the server would draw "
-                    "it: are the ends of each range right, and may every field be left out?",
+                    f"{ask.name} finds a fault in {' and '.join(map(str, got))} of {order}, but the server would draw "
+                    "it: are the ends of each range right, and is every field optional?",
                 )
             else:
                 ask.that(got != [], _let_through(ask.name, order, answer.json()["error"]))
                 ask.that(
                     got == [next(iter(order))],
-                    f"{ask.name} gives {got} for {order}, and the server says: {answer.json()['error']}. "
-                    f"The list is {[next(iter(order))]}.",
+                    f"{ask.name} returns {got} for {order}, but the server says: {answer.json()['error']}. "
+                    f"The list should be {[next(iter(order))]}.",
                 )
     names = [str(name) for name in ask.rng.permutation(list(GOOD))]
     mixed = {name: (BAD if i in (1, 3) else GOOD)[name] for i, name in enumerate(names)}
@@ -122,32 +122,32 @@ def faults(ask: Ask) -> None:
     )
     ask.that(
         got == expected or set(got) != set(expected),
-        f"{ask.name} gives {got} for {mixed}: the names stand in the order in which the fields do, {expected}.",
+        f"{ask.name} returns {got} for {mixed}: keep the order of the fields, {expected}.",
     )
-    ask.that(got == expected, f"{ask.name} gives {got} for {mixed}: the faults are in {expected}.")
+    ask.that(got == expected, f"{ask.name} returns {got} for {mixed}: the faults are in {expected}.")
 
 
 def _let_through(name: str, order: dict, said: str) -> str:
     """Why an order should have been refused."""
     (field, value), *more = order.items()
     if more:
-        why = "each field is right, and there are too many steps for so many sprites: `n` counts as wrong."
+        why = "each field is right, but there are too many steps for so many sprites: report `n`."
     elif isinstance(value, float) and math.isnan(value):
-        why = "NaN is neither below nor above anything: ask whether a number is inside, not whether it is outside."
+        why = "NaN is neither below nor above anything: test whether a number is inside, not whether it is outside."
     elif isinstance(value, bool):
-        why = "`True` and `False` are whole numbers to Python, and no numbers here: look at `type(value)`."
+        why = "`True` and `False` are integers to Python, but not numbers here: look at `type(value)`."
     elif isinstance(value, str) and field not in ("class", "Class"):
-        why = "a text is no number, even if it looks like one."
+        why = "a string is not a number, even if it looks like one."
     elif field in ("sprites", "Class"):
         why = "there is no such field: refuse names that are not in the table."
     elif field == "n" and value == 2.5:
-        why = "2.5 is no whole number."
+        why = "2.5 is not an integer."
     else:
         why = f"the server says: {said}."
     return f"{name} lets {order} through: {why}"
 
 
-@exercise("ex-11-2", "batches(sizes, batch_size)", "One call for many, and nobody overtakes.")
+@exercise("ex-11-2", "batches(sizes, batch_size)", "One call for many requests, and none overtakes.")
 def batches(ask: Ask) -> None:
     """First come, first served."""
     ask_for = ([2, 5, 2, 4], 8), ([8, 8, 1], 8), ([3, 3, 3, 1, 1], 4), ([], 8)
@@ -156,12 +156,12 @@ def batches(ask: Ask) -> None:
         got = ask(sizes, batch_size, like=list, what=f"with {sizes} and a batch of {batch_size}")
         _that_nothing_is_broken(ask, got, sizes, batch_size)
         right = in_order(sizes, batch_size)
-        where = f"With sizes = {sizes} and a batch of {batch_size} {ask.name} gives {got}"
+        where = f"With sizes = {sizes} and a batch of {batch_size} {ask.name} returns {got}"
         ask.that(
             got == right or got != [[i] for i in range(len(sizes))],
-            f"{where}: every request has a call of its own. Put as many into each as fit.",
+            f"{where}: every request has a call of its own. Put as many into each call as fit.",
         )
-        ask.that(got == right, f"{where}, and the calls are {right}.")
+        ask.that(got == right, f"{where}; it should be {right}.")
 
 
 def in_order(sizes: list[int], batch_size: int) -> list[list[int]]:
@@ -176,22 +176,23 @@ def in_order(sizes: list[int], batch_size: int) -> list[list[int]]:
 
 
 def _that_nothing_is_broken(ask: Ask, got: list, sizes: list[int], batch_size: int) -> None:
-    """Refuse calls that no server could make, whatever its idea of a queue."""
+    """Refuse calls that no server could make, in whatever order it serves requests."""
     where = f"With sizes = {sizes} and a batch of {batch_size}"
     for call in got:
         ask.that(
             isinstance(call, list | tuple) and all(type(i) is int for i in call),
-            f"{where} {ask.name} gives {got}: each call is a list of whole numbers, the places of its requests.",
+            f"{where} {ask.name} returns {got}: each call is a list of integers, the indices of its requests.",
         )
     places = [i for call in got for i in call]
     ask.that([] not in [list(call) for call in got], f"{where} there is a call without a request: {got}.")
     ask.that(
         set(places) <= set(range(len(sizes))),
-        f"{where} {ask.name} gives {got}: these are no places in sizes; places are counted from 0.",
+        f"{where} {ask.name} returns {got}: not all of these are indices of `sizes`; indices start at 0.",
     )
     missing = sorted(set(range(len(sizes))) - set(places))
     ask.that(
-        not missing, f"{where} nobody answers the requests {missing}: a call that is not full goes out too."
+        not missing,
+        f"{where} the requests {missing} are never answered: a call that is not full goes out, too.",
     )
     ask.that(len(places) == len(set(places)), f"{where} a request is in two calls: {got}.")
     full = [call for call in got if sum(sizes[i] for i in call) > batch_size]
@@ -202,13 +203,13 @@ def _that_nothing_is_broken(ask: Ask, got: list, sizes: list[int], batch_size: i
     )
     ask.that(
         places == sorted(places),
-        f"{where} {ask.name} gives {got}: somebody overtakes. When the oldest request does not fit, the call goes out.",
+        f"{where} {ask.name} returns {got}: a request overtakes. If the oldest one does not fit, the call goes out.",
     )
 
 
 @functools.cache
 def real_answers() -> list[tuple[str, int, dict]]:
-    """What a server says when all is well, when the client is wrong, when it is busy, and when it ends."""
+    """What a server says when all is well, when the client is wrong, when it is busy, and when it shuts down."""
     network, order = Network(), {"num_steps": 2}
     with served(network, queue=1, seconds=0.2) as client:
         drawn = client.post("/v1/sprites", json=order)
@@ -238,7 +239,7 @@ def real_answers() -> list[tuple[str, int, dict]]:
 
 
 @exercise(
-    "ex-11-3", "seconds_to_wait(status, headers, tries)", "A server will be glad to have you for a client."
+    "ex-11-3", "seconds_to_wait(status, headers, tries)", "Every server would be glad of such a client."
 )
 def seconds_to_wait(ask: Ask) -> None:
     """What the real server answered, and more."""
@@ -256,33 +257,33 @@ def _waits(ask: Ask, status: int, headers: dict, tries: int, where: str) -> None
     """One answer of a server."""
     got, told = ask(status, headers, tries, what=where), headers.get("retry-after")
     if status != 429 and status < 500:
-        meaning = "this is what you wanted" if status < 300 else "the same question gets the same answer"
-        ask.that(got is None, f"{ask.name} asks again {where}: {meaning}, so give back None.")
+        meaning = "this is what you wanted" if status < 300 else "the same request gets the same answer"
+        ask.that(got is None, f"{ask.name} tries again {where}: {meaning}, so return None.")
         return
     ask.that(
         got is not None,
         f"{ask.name} returned None: is a `return` missing, or does it give up {where}? That may pass, so it is worth "
-        "asking again.",
+        "trying again.",
     )
     ask.that(
         type(got) in (int, float),
-        f"{ask.name} gives {got!r} {where}: a number of seconds belongs there, and what a header says is text.",
+        f"{ask.name} returns {got!r} {where}: return a number of seconds; a header's value is a string.",
     )
     if told:
         ask.that(
             got == int(told) or got != 2**tries,
-            f"{ask.name} waits {got} s {where}: what the header says counts.",
+            f"{ask.name} waits {got} s {where}: do as the header says.",
         )
         ask.that(
             got == int(told) or got != min(int(told), 60),
             f"{ask.name} waits {got} s {where}: the limit of 60 is for your own guess, not for what the server says.",
         )
-        ask.that(got == int(told), f"{ask.name} waits {got} s {where}, and the header says {told}.")
+        ask.that(got == int(told), f"{ask.name} waits {got} s {where}, but the header says {told}.")
         return
     right = min(2**tries, 60)
     slips = {
         2**tries: "wait at most 60.",
-        2 * tries: "2 to the power of tries, not times.",
+        2 * tries: "2 to the power of tries, not 2 times tries.",
         2 ** (tries + 1): "tries counts from 0, so the first wait is 1 s.",
     }
     ask.that(
@@ -304,16 +305,16 @@ FORMS = (
     ("colons in the data", 'data: {"a": "b:c"}\n\n', [("message", '{"a": "b:c"}')]),
     ("a name but no data", "event: a\n\ndata: x\n\n", [("message", "x")]),
     ("other lines between", ": keep-alive\nid: 7\nevent: a\nretry: 9\ndata: x\n\n: ping\n\n", [("a", "x")]),
-    ("the ends of lines that Windows has", "event: a\r\ndata: x\r\n\r\n", [("a", "x")]),
+    ("line ends of Windows", "event: a\r\ndata: x\r\n\r\n", [("a", "x")]),
     ("an event that has not arrived yet", "data: 1\n\nevent: b\ndata: 2\n", [("message", "1")]),
     ("two empty lines", "data: 1\n\n\ndata: 2\n\n", [("message", "1"), ("message", "2")]),
     ("nothing", "", []),
 )
 
 
-@exercise("ex-11-4", "events(text)", "You have written what a browser does.")
+@exercise("ex-11-4", "events(text)", "You have written what every browser has inside.")
 def events(ask: Ask) -> None:
-    """A stream of the real server, and all that the form allows."""
+    """A stream of the real server, and everything that the format allows."""
     with served() as client:
         asked = {"seed": ask.seed + 3, "num_steps": 4, "n": 2}
         stream = client.get("/v1/sprites/stream", params=asked).text
@@ -324,7 +325,7 @@ def events(ask: Ask) -> None:
         ]
         ask.that(
             all(isinstance(each, tuple) and len(each) == 2 for each in got),
-            f"{ask.name} gives {_short(got)} for {name}: give a list of pairs, the event's name and its text.",
+            f"{ask.name} returns {_short(got)} for {name}: return a list of pairs, the event's name and its data.",
         )
         ask.that(
             got == right,
@@ -345,7 +346,7 @@ def _short(value: Any) -> str:
     return f"`{said}`" if len(said) <= 110 else f"`{said[:80]} ...`"
 
 
-@exercise("ex-11-5", "percentile(seconds, p)", "You look at those who wait longest.")
+@exercise("ex-11-5", "percentile(seconds, p)", "You look at those who wait the longest.")
 def percentile(ask: Ask) -> None:
     """The nearest rank."""
     seconds = [round(float(s), 4) for s in ask.rng.lognormal(-2, 1, 100)]
@@ -367,30 +368,30 @@ def percentile(ask: Ask) -> None:
         slips = [
             (
                 ordered[min(math.ceil(p / 100 * n), n) - 1],
-                "7 / 100 * 100 is a little more than 7 on a computer: multiply by the count first, then divide.",
+                "7 / 100 * 100 is slightly more than 7 in floating point: multiply by the count first, then divide.",
             ),
             (
                 ordered[min(rank, n - 1)],
-                "You are one place too far: the value with the number 1 stands at place 0.",
+                "You are one place too far: the value of rank 1 is at index 0.",
             ),
-            (ordered[max(p * n // 100 - 1, 0)], "You round down: round the number of the value up."),
-            (ordered[n - rank], "Your list is sorted from the slowest: begin with the smallest."),
+            (ordered[max(p * n // 100 - 1, 0)], "You round the rank down: round it up."),
+            (ordered[n - rank], "You sort in descending order: sort in ascending order."),
             (
                 sum(values) / n,
-                "This is the mean: half of all may wait much longer, and nobody need have waited just so.",
+                "This is the mean: many may wait much longer, and perhaps nobody waited exactly that long.",
             ),
             (ordered[-1], "This is the longest time of all."),
-            (float(rank), "This is the number of the value, and not the value."),
+            (float(rank), "This is the rank of the value: return the value."),
             (values[rank - 1], "Your list is not sorted."),
         ]
         ask.that(
             any(abs(got - value) < 1e-9 for value in [*values, *(value for value, _ in slips)]),
-            f"With p = {p}, {got:.4g} is between two of the {n} times: a percentile is one of them.",
+            f"With p = {p}, {got:.4g} is not one of the {n} times: by the nearest rank, a percentile is.",
         )
         ask.same(got, right, slips, what=f"With {n} times and p = {p} the percentiles", tolerance=1e-9)
 
 
-@exercise("ex-11-6", "start_noise(seeds)", "The same seed, the same sprite, whoever else is asking.")
+@exercise("ex-11-6", "start_noise(seeds)", "The same seed, the same sprite, whoever else asks.")
 def start_noise(ask: Ask) -> None:
     """A planted bug: one generator for a batch."""
     shape = (3, 16, 16)
@@ -406,9 +407,9 @@ def start_noise(ask: Ask) -> None:
     again = ask(seeds, like=right, what="a second time")
     ask.that(
         torch.equal(got, again),
-        "The same seeds give other noise the second time: nothing is drawn from them.",
+        "The same seeds give other noise the second time: the noise must depend on the seeds alone.",
     )
-    swapped = ask(seeds[::-1], like=right, what="with the seeds the other way round")
+    swapped = ask(seeds[::-1], like=right, what="with the seeds reversed")
     same = torch.stack([noise(seed).flatten()[0] for seed in seeds])
     ask.same(
         got,
@@ -417,15 +418,15 @@ def start_noise(ask: Ask) -> None:
             (planted, "The planted bug is still there: all sprites draw from the first one's generator."),
             (
                 right[:1].expand(4, *shape),
-                "All sprites have the noise of the first seed: take each sprite's own.",
+                "All sprites have the noise of the first seed: use each sprite's own seed.",
             ),
             (
                 right[-1:].expand(4, *shape),
-                "All sprites have the noise of the last seed: take each sprite's own.",
+                "All sprites have the noise of the last seed: use each sprite's own seed.",
             ),
             (
                 torch.stack([noise(seeds[0] + i) for i in range(4)]),
-                "A sprite's seed counts from the first one's: use the seed that it was given.",
+                "You count the seeds up from the first one: use the seed that each sprite was given.",
             ),
             (
                 torch.stack([noise(seed + i) for i, seed in enumerate(seeds)]),
@@ -435,7 +436,7 @@ def start_noise(ask: Ask) -> None:
                 torch.stack(
                     [torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
                 ),
-                "The noise is between 0 and 1: `torch.randn` draws from the normal distribution.",
+                "The noise is between 0 and 1: draw from the normal distribution, with `torch.randn`.",
             ),
             (
                 same.reshape(4, 1, 1, 1).expand(4, *shape),
@@ -446,5 +447,5 @@ def start_noise(ask: Ask) -> None:
     )
     ask.that(
         torch.equal(got, swapped.flip(0)),
-        "A sprite's noise depends on its neighbours: with the seeds the other way round it is another.",
+        "A sprite's noise depends on its neighbours: with the seeds reversed, it changes.",
     )

@@ -1,4 +1,4 @@
-"""Checks of chapter 12: images, by the text of real Dockerfiles and of made-up ones."""
+"""Checks of chapter 12: container images, from the text of real and made-up Dockerfiles."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def tidy(got: list) -> list:
 
 
 def compare(ask: Ask, got: list, right: list, slips: Slips, where: str) -> None:
-    """Refuse a list with the message of the slip that gives it, or say where it differs."""
+    """Refuse a wrong list with the message of the slip that gives it, or say where it differs."""
     for value, message in slips:
         ask.that(got == right or value == right or got != value, message)
     for i, (given, expected) in enumerate(zip(got, right, strict=False)):
         ask.that(
-            given == expected, f"{where}, entry {i} of your list is {given!r}, and should be {expected!r}."
+            given == expected, f"{where}, entry {i} of your list is {given!r}; it should be {expected!r}."
         )
     if len(got) != len(right):
-        rest = f"{right[len(got)]!r} is missing" if len(got) < len(right) else f"{got[-1]!r} is too much"
-        ask.that(False, f"{where}, your list has {len(got)} entries, and should have {len(right)}: {rest}.")
+        rest = f"{right[len(got)]!r} is missing" if len(got) < len(right) else f"{got[-1]!r} is one too many"
+        ask.that(False, f"{where}, your list has {len(got)} entries; it should have {len(right)}: {rest}.")
 
 
-@exercise("ex-12-1", "instructions(text)", "Whatever you want to know of a Dockerfile, you can ask now.")
+@exercise("ex-12-1", "instructions(text)", "Whatever you want to know about a Dockerfile, you can ask now.")
 def instructions(ask: Ask) -> None:
     """Comments, blank lines, and lines that go on."""
     word, other = words(ask, 2)
@@ -75,15 +75,15 @@ def instructions(ask: Ask) -> None:
             [
                 (
                     steps_of(text, comments=True),
-                    "Comments are among your instructions: leave out every line that begins with #.",
+                    "Your instructions include comments: skip every line that begins with #.",
                 ),
                 (
                     steps_of(text, inside=True),
-                    "A comment inside a long instruction has become part of it: leave it out there, too.",
+                    "A comment inside a long instruction has become part of it: skip it there, too.",
                 ),
                 (
                     steps_of(text, anywhere=True),
-                    "A # further to the right is no comment: it belongs to the line.",
+                    "A # further to the right is not a comment: it belongs to the line.",
                 ),
                 (
                     steps_of(text, backslash=True),
@@ -91,26 +91,26 @@ def instructions(ask: Ask) -> None:
                 ),
                 (
                     steps_of(text, case=True),
-                    "`from` and `FROM` are the same word: give the first word in capitals.",
+                    "`from` and `FROM` are the same word: return the first word in capitals.",
                 ),
                 (
                     steps_of(text, blank_ends=True),
-                    "A blank line inside a long instruction does not end it: leave it out.",
+                    "A blank line inside a long instruction does not end it: skip it.",
                 ),
                 (
                     [name for name, _ in steps_of(text)],
-                    "These are the first words alone: give pairs, of the word and the rest.",
+                    "These are the first words alone: return pairs of the word and the rest.",
                 ),
                 (
                     got if any(each[:1] == ("&&",) for each in got) else None,
-                    "Every line counts for itself in your list: one that ends in a backslash goes on in the next.",
+                    "You treat every line as an instruction: one that ends in a backslash goes on in the next.",
                 ),
             ],
             f"In a file that begins with `{text.splitlines()[0][:30]}`",
         )
 
 
-@exercise("ex-12-2", "leaks(layers, history, secrets)", "What is once in a layer stays in the image.")
+@exercise("ex-12-2", "leaks(layers, history, secrets)", "Once in a layer, always in the image.")
 def leaks(ask: Ask) -> None:
     """Deleted files, overwritten files, and the record of the build."""
     a, b, c, d, e, f, g = (f"{name}-{ask.rng.integers(1000, 9999)}" for name in "abcdefg")
@@ -139,24 +139,24 @@ def leaks(ask: Ask) -> None:
         [
             (
                 held([final], history),
-                "You look at what a container shows: a file that is deleted or replaced later is still in its layer.",
+                "You look at what a container shows: a file deleted or replaced later is still in its layer.",
             ),
-            (held(layers, []), "You look at the files alone: the history of the build is part of the image."),
+            (held(layers, []), "You look only at the files: the build history is part of the image, too."),
             (
                 held([], history),
-                "You look at the history alone: the files of every layer are part of the image.",
+                "You look only at the history: the files of every layer are part of the image.",
             ),
             (
                 held(layers[1:], history),
-                "The first layer is left out: what the base image holds, yours holds too.",
+                "The first layer is ignored: what the base image holds, yours holds, too.",
             ),
             (
                 held(layers[-1:], history),
-                "The last layer alone is looked at, or the history and it: every layer is part of the image.",
+                "You look only at the last layer: every layer is part of the image.",
             ),
             (
                 [s for s in secrets if s in held(layers, history) or s == d],
-                "A file that is named like a secret does not hold it: look at contents.",
+                "A file named like a secret does not hold it: look at the contents.",
             ),
             (
                 [s for s in secrets if s not in held(layers, history)],
@@ -164,7 +164,7 @@ def leaks(ask: Ask) -> None:
             ),
             (
                 sorted(held(layers, history)),
-                "The leaks are right, but not in the order in which the secrets were given.",
+                "The leaks are right, but not in the order of `secrets`.",
             ),
         ],
         "With seven secrets",
@@ -193,7 +193,7 @@ TREE = (
 
 @exercise("ex-12-3", "entering(paths, rules)", "You know what goes into your images, and what stays at home.")
 def entering_(ask: Ask) -> None:
-    """The last rule that fits decides."""
+    """The last rule that matches decides."""
     a, b, c = words(ask, 3)
     made = f"# made up\n!{b}\n{a}\n{b}/old\n\n!{a}/keep\n**/{c}\n!{a}/keep/{c}/mine.txt\n"
     tree = [f"{x}/{y}" for x in (a, b, f"{a}s", "deep/er") for y in ("x.py", "old/y.py", f"{c}/z.py")]
@@ -211,14 +211,14 @@ def entering_(ask: Ask) -> None:
             got,
             slip(),
             [
-                (slip(first=True), "The first rule that fits decides in your answer: it is the last."),
+                (slip(first=True), "You let the first matching rule decide: the last one does."),
                 (
                     slip(no_again=True),
-                    "A rule with ! has no effect: it lets in again what an earlier one kept out.",
+                    "Your rules with ! have no effect: they let in again what an earlier rule kept out.",
                 ),
                 (
                     slip(lambda path, rule: matches(path, rule) if rule.startswith("*") else path == rule),
-                    "A rule means the path of its name alone in your answer: it means all that lies below, too.",
+                    "Your rules match only the path itself: they match everything below it, too.",
                 ),
                 (
                     slip(
@@ -226,19 +226,19 @@ def entering_(ask: Ask) -> None:
                             matches(path, rule) if rule.startswith("*") else path.startswith(rule)
                         )
                     ),
-                    "A folder's name ends at a slash: the rule `a` does not mean `ab.py`, nor what lies in `ab`.",
+                    "A folder's name ends at a slash: the rule `a` does not match `ab.py`, nor anything in `ab`.",
                 ),
                 (
                     slip(lambda path, rule: matches(path, rule.removeprefix("**/"))),
-                    "`**/name` means that name in any folder, not at the top alone.",
+                    "`**/name` matches that name in any folder, not only at the top.",
                 ),
                 (
                     slip(lambda path, rule: matches(path, rule) or rule in path.split("/")),
-                    "A name without `**/` means what lies at the top, not in any folder.",
+                    "A name without `**/` matches only at the top, not in any folder.",
                 ),
                 ([path for path in paths if path not in slip()], "These are the paths that stay out."),
-                (list(paths), "All paths come in: `*` means every path."),
-                (sorted(slip()), "The paths are right, but not in the order in which they were given."),
+                (list(paths), "All paths come in: `*` matches every path."),
+                (sorted(slip()), "The paths are right, but not in their original order."),
             ],
             f"With rules that begin `{text.splitlines()[1][:20]}`",
         )
@@ -270,7 +270,7 @@ def made_up(ask: Ask) -> list[Step]:
     return steps_of(text)
 
 
-@exercise("ex-12-4", "again(steps, changed)", "Now the order of lines is a decision.")
+@exercise("ex-12-4", "again(steps, changed)", "Now the order of the lines is a decision.")
 def again(ask: Ask) -> None:
     """What a change costs."""
     steps = made_up(ask)
@@ -302,29 +302,29 @@ def again(ask: Ask) -> None:
             [
                 (
                     slip(alone=True),
-                    "Only the steps that copy the changed files run again in your answer: all that follow do, too.",
+                    "You run only the steps again that copy changed files: all later steps run again, too.",
                 ),
                 (
                     slip(whole_file=True),
-                    "Another stage does not begin where the last one ended: after a FROM, start anew.",
+                    "A stage does not continue the one above it: start again after a FROM.",
                 ),
                 (slip(stages=True), "A stage that begins FROM another one runs again when that one does."),
                 (slip(no_from=True), "A COPY --from runs again when the stage that it takes from does."),
                 (
                     slip(from_as_files=True),
-                    "COPY --from takes files of another stage: your changed files are not among them.",
+                    "COPY --from takes files of another stage: the changed files are not among them.",
                 ),
                 (
                     slip(exact=True),
-                    "A changed file inside a folder that is copied counts: the folder is not the same any more.",
+                    "A changed file inside a copied folder matters: it changes the folder.",
                 ),
                 (
                     slip(target=True),
-                    "The last word of a COPY is where it puts things: it takes the words before.",
+                    "The last word of a COPY is its destination: the words before it are the sources.",
                 ),
                 (
                     slip(prefix=True),
-                    "A folder's name ends at a slash: files of another folder, whose name goes on, do not count.",
+                    "A folder's name ends at a slash: files of a folder whose name only begins alike do not matter.",
                 ),
                 (
                     [n for n in range(len(steps)) if n not in slip()],
@@ -339,7 +339,7 @@ def again(ask: Ask) -> None:
 def seconds_to_sick(
     interval: float, timeout: float, retries: int, start_period: float, hangs: float, **slip: bool
 ) -> float:
-    """When a server that hangs is called unhealthy. The other arguments plant slips."""
+    """When a hanging server is declared unhealthy. The other arguments plant slips."""
     now = 0.0 if slip.get("at_once") else interval
     failed, passed = 0, False
     while True:
@@ -360,7 +360,7 @@ def seconds_to_sick(
 @exercise(
     "ex-12-5",
     "sick_at(interval, timeout, retries, start_period, hangs)",
-    "You can say how long nobody will notice.",
+    "You can tell how long it goes unnoticed.",
 )
 def sick_at(ask: Ask) -> None:
     """Checks one after the other."""
@@ -384,7 +384,7 @@ def sick_at(ask: Ask) -> None:
                     slip(from_start=True),
                     "A check that hangs takes its whole timeout, and the next one begins an interval after that.",
                 ),
-                (slip(no_last=True), "The last check takes its timeout, too: only then it has failed."),
+                (slip(no_last=True), "The last check takes its timeout, too: only then has it failed."),
                 (slip(one_more=True), "You wait for one failure more than `retries`."),
                 (
                     slip(no_start=True),
@@ -392,11 +392,11 @@ def sick_at(ask: Ask) -> None:
                 ),
                 (
                     slip(always_start=True),
-                    "Once a check has passed, the start period is over: failures count.",
+                    "Once a check has passed, the start period is over: from then on, failures count.",
                 ),
                 (
                     slip() - given[-1],
-                    "This is how long it takes from the moment it hangs: give the second since the start.",
+                    "This is the time since it hangs: return the seconds since the start.",
                 ),
             ],
             what=f"{what.capitalize()}, the seconds",
@@ -429,9 +429,9 @@ def first(entrypoint: str, cmd: str, **slip: bool) -> list[str]:
     return form(entrypoint) + form(cmd)
 
 
-@exercise("ex-12-6", "first_process(entrypoint, cmd)", "You know who hears the signal to stop.")
+@exercise("ex-12-6", "first_process(entrypoint, cmd)", "You know which process gets the signal to stop.")
 def first_process(ask: Ask) -> None:
-    """A planted bug: the shell that nobody sees."""
+    """A planted bug: a shell where none should be."""
     port = 8000 + int(ask.rng.integers(900))
     serve, listed = (
         f"pixel-edu serve --port {port}",
@@ -462,18 +462,21 @@ def first_process(ask: Ask) -> None:
             [
                 (
                     slip(split=True, both=True),
-                    "The planted bug is still there: a line without brackets means a shell, as the first process.",
+                    "The planted bug is still there: a line without brackets is run by a shell, the first process.",
                 ),
                 (
                     slip(both=True),
-                    "An ENTRYPOINT that is a line takes no CMD: the shell runs the line, and that is all.",
+                    "An ENTRYPOINT without brackets ignores CMD: the shell runs its line, and nothing else.",
                 ),
-                (slip(apart=True), "The shell gets the line as one word after -c, not cut into its words."),
+                (slip(apart=True), "The shell gets the line as one argument after -c, not split into words."),
                 (slip(either=True), "CMD is missing: a list in ENTRYPOINT is followed by CMD."),
                 (slip(cmd_first=True), "ENTRYPOINT comes first, and CMD after it."),
-                (slip(bare_cmd=True), "A CMD that is a line means a shell after an ENTRYPOINT, too."),
+                (slip(bare_cmd=True), "A CMD without brackets is a shell's, also after an ENTRYPOINT."),
                 (slip(entrypoint=""), "This is CMD alone: ENTRYPOINT comes before it."),
-                ([entrypoint, cmd], "This is the text: give a list of words, without brackets and quotes."),
+                (
+                    [entrypoint, cmd],
+                    "These are the lines as they are written: return the list of words that they stand for.",
+                ),
             ],
             what.capitalize().replace("entrypoint", "ENTRYPOINT").replace("cmd", "CMD"),
         )
