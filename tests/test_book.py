@@ -71,6 +71,13 @@ def test_every_page_of_the_contents_is_built(book):
     assert [name for name in files if not (book / f"{name}.html").exists()] == []
 
 
+def test_the_first_page_lists_every_chapter_in_order():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    files = [page["file"] for part in toc["parts"] for page in part["chapters"]]
+    listed = re.findall(r"\]\(\.\./(chapters/\w+)\.ipynb\)\.\*\*", (ROOT / "book/intro.md").read_text())
+    assert listed == [name for name in files if name.startswith("chapters/")]
+
+
 def test_no_page_names_a_resource_of_another_origin(pages):
     foreign = {(page.path.name, url) for page in pages for url in page.loads if urlsplit(url).netloc}
     assert foreign == set()
