@@ -18,10 +18,10 @@ import numpy as np
 from rich.progress import track
 
 from pixel_edu import evaluation, palette, sprites
-from pixel_edu.config import hardware
+from pixel_edu.config import SampleConfig, hardware
 from pixel_edu.evaluation import bootstrap, nearest_sprites
 from pixel_edu.files import replacing
-from pixel_edu.generate import SampleConfig, generate
+from pixel_edu.generate import generate
 from pixel_edu.training import RECIPES, train
 
 RECIPE = replace(RECIPES["tiny"], steps=8_000)
@@ -73,7 +73,9 @@ def drawn(case: Case, asked: list[int], folder: Path) -> Iterator[tuple[int, np.
         steps = train(images, labels, config, device="cpu")
         for step in track(steps, case.name, total=config.steps, transient=True):
             if step.step in paths:
-                made = generate(step.state.denoiser(), asked, SEEDS, SampleConfig())
+                made = generate(
+                    step.state.denoiser(), asked, SEEDS, SampleConfig(guidance_scale=2.0, interval=None)
+                )
                 with replacing(paths[step.step]) as temporary, open(temporary, "wb") as file:
                     np.save(file, made)
     for step, path in paths.items():

@@ -15,10 +15,10 @@ import torch
 from rich.progress import track
 
 from pixel_edu import checkpoints, evaluation, palette, report
-from pixel_edu.config import hardware
+from pixel_edu.config import SampleConfig, hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing
-from pixel_edu.generate import SampleConfig, generate
+from pixel_edu.generate import generate
 from pixel_edu.guidance import guided
 from pixel_edu.images import to_uint8
 from pixel_edu.samplers import SpriteNoise, dpmpp_2m_sample
@@ -78,7 +78,7 @@ def main() -> None:
             model,
             labels,
             seeds,
-            SampleConfig(),
+            SampleConfig(guidance_scale=2.0, interval=None),
             batch_size=BATCH,
             track=lambda parts: track(parts, title, transient=True),
         )

@@ -9,6 +9,7 @@ What was drawn is kept in runs/quality, so that the same command goes on where i
 from __future__ import annotations
 
 import argparse
+import functools
 import resource
 import tempfile
 import time
@@ -23,10 +24,10 @@ from speed import FAST
 from torch import Tensor
 
 from pixel_edu import checkpoints, evaluation, palette, report, samplers, sprites
-from pixel_edu.config import hardware
+from pixel_edu.config import SampleConfig, hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing
-from pixel_edu.generate import DEFAULT, SampleConfig, stream
+from pixel_edu.generate import stream
 from pixel_edu.guidance import guide
 from pixel_edu.images import to_uint8
 from pixel_edu.samplers import SpriteNoise
@@ -36,7 +37,8 @@ FIRST_SEED = 1_000_000
 PIECE = 50
 SHOWN = ("label_accuracy", "fid", "kid", "coverage", "colors", "flat", "closed", "near_copies")
 RESAMPLES = 200
-EVERYWHERE = SampleConfig()
+everywhere = functools.partial(SampleConfig, guidance_scale=2.0, interval=None)
+"""Guidance at all noise levels, with scale 2 unless the row says otherwise."""
 """20 calls of DPM-Solver++, guidance 2 at all noise levels."""
 
 
@@ -54,7 +56,7 @@ class Way:
 
     name: str
     model: str = "reference"
-    config: SampleConfig = EVERYWHERE
+    config: SampleConfig = everywhere()
     snapped: bool = True
     two_passes: bool = False
 
@@ -67,27 +69,27 @@ class Way:
 
 
 THOUSANDFOLD = (
-    Way("`classic`, 1000 steps of two calls, as drawn", "classic", SampleConfig("ddpm", 1000), False, True),
-    Way("`classic`, the same, snapped", "classic", SampleConfig("ddpm", 1000), True, True),
+    Way("`classic`, 1000 steps of two calls, as drawn", "classic", everywhere("ddpm", 1000), False, True),
+    Way("`classic`, the same, snapped", "classic", everywhere("ddpm", 1000), True, True),
     Way("reference, 8 calls, as drawn", config=FAST, snapped=False),
     Way("reference, 8 calls, snapped", config=FAST),
 )
 SAMPLERS = (
-    Way("DDPM, 1000 calls, as drawn", config=SampleConfig("ddpm", 1000), snapped=False),
-    Way("DDPM, 1000 calls", config=SampleConfig("ddpm", 1000)),
+    Way("DDPM, 1000 calls, as drawn", config=everywhere("ddpm", 1000), snapped=False),
+    Way("DDPM, 1000 calls", config=everywhere("ddpm", 1000)),
     Way("DPM-Solver++, 20 calls, as drawn", snapped=False),
-    *(Way(f"DPM-Solver++, {n} calls", config=SampleConfig("dpmpp_2m", n)) for n in (50, 20, 12, 8, 5)),
-    *(Way(f"DDIM, {n} calls", config=SampleConfig("ddim", n)) for n in (250, 50, 20, 10)),
+    *(Way(f"DPM-Solver++, {n} calls", config=everywhere("dpmpp_2m", n)) for n in (50, 20, 12, 8, 5)),
+    *(Way(f"DDIM, {n} calls", config=everywhere("ddim", n)) for n in (250, 50, 20, 10)),
     Way("`tiny`, DPM-Solver++, 20 calls", "tiny"),
 )
 GUIDANCE = (
-    *(Way(f"s = {s:g}", config=SampleConfig(guidance_scale=s)) for s in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)),
+    *(Way(f"s = {s:g}", config=everywhere(guidance_scale=s)) for s in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)),
     Way("s = 2, interval", config=SampleConfig(guidance_scale=2.0, interval=(-1.0, 1.0))),
-    Way("**s = 3, interval**, the default", config=DEFAULT),
+    Way("**s = 3, interval**, the default", config=SampleConfig()),
     Way("s = 4, interval", config=SampleConfig(guidance_scale=4.0, interval=(-1.0, 1.0))),
 )
 AS_SHIPPED = (
-    Way("reference", config=DEFAULT),
+    Way("reference", config=SampleConfig()),
     Way("reference, guidance 2 everywhere"),
 )
 

@@ -20,10 +20,10 @@ from diffusers import DDIMScheduler, UNet2DModel
 from torch import Tensor
 
 from pixel_edu import checkpoints, samplers, schedules, sprites
-from pixel_edu.config import hardware
+from pixel_edu.config import SampleConfig, hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing
-from pixel_edu.generate import SampleConfig, stream
+from pixel_edu.generate import stream
 from pixel_edu.guidance import guide
 from pixel_edu.images import to_tensor
 from pixel_edu.samplers import SpriteNoise
@@ -150,7 +150,7 @@ def table() -> Iterator[str]:
     yield row(
         f"one guided sprite: `classic`, 1000 steps of two calls; reference, {calls} calls", before, ours, 1000
     )
-    ddim = SampleConfig("ddim", 20, SCALE)
+    ddim = SampleConfig("ddim", 20, SCALE, interval=None)
     for count, bar in ((1, 6), (64, 2)):
         before = seconds(lambda: draw_diffusers(theirs, count, 20))  # noqa: B023, called at once
         for name, model in (("PyTorch", reference), ("onnxruntime", by_onnx)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,28 @@ LAB = {"", "serve", "track", "lab"}
 """Those of them that `make lab` installs; `make test` installs all."""
 OTHER_NAMES = {"PIL": "pillow", "psycopg2": "psycopg2-binary", "yaml": "pyyaml", "zmq": "pyzmq"}
 """Packages whose modules have another name."""
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """How to sample. The defaults are what `pixel-edu sample`, the API, the demo and the widgets draw with.
+
+    Guidance at all noise levels gave a larger Fréchet distance than in this interval (`benchmarks/quality.py`), and
+    costs a quarter more time.
+
+    Attributes:
+        sampler: a name in `samplers.SAMPLERS`.
+        num_steps: model calls, 1 .. T.
+        guidance_scale: 1 takes the label as it is, above 1 exaggerates it.
+        interval: the range of λ, half the log-SNR, in which guidance is applied; None is everywhere.
+        eta: share of the posterior's spread that DDIM draws anew, 0 .. 1; other samplers ignore it.
+    """
+
+    sampler: str = "dpmpp_2m"
+    num_steps: int = 20
+    guidance_scale: float = 3.0
+    interval: tuple[float, float] | None = (-1.0, 1.0)
+    eta: float = 0.0
 
 
 class UserError(Exception):

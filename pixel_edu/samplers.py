@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pixel_edu.config import CHANNELS, IMAGE_SIZE
+from pixel_edu.config import CHANNELS, IMAGE_SIZE, SampleConfig
 from pixel_edu.diffusion import Clean, Images, clean
 from pixel_edu.schedules import Levels, Schedule
 
@@ -223,6 +223,35 @@ def dpmpp_2m_sample(predict_eps: PredictEps, schedule: Schedule, x: Images, num_
     torch.Size([1, 3, 16, 16])
     """
     return _last(dpmpp_2m_steps(predict_eps, schedule, x, num_steps)).x
+
+
+class Sampler(NamedTuple):
+    """A sampler as a menu lists it and `generate` runs it.
+
+    Attributes:
+        title: what people call it.
+        steps: maps predict_eps, the schedule, the start x, a `SampleConfig` and draw_eps to a stream of `Step`s.
+    """
+
+    title: str
+    steps: Callable[[PredictEps, Schedule, Images, SampleConfig, DrawEps], Iterator[Step]]
+
+
+# Lambdas pass each function just the settings that it takes, and find it by its name when they are called: so a
+# reader's own `ddim_steps` that takes the package's place is the one that runs.
+SAMPLERS = {
+    "dpmpp_2m": Sampler(
+        "DPM-Solver++", lambda ask, schedule, x, how, noise: dpmpp_2m_steps(ask, schedule, x, how.num_steps)
+    ),
+    "ddim": Sampler(
+        "DDIM",
+        lambda ask, schedule, x, how, noise: ddim_steps(ask, schedule, x, how.num_steps, how.eta, noise),
+    ),
+    "ddpm": Sampler(
+        "DDPM", lambda ask, schedule, x, how, noise: ddpm_steps(ask, schedule, x, how.num_steps, noise)
+    ),
+}
+"""Every sampler by its name: the command line, the API, the demo, MLflow and the widgets offer what is listed here."""
 
 
 def every(steps: Iterable[Step], k: int) -> Iterator[Step]:

@@ -171,6 +171,10 @@ def shifted(schedule: Schedule, factor: float) -> Schedule:
     return Schedule(torch.sigmoid(logit + 2 * math.log(factor)))
 
 
+SCHEDULES: dict[str, Callable[[], Schedule]] = {"linear": linear, "cosine": cosine, "sigmoid": sigmoid}
+"""Every schedule by its name: training, the command line and the widgets offer what is listed here."""
+
+
 def _from_curve(curve: Callable[[float], float], T: int, max_beta: float) -> Schedule:
     """β_t from the ratio of neighbouring values of a curve that falls from u = 0 to u = 1, then ᾱ."""
     beta = [min(1 - curve((t + 1) / T) / curve(t / T), max_beta) for t in range(T)]

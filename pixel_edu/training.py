@@ -19,7 +19,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pixel_edu import schedules
 from pixel_edu.config import UserError
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import (
@@ -34,13 +33,11 @@ from pixel_edu.diffusion import (
 from pixel_edu.ema import EMA
 from pixel_edu.guidance import Model
 from pixel_edu.images import to_tensor
-from pixel_edu.schedules import Schedule
+from pixel_edu.schedules import SCHEDULES, Schedule
 from pixel_edu.unet import PRESETS, ContextUNet, UNetConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "sigmoid": schedules.sigmoid}
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class TrainConfig:
 
     Attributes:
         unet: the network's size.
-        schedule: a name in `SCHEDULES`.
+        schedule: a name in `schedules.SCHEDULES`.
         prediction: what the network answers.
         steps: batches in all; the learning rate reaches 0 at the last.
         batch_size: sprites a step, over all processes together.
@@ -67,7 +64,7 @@ class TrainConfig:
     """
 
     unet: UNetConfig = field(default_factory=UNetConfig)
-    schedule: Literal["linear", "cosine", "sigmoid"] = "cosine"
+    schedule: str = "cosine"
     prediction: Prediction = "v"
     steps: int = 2000
     batch_size: int = 128

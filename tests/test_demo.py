@@ -9,15 +9,14 @@ from typer.testing import CliRunner
 
 from pixel_edu import generate, load_reference, palette
 from pixel_edu.cli import app
-from pixel_edu.config import UserError
-from pixel_edu.generate import DEFAULT, SampleConfig
+from pixel_edu.config import SampleConfig, UserError
 from pixel_edu.serving import demo
 
 
 @pytest.mark.parametrize("name", ["tiny", "bits"])
 @pytest.mark.parametrize("sampler", demo.SAMPLERS)
 def test_the_last_frame_is_the_sprite_that_generate_draws(name, sampler):
-    model, config = load_reference(name), SampleConfig(sampler, 4, 3.0, DEFAULT.interval)
+    model, config = load_reference(name), SampleConfig(sampler, 4)
     *way, last = demo.frames(model, 2, 5, config)
     drawn = generate.generate(model, [2], [5], config)
     assert (last == palette.as_sprites(drawn, model.palette)[0]).all()

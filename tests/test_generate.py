@@ -5,9 +5,10 @@ from torch.testing import assert_close
 
 from pixel_edu import samplers
 from pixel_edu.checkpoints import load_reference
+from pixel_edu.config import SampleConfig
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import clean
-from pixel_edu.generate import SampleConfig, generate, stream
+from pixel_edu.generate import generate, stream
 from pixel_edu.guidance import guided, timesteps_between
 from pixel_edu.images import to_uint8
 from pixel_edu.samplers import SpriteNoise
@@ -35,10 +36,10 @@ def by_hand(sampler, scale, interval=None, **options):
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        (SampleConfig("ddpm", 6, 3.0), lambda: by_hand(samplers.ddpm_sample, 3.0)),
-        (SampleConfig("ddim", 6, 3.0), lambda: by_hand(samplers.ddim_sample, 3.0)),
-        (SampleConfig("ddim", 6, 3.0, eta=0.7), lambda: by_hand(samplers.ddim_sample, 3.0, eta=0.7)),
-        (SampleConfig("dpmpp_2m", 6, 1.0), lambda: by_hand(samplers.dpmpp_2m_sample, 1.0)),
+        (SampleConfig("ddpm", 6, 3.0, None), lambda: by_hand(samplers.ddpm_sample, 3.0)),
+        (SampleConfig("ddim", 6, 3.0, None), lambda: by_hand(samplers.ddim_sample, 3.0)),
+        (SampleConfig("ddim", 6, 3.0, None, eta=0.7), lambda: by_hand(samplers.ddim_sample, 3.0, eta=0.7)),
+        (SampleConfig("dpmpp_2m", 6, 1.0, None), lambda: by_hand(samplers.dpmpp_2m_sample, 1.0)),
         (
             SampleConfig("dpmpp_2m", 6, 3.0, interval=(-1.0, 2.0)),
             lambda: by_hand(samplers.dpmpp_2m_sample, 3.0, timesteps_between(cosine(), -1.0, 2.0)),
@@ -50,7 +51,7 @@ def test_it_is_the_sampler_with_guidance_and_the_sprites_own_noise(config, expec
 
 
 def test_a_sprite_is_the_same_in_a_batch_of_any_size():
-    config = SampleConfig("ddim", 5, 2.0, eta=1.0)
+    config = SampleConfig("ddim", 5, 2.0, None, eta=1.0)
     together = generate(DENOISER, LABELS, SEEDS, config)
     for batch_size in (1, 2):
         assert np.array_equal(generate(DENOISER, LABELS, SEEDS, config, batch_size=batch_size), together)
@@ -96,9 +97,9 @@ def test_a_precise_answer_is_the_usual_one_with_more_digits(prediction):
 @pytest.mark.parametrize(
     ("labels", "seeds", "config", "says"),
     [
-        ([0, 1], [0], None, "2 labels and 1 seeds"),
-        ([9], [0], None, "labels run from 0 to 5"),
-        ([0], [0], SampleConfig("euler"), "use ddpm, ddim or dpmpp_2m"),
+        ([0, 1], [0], SampleConfig(), "2 labels and 1 seeds"),
+        ([9], [0], SampleConfig(), "labels run from 0 to 5"),
+        ([0], [0], SampleConfig("euler"), "use dpmpp_2m, ddim, ddpm"),
         ([0], [0], SampleConfig(num_steps=0), "num_steps is 0"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from pixel_edu import checkpoints, generate
+from pixel_edu import checkpoints, config, generate
 from pixel_edu.checkpoints import CheckpointError
 from pixel_edu.training import TrainConfig, TrainState
 from pixel_edu.unet import PRESETS
@@ -52,9 +52,9 @@ def test_a_whole_guided_run_ends_where_pytorch_s_does(tmp_path, name, half):
     onnx.export(checkpoints.find(name), tmp_path / "model.onnx", half)
     models = checkpoints.load_reference(name), onnx.load(tmp_path / "model.onnx")
     labels, seeds = [0, 1, 2, 3, 4, 5], range(6)
-    one, other = ([*generate.stream(model, labels, seeds, generate.DEFAULT)][-1].x for model in models)
-    assert generate.DEFAULT.num_steps == 20
-    assert generate.DEFAULT.guidance_scale > 1
+    one, other = ([*generate.stream(model, labels, seeds)][-1].x for model in models)
+    assert config.SampleConfig().num_steps == 20
+    assert config.SampleConfig().guidance_scale > 1
     assert (one - other).abs().max() < 1e-4
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from pixel_edu import images
 from pixel_edu.checkpoints import About, find
-from pixel_edu.config import CLASSES, IMAGE_SIZE, UserError
+from pixel_edu.config import CLASSES, IMAGE_SIZE, SampleConfig, UserError
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.evaluation import MEASURES, Score
-from pixel_edu.generate import DEFAULT, generate
+from pixel_edu.generate import generate
 from pixel_edu.palette import as_sprites
 from pixel_edu.report import in_words
 
@@ -182,7 +182,8 @@ def _limits(about: About) -> list[str]:
         "## Limits",
         "",
         f"It draws {IMAGE_SIZE}x{IMAGE_SIZE} pixels of {about.config.unet.classes} classes and understands no words. "
-        f"{known} It is made for learning how such models work. Guidance is {DEFAULT.guidance_scale:g} by default; "
+        f"{known} It is made for learning how such models work. "
+        f"Guidance is {SampleConfig.guidance_scale:g} by default; "
         "more of it makes sprites alike.",
         "",
         "## Licence",

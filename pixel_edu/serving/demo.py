@@ -12,24 +12,23 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, get_args, get_type_hints
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, UserError, not_installed
+from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, SampleConfig, UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import Images
-from pixel_edu.generate import DEFAULT, SampleConfig, stream
+from pixel_edu.generate import stream
 from pixel_edu.images import indexed_png_bytes, png_bytes, to_uint8, upscale
 from pixel_edu.palette import as_sprites, from_bits
-from pixel_edu.samplers import SpriteNoise, every
+from pixel_edu.samplers import SAMPLERS, SpriteNoise, every
 
 if TYPE_CHECKING:
     import gradio
     from fastapi import FastAPI
 
-SAMPLERS = get_args(get_type_hints(SampleConfig)["sampler"])
 MOST_STEPS = 250
 MOST_FRAMES = 40
 """Guesses shown of a sprite, at most, however many steps it takes."""
@@ -135,9 +134,13 @@ def _controls(gr, kinds: list[str]) -> tuple:
     says = "1 takes the class as it is, above 1 exaggerates it."
     return (
         gr.Radio(kinds, value=kinds[0], label="Class", type="index"),
-        gr.Slider(0, 10, DEFAULT.guidance_scale, step=0.1, label="Guidance", info=says),
-        gr.Slider(1, MOST_STEPS, DEFAULT.num_steps, step=1, label="Steps", info="Calls of the model."),
-        gr.Radio(SAMPLERS, value=DEFAULT.sampler, label="Sampler"),
+        gr.Slider(0, 10, SampleConfig.guidance_scale, step=0.1, label="Guidance", info=says),
+        gr.Slider(1, MOST_STEPS, SampleConfig.num_steps, step=1, label="Steps", info="Calls of the model."),
+        gr.Radio(
+            [(sampler.title, name) for name, sampler in SAMPLERS.items()],
+            value=SampleConfig.sampler,
+            label="Sampler",
+        ),
         gr.Number(0, label="Seed", precision=0),
     )
 
@@ -165,7 +168,7 @@ def draw(
         fault = "There is no seed" if seed is None else f"The seed is {seed}"
         raise gr.Error(f"{fault}: give a whole number from 0 to {SEEDS - 1}.", print_exception=False)
     kind = kinds(denoiser)[label]
-    config = SampleConfig(sampler, int(num_steps), guidance_scale, DEFAULT.interval)
+    config = SampleConfig(sampler, int(num_steps), guidance_scale)
     try:
         for sprite in frames(denoiser, label, seed, config, device):
             yield as_image(sprite, LARGE, f"{kind}, seed {seed}, while it is drawn"), gr.skip(), gr.skip()

@@ -11,14 +11,15 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from pixel_edu.config import CLASSES
-from pixel_edu.generate import DEFAULT, SampleConfig
+from pixel_edu.config import CLASSES, SampleConfig
+from pixel_edu.samplers import SAMPLERS
 
 MOST_SPRITES, MOST_STEPS, MOST_CALLS = 64, 1000, 3200
 MOST_SEED = 2**53 - 1
 """The largest integer that JSON carries exactly to every language."""
 
 ClassName = Literal[CLASSES]
+SamplerName = Literal[tuple(SAMPLERS)]
 Pixels = list[list[int]]
 
 
@@ -32,20 +33,20 @@ class Order(BaseModel):
     )
     n: int = Field(1, ge=1, le=MOST_SPRITES, description="How many sprites.")
     guidance_scale: float = Field(
-        DEFAULT.guidance_scale,
+        SampleConfig.guidance_scale,
         ge=-20,
         le=20,
         allow_inf_nan=False,
         description="1 takes the class as it is, above 1 exaggerates it, 0 ignores it.",
     )
     num_steps: int = Field(
-        DEFAULT.num_steps,
+        SampleConfig.num_steps,
         ge=1,
         le=MOST_STEPS,
         description=f"Model calls for each sprite; n times num_steps is at most {MOST_CALLS}.",
     )
-    sampler: Literal["dpmpp_2m", "ddim", "ddpm"] = Field(
-        DEFAULT.sampler, description="How to walk from noise to sprite; ddpm wants hundreds of steps."
+    sampler: SamplerName = Field(
+        SampleConfig.sampler, description="How to walk from noise to sprite; ddpm wants hundreds of steps."
     )
     seed: int = Field(
         default_factory=lambda: secrets.randbelow(2**31),
@@ -72,7 +73,7 @@ class Order(BaseModel):
     @property
     def config(self) -> SampleConfig:
         """How to sample."""
-        return SampleConfig(self.sampler, self.num_steps, self.guidance_scale, DEFAULT.interval)
+        return SampleConfig(self.sampler, self.num_steps, self.guidance_scale)
 
     @property
     def seeds(self) -> list[int]:

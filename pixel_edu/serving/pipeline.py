@@ -16,8 +16,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor
 
-from pixel_edu.config import IMAGE_SIZE
-from pixel_edu.generate import DEFAULT
+from pixel_edu.config import IMAGE_SIZE, SampleConfig
 from pixel_edu.guidance import guided, timesteps_between
 from pixel_edu.images import to_uint8
 from pixel_edu.palette import as_sprites, from_words
@@ -69,9 +68,9 @@ class SpritePipeline(DiffusionPipeline):
         self,
         class_labels: Sequence[str | int],
         generator: torch.Generator | list[torch.Generator] | None = None,
-        guidance_scale: float = DEFAULT.guidance_scale,
-        guidance_interval: tuple[float, float] | None = DEFAULT.interval,
-        num_inference_steps: int = DEFAULT.num_steps,
+        guidance_scale: float = SampleConfig.guidance_scale,
+        guidance_interval: tuple[float, float] | None = SampleConfig.interval,
+        num_inference_steps: int = SampleConfig.num_steps,
         output_type: str = "pil",
         return_dict: bool = True,
     ) -> ImagePipelineOutput | tuple:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, UserError
+from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, SampleConfig, UserError
 from pixel_edu.denoiser import Denoiser
-from pixel_edu.generate import DEFAULT, stream
+from pixel_edu.generate import stream
 from pixel_edu.images import to_uint8
 from pixel_edu.palette import as_sprites
 from pixel_edu.serving.batching import Batcher, agreeing_sizes
@@ -65,7 +65,7 @@ class Limits:
     @property
     def calls(self) -> int:
         """Model calls that may be unfinished at a time."""
-        return self.queue * DEFAULT.num_steps
+        return self.queue * SampleConfig.num_steps
 
 
 @dataclass(frozen=True)

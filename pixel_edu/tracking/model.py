@@ -21,9 +21,10 @@ import numpy as np
 import pixel_edu
 from pixel_edu import palette
 from pixel_edu.checkpoints import load_model
-from pixel_edu.config import CLASSES
-from pixel_edu.generate import DEFAULT, SampleConfig, generate
+from pixel_edu.config import CLASSES, SampleConfig
+from pixel_edu.generate import generate
 from pixel_edu.images import indexed_png_bytes
+from pixel_edu.samplers import SAMPLERS
 from pixel_edu.tracking.connecting import asking
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 NAME = "sprites"
-SAMPLERS = ("ddpm", "ddim", "dpmpp_2m")
 MOST_SPRITES, MOST_STEPS = 256, 1000
 """Of one request."""
 NOT_NEEDED = ("weights", "course", "cli", "classifier.safetensors")
@@ -72,9 +72,9 @@ def _understood(asked: pd.DataFrame, params: dict[str, Any]) -> tuple[list[int],
     """Labels, seeds and settings, if all are allowed."""
     from mlflow.exceptions import MlflowException
 
-    scale = params.get("guidance_scale", DEFAULT.guidance_scale)
-    steps = params.get("num_steps", DEFAULT.num_steps)
-    sampler = params.get("sampler", DEFAULT.sampler)
+    scale = params.get("guidance_scale", SampleConfig.guidance_scale)
+    steps = params.get("num_steps", SampleConfig.num_steps)
+    sampler = params.get("sampler", SampleConfig.sampler)
     unknown = sorted(set(asked["class"]) - set(CLASSES))
     lowest = asked["seed"].min()
     wrong = {
@@ -88,7 +88,7 @@ def _understood(asked: pd.DataFrame, params: dict[str, Any]) -> tuple[list[int],
     for message, is_wrong in wrong.items():
         if is_wrong:
             raise MlflowException.invalid_parameter_value(message)
-    config = SampleConfig(sampler, int(steps), float(scale), DEFAULT.interval)
+    config = SampleConfig(sampler, int(steps), float(scale))
     return [CLASSES.index(each) for each in asked["class"]], asked["seed"].tolist(), config
 
 
@@ -183,9 +183,9 @@ def _signature():
         outputs=Schema([ColSpec(DataType.string, "png")]),
         params=ParamSchema(
             [
-                ParamSpec("guidance_scale", DataType.double, DEFAULT.guidance_scale),
-                ParamSpec("num_steps", DataType.long, DEFAULT.num_steps),
-                ParamSpec("sampler", DataType.string, DEFAULT.sampler),
+                ParamSpec("guidance_scale", DataType.double, SampleConfig.guidance_scale),
+                ParamSpec("num_steps", DataType.long, SampleConfig.num_steps),
+                ParamSpec("sampler", DataType.string, SampleConfig.sampler),
             ]
         ),
     )

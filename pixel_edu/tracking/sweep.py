@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pixel_edu import images, palette
+from pixel_edu.config import SampleConfig
 from pixel_edu.evaluation import Score, Yardstick, evaluate
-from pixel_edu.generate import DEFAULT, SampleConfig, generate
+from pixel_edu.generate import generate
 from pixel_edu.tracking.champion import log_scores, read_scores
 from pixel_edu.tracking.connecting import asking
 from pixel_edu.tracking.describing import digest
@@ -69,7 +70,7 @@ def sweep(
     """
     against = digest(yardstick.real)
     for scale, steps in itertools.product(guidance_scales, num_steps):
-        config = SampleConfig(DEFAULT.sampler, int(steps), float(scale), DEFAULT.interval)
+        config = SampleConfig(num_steps=int(steps), guidance_scale=float(scale))
         settings = {
             "guidance_scale": config.guidance_scale,
             "num_steps": config.num_steps,

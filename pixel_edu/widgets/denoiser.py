@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import traitlets
 
-from pixel_edu.config import CLASSES
+from pixel_edu.config import CLASSES, SampleConfig
+from pixel_edu.samplers import SAMPLERS
 from pixel_edu.widgets.base import Widget
 
 
@@ -20,26 +21,26 @@ class LiveDenoiser(Widget):
 
     label = traitlets.Int(0, min=0, max=len(CLASSES) - 1).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
-    sampler = traitlets.Enum(("dpmpp_2m", "ddim", "ddpm"), "dpmpp_2m").tag(sync=True)
-    num_steps = traitlets.Int(20, min=1, max=100).tag(sync=True)
-    guidance_scale = traitlets.Float(3.0).tag(sync=True)
+    sampler = traitlets.Enum(tuple(SAMPLERS), SampleConfig.sampler).tag(sync=True)
+    num_steps = traitlets.Int(SampleConfig.num_steps, min=1, max=100).tag(sync=True)
+    guidance_scale = traitlets.Float(SampleConfig.guidance_scale).tag(sync=True)
     snap = traitlets.Bool(True).tag(sync=True)
     compare = traitlets.Bool(False).tag(sync=True)
-    other_sampler = traitlets.Enum(("dpmpp_2m", "ddim", "ddpm"), "ddim").tag(sync=True)
-    other_num_steps = traitlets.Int(20, min=1, max=100).tag(sync=True)
-    other_guidance_scale = traitlets.Float(3.0).tag(sync=True)
+    other_sampler = traitlets.Enum(tuple(SAMPLERS), "ddim").tag(sync=True)
+    other_num_steps = traitlets.Int(SampleConfig.num_steps, min=1, max=100).tag(sync=True)
+    other_guidance_scale = traitlets.Float(SampleConfig.guidance_scale).tag(sync=True)
 
     def picture(self) -> str:
         """The sprite that it draws at first, beside its noise."""
         import numpy as np
 
         from pixel_edu import figures, load_reference
-        from pixel_edu.generate import DEFAULT, SampleConfig, stream
+        from pixel_edu.generate import stream
         from pixel_edu.images import to_uint8
         from pixel_edu.palette import as_sprites
 
         model = load_reference()
-        config = SampleConfig(self.sampler, self.num_steps, self.guidance_scale, DEFAULT.interval)
+        config = SampleConfig(self.sampler, self.num_steps, self.guidance_scale)
         moments = [to_uint8(step.x) for step in stream(model, [self.label], [self.seed], config)]
         shown = [moments[len(moments) * part // 4] for part in range(4)]
         last = as_sprites(moments[-1], model.palette) if self.snap else moments[-1]

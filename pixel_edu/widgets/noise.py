@@ -5,6 +5,7 @@ from __future__ import annotations
 import traitlets
 
 from pixel_edu.config import CLASSES
+from pixel_edu.schedules import SCHEDULES
 from pixel_edu.sprites import draw
 from pixel_edu.widgets.base import Widget
 from pixel_edu.widgets.sheets import sheet
@@ -27,7 +28,7 @@ class NoiseExplorer(Widget):
     alt = "A sprite and noise become one image: choose a sprite, a schedule, a timestep and a seed."
 
     sprite = traitlets.Int(0, min=0, max=EACH * len(CLASSES) - 1).tag(sync=True)
-    schedule = traitlets.Enum(("linear", "cosine", "sigmoid"), "linear").tag(sync=True)
+    schedule = traitlets.Enum(tuple(SCHEDULES), "linear").tag(sync=True)
     t = traitlets.Int(150, min=0, max=999).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
     sheet = traitlets.Unicode(sheet(EACH)).tag(sync=True)
@@ -36,13 +37,13 @@ class NoiseExplorer(Widget):
         """The clean sprite, the noise, and the mix of the two."""
         import torch
 
-        from pixel_edu import figures, schedules
+        from pixel_edu import figures
         from pixel_edu.diffusion import add_noise
         from pixel_edu.images import to_tensor, to_uint8
 
         x0 = to_tensor(draw(self.sprite // EACH, [self.sprite % EACH]))
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(self.seed))
-        level = getattr(schedules, self.schedule)().levels(torch.tensor([self.t]))
+        level = SCHEDULES[self.schedule]().levels(torch.tensor([self.t]))
         images = to_uint8(torch.cat([x0, eps, add_noise(x0, eps, level)]))
         words = f"{self.alt} Here, x₀, ε and their mix at t = {self.t} of the {self.schedule} schedule."
         names = ("x₀", "ε", f"xₜ, t = {self.t}")

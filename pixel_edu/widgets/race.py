@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import traitlets
 
+from pixel_edu.config import SampleConfig
+from pixel_edu.samplers import SAMPLERS
 from pixel_edu.widgets.base import Widget
 
 COUNT, SHOWN, LABEL = 64, 6, 0
-NAMES = {"ddpm": "DDPM", "ddim": "DDIM", "dpmpp_2m": "DPM-Solver++"}
+RUNNERS = ("ddpm", "ddim", "dpmpp_2m")
+"""Each has a trait of its name."""
 
 
 class SamplerRace(Widget):
@@ -35,17 +38,14 @@ class SamplerRace(Widget):
         """
         import torch
 
-        from pixel_edu import samplers
         from pixel_edu.guidance import guided
         from pixel_edu.oracle import as_points
         from pixel_edu.widgets import plane
 
         model, noise = plane.blobs(), plane.Crowd(self.seed, COUNT)
         predict_eps = guided(model, torch.full((COUNT,), LABEL), 1.0, plane.NOTHING)
-        steps = getattr(samplers, f"{sampler}_steps")
-        options = {"draw_eps": noise} if sampler == "ddpm" else {}
-        start = noise.start()
-        walked = steps(predict_eps, model.schedule, start, num_steps or self.num_steps, **options)
+        start, how = noise.start(), SampleConfig(sampler, num_steps or self.num_steps)
+        walked = SAMPLERS[sampler].steps(predict_eps, model.schedule, start, how, noise)
         return torch.stack([as_points(x) for x in (start, *(step.x for step in walked))])
 
     def exact(self):
@@ -62,7 +62,8 @@ class SamplerRace(Widget):
         exact = self.exact()
         ends, far = exact[-1], {}
         ax.plot(*as_points(plane.blobs().centers).T, "+", color="black", markersize=9)
-        for (name, title), color, mark in zip(NAMES.items(), figures.COLORS, "os^", strict=False):
+        for name, color, mark in zip(RUNNERS, figures.COLORS, "os^", strict=False):
+            title = SAMPLERS[name].title
             if not getattr(self, name):
                 continue
             path = self.walk(name)

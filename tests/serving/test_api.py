@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from pixel_edu import checkpoints, generate, images, palette
-from pixel_edu.generate import SampleConfig
+from pixel_edu.config import SampleConfig
 from pixel_edu.serving.api import create_app
 
 STEPS = 3
@@ -33,7 +33,7 @@ def order(client, **fields):
 
 
 def drawn(tiny, labels, seeds, **settings):
-    config = SampleConfig(**({"num_steps": STEPS, "guidance_scale": 3.0, "interval": (-1.0, 1.0)} | settings))
+    config = SampleConfig(**({"num_steps": STEPS} | settings))
     return palette.as_sprites(generate.generate(tiny, labels, seeds, config), tiny.palette)
 
 
@@ -197,7 +197,7 @@ def events(client, query):
 @pytest.mark.parametrize(("every", "shown"), [(3, [3, 6]), (4, [4]), (9, [])])
 def test_the_stream_shows_the_guess_at_every_k_steps_and_ends_with_the_sprites(client, tiny, every, shown):
     *previews, (last, finished) = events(client, f"class=food&n=2&seed=7&num_steps=8&every={every}")
-    config = SampleConfig(num_steps=8, guidance_scale=3.0, interval=(-1.0, 1.0))
+    config = SampleConfig(num_steps=8)
     steps = list(generate.stream(tiny, [2, 2], [7, 8], config))
     assert [(name, data["step"], data["num_steps"]) for name, data in previews] == [
         ("preview", k, 8) for k in shown

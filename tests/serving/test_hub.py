@@ -16,8 +16,7 @@ import pytest
 
 from pixel_edu import checkpoints, generate, sprites
 from pixel_edu.checkpoints import CheckpointError, find
-from pixel_edu.config import UserError
-from pixel_edu.generate import DEFAULT, SampleConfig
+from pixel_edu.config import SampleConfig, UserError
 from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS
 
@@ -191,12 +190,12 @@ def pushed(folders, server, environment):
 
 
 WAYS = {
-    **{f"{model} {sampler}": (model, SampleConfig(sampler, 20, 3.0, (-1.0, 1.0)))
+    **{f"{model} {sampler}": (model, SampleConfig(sampler))
        for model in ("tiny", "reference", "eps") for sampler in SCHEDULERS},
     "guidance everywhere": ("tiny", SampleConfig("ddim", 10, 2.0, None)),
     "no guidance": ("tiny", SampleConfig("dpmpp_2m", 7, 1.0, None)),
-    "one step": ("tiny", SampleConfig("ddim", 1)),
-    "many steps": ("tiny", SampleConfig("ddpm", 50, 1.0)),
+    "one step": ("tiny", SampleConfig("ddim", 1, 2.0, None)),
+    "many steps": ("tiny", SampleConfig("ddpm", 50, 1.0, None)),
 }  # fmt: skip
 
 
@@ -227,7 +226,7 @@ def elsewhere(folders, pushed, environment, tmp_path_factory):
     return np.load(out)
 
 
-def ours(path, config=DEFAULT, labels=LABELS, seeds=SEEDS):
+def ours(path, config=SampleConfig(), labels=LABELS, seeds=SEEDS):
     """What this package draws, as it comes out of the network."""
     *_, last = generate.stream(checkpoints.load_model(path), labels, seeds, config)
     return last.x.numpy()

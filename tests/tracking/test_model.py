@@ -17,8 +17,7 @@ from PIL import Image
 
 from pixel_edu import generate, palette
 from pixel_edu.checkpoints import CheckpointError, find, load_reference
-from pixel_edu.config import CLASSES
-from pixel_edu.generate import SampleConfig
+from pixel_edu.config import CLASSES, SampleConfig
 from pixel_edu.tracking import champion, connecting, model, server
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -56,7 +55,7 @@ def pixels(png):
 
 def by_hand(steps):
     denoiser = load_reference("tiny")
-    config = SampleConfig(num_steps=steps, guidance_scale=3.0, interval=(-1.0, 1.0))
+    config = SampleConfig(num_steps=steps)
     drawn = generate.generate(denoiser, [CLASSES.index("food"), CLASSES.index("creatures")], [7, 8], config)
     return palette.as_sprites(drawn, denoiser.palette)
 
@@ -101,7 +100,7 @@ def test_the_package_s_code_travels_with_the_model_and_nothing_that_it_does_not_
             {"guidance_scale": float("nan")},
             "guidance_scale nan: use a number",
         ),
-        ({"class": ["food"], "seed": [0]}, {"sampler": "euler"}, "sampler 'euler': use ddpm"),
+        ({"class": ["food"], "seed": [0]}, {"sampler": "euler"}, "sampler 'euler': use dpmpp_2m"),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(sprites, asked, params, said):

@@ -1,8 +1,9 @@
 // Runs the JavaScript side of a comparison: reads what to draw, draws it, and prints the numbers as JSON.
 
+import { CLASSES } from "../../pixel_edu/widgets/js/facts.js";
 import { loadDenoiser } from "../../pixel_edu/widgets/js/network.js";
 import { snap } from "../../pixel_edu/widgets/js/palette.js";
-import { CLASSES, toBytes } from "../../pixel_edu/widgets/js/pixels.js";
+import { toBytes } from "../../pixel_edu/widgets/js/pixels.js";
 import { Generator } from "../../pixel_edu/widgets/js/random.js";
 import { stream } from "../../pixel_edu/widgets/js/sampling.js";
 import { SCHEDULES } from "../../pixel_edu/widgets/js/schedules.js";

@@ -11,20 +11,20 @@ import torch
 from torch.testing import assert_close
 
 from pixel_edu import guidance, load_reference, palette, schedules
-from pixel_edu.config import CLASSES
-from pixel_edu.generate import DEFAULT, generate, stream
+from pixel_edu.config import CLASSES, SampleConfig
+from pixel_edu.generate import generate, stream
 from pixel_edu.widgets import assets
 
 deno = pytest.importorskip("deno", reason="deno is not installed")
 HERE = Path(__file__).parent
 SEEDS = [0, 7, 2**32 - 1, 2**53 - 1]
 RUNS = [
-    ([2], [7], DEFAULT),
-    ([0, 4, 3], [1, 2, 3], dataclasses.replace(DEFAULT, sampler="ddim")),
-    ([1], [5], dataclasses.replace(DEFAULT, sampler="ddpm")),
-    ([3], [11], dataclasses.replace(DEFAULT, interval=(-20.0, 20.0), guidance_scale=2.0)),
-    ([0], [3], dataclasses.replace(DEFAULT, guidance_scale=1.0, num_steps=1)),
-    ([4], [3], dataclasses.replace(DEFAULT, guidance_scale=0.0, num_steps=5)),
+    ([2], [7], SampleConfig()),
+    ([0, 4, 3], [1, 2, 3], SampleConfig(sampler="ddim")),
+    ([1], [5], SampleConfig(sampler="ddpm")),
+    ([3], [11], SampleConfig(interval=(-20.0, 20.0), guidance_scale=2.0)),
+    ([0], [3], SampleConfig(guidance_scale=1.0, num_steps=1)),
+    ([4], [3], SampleConfig(guidance_scale=0.0, num_steps=5)),
 ]
 
 

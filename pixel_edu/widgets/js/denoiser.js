@@ -1,10 +1,12 @@
 // The model draws: choose a class, and a sprite comes out of noise. Two settings can be compared on the same noise.
 
 import { assetsOf } from "./assets.js";
+import { CLASSES, SIZE, TITLES } from "./facts.js";
 import { loadDenoiser, requireWebAssembly } from "./network.js";
 import { snap } from "./palette.js";
-import { CLASSES, download, NUMBERS, paint, SIZE, toBytes } from "./pixels.js";
+import { download, NUMBERS, paint, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
+import { SAMPLERS } from "./samplers.js";
 import { stream } from "./sampling.js";
 import {
   button,
@@ -21,7 +23,8 @@ import {
   whenever,
 } from "./ui.js";
 
-const SAMPLERS = { dpmpp_2m: "DPM-Solver++", ddim: "DDIM", ddpm: "DDPM" };
+/** The samplers that are written in JavaScript too. */
+const OFFERED = Object.fromEntries(Object.entries(TITLES).filter(([name]) => name in SAMPLERS));
 const SETTINGS = ["sampler", "num_steps", "guidance_scale"];
 
 /** One of the two pictures, with the settings that it is drawn with; the second one's traits begin with `other_`. */
@@ -34,7 +37,7 @@ function side(model, prefix, letter) {
     "fieldset",
     {},
     element("legend", {}, `setting ${letter}`),
-    choice(model, traits[0], "sampler", SAMPLERS),
+    choice(model, traits[0], "sampler", OFFERED),
     slider(model, traits[1], "steps", { min: 1, max: 100 }, (n) => n === 1 ? "1 call" : `${n} calls`),
     slider(model, traits[2], "guidance", { min: 0, max: 10, step: 0.5 }, (s) => `s = ${s}`),
   );

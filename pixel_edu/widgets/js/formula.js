@@ -1,8 +1,9 @@
 // An exercise in the page: the reader writes one line, sees what it draws, and the check's own cases judge it.
 
 import { FormulaError, read } from "./expression.js";
+import { SIZE } from "./facts.js";
 import { judge } from "./judge.js";
-import { NUMBERS, paint, SIZE, toBytes } from "./pixels.js";
+import { NUMBERS, paint, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { button, canvas, element, follow, put, status } from "./ui.js";
 

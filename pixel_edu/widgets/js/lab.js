@@ -2,8 +2,9 @@
 
 import { colorsOf, shareEqual, toHex } from "./colors.js";
 import { addNoise } from "./diffusion.js";
+import { CLASSES, SIZE } from "./facts.js";
 import { fromWords, snap } from "./palette.js";
-import { CLASSES, download, fromBytes, NUMBERS, paint, SIZE, tilesOf, toBytes } from "./pixels.js";
+import { download, fromBytes, NUMBERS, paint, tilesOf, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { button, canvas, choice, element, follow, seed, slider, status, whenever } from "./ui.js";
 

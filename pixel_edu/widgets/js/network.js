@@ -1,7 +1,7 @@
 // The reference network, computed by onnxruntime-web (WebAssembly, one thread) from the checkpoint that the package ships.
 
+import { SIZE } from "./facts.js";
 import { fromWords } from "./palette.js";
-import { SIZE } from "./pixels.js";
 import { SCHEDULES } from "./schedules.js";
 
 const CHANNELS = 3;

@@ -2,7 +2,8 @@
 
 import { curvePlot } from "./curves.js";
 import { addNoise } from "./diffusion.js";
-import { CLASSES, fromBytes, NUMBERS, paint, SIZE, tilesOf, toBytes } from "./pixels.js";
+import { CLASSES, SIZE } from "./facts.js";
+import { fromBytes, NUMBERS, paint, tilesOf, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { SCHEDULES } from "./schedules.js";
 import { canvas, choice, element, put, seed, slider, status, whenever } from "./ui.js";

@@ -1,6 +1,6 @@
 // Few colours, each meant: colours in OKLab, and sprites snapped to a palette, as in pixel_edu/palette.py.
 
-import { SIZE } from "./pixels.js";
+import { SIZE } from "./facts.js";
 
 const TO_CONES = [
   [0.4122214708, 0.5363325363, 0.0514459929],

@@ -1,8 +1,7 @@
 // Sprites as numbers, on canvases and in files. An image is 3 x 16 x 16 numbers in -1 .. 1, red, green and blue planes.
 
-/** The classes, in label order, as pixel_edu.config has them. */
-export const CLASSES = ["characters", "creatures", "food", "items", "side_view"];
-export const SIZE = 16;
+import { SIZE } from "./facts.js";
+
 export const NUMBERS = 3 * SIZE * SIZE;
 
 /** One image of a batch as bytes: red, green, blue, opaque for each pixel; clamped and rounded as to_uint8 does. */

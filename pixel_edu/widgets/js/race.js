@@ -1,5 +1,6 @@
 // A race in the plane: three samplers walk from the same noise, and the exact end of the path is known.
 
+import { TITLES } from "./facts.js";
 import { CLEAN, meanDistance, predict } from "./mixture.js";
 import { COLORS, plane } from "./plane.js";
 import { Generator } from "./random.js";
@@ -8,7 +9,7 @@ import { cosine } from "./schedules.js";
 import { checkbox, element, seed, slider, status, whenever } from "./ui.js";
 
 export const COUNT = 64;
-const NAMES = { ddpm: "DDPM", ddim: "DDIM", dpmpp_2m: "DPM-Solver++" };
+const RUNNERS = ["ddpm", "ddim", "dpmpp_2m"];
 const CORNERS = { ddpm: 0, ddim: 4, dpmpp_2m: 3 }, MARKS = { ddpm: "●", ddim: "■", dpmpp_2m: "▲" };
 const LABEL = 0, SHOWN = 6, MOST = 50, NEAR = 0.05, REACH = 2.6, LEAST = 0.001, FARTHEST = 2;
 
@@ -33,7 +34,7 @@ const callsInWords = (calls) => calls === Infinity ? `more than ${MOST}` : `${ca
 
 function render({ model, el }) {
   const schedule = cosine(), said = status(), { picture, redraw, stop } = plane(REACH, draw);
-  const rows = Object.keys(NAMES).map((name, i) => row(model, name, COLORS[i]));
+  const rows = RUNNERS.map((name, i) => row(model, name, COLORS[i]));
   let exact = [], runs = [];
 
   async function restart() {
@@ -81,7 +82,7 @@ function render({ model, el }) {
   }
 
   whenever(model, ["seed"], restart);
-  whenever(model, ["num_steps", ...Object.keys(NAMES)], race);
+  whenever(model, ["num_steps", ...RUNNERS], race);
   el.classList.add("pixel-panel");
   const told =
     "A point starts at a dot, in the noise. The broad grey line is its exact path to a class, and ends in a ring.";
@@ -112,7 +113,7 @@ function render({ model, el }) {
 
 /** A sampler's box to tick, its mark, and its distance, with a bar as long as the distance's logarithm. */
 function row(model, sampler, color) {
-  const box = checkbox(model, sampler, NAMES[sampler]),
+  const box = checkbox(model, sampler, TITLES[sampler]),
     number = element("span", { class: "pixel-number", style: "margin-left: auto" });
   box.append(element("span", { "aria-hidden": "true", style: `color: ${color}` }, MARKS[sampler]));
   const bar = element("div", { style: `height: 6px; border-radius: 2px; background: ${color}` });
@@ -124,7 +125,7 @@ function row(model, sampler, color) {
     bar.style.opacity = model.get(sampler) ? 1 : 0.3;
   };
   const line = element("div", { style: "margin: 0.3rem 0 0.6rem" }, head, bar);
-  return { sampler, line, show, told: () => `${NAMES[sampler]} ${number.textContent}` };
+  return { sampler, line, show, told: () => `${TITLES[sampler]} ${number.textContent}` };
 }
 
 export default { render };

@@ -1,12 +1,10 @@
 // From the network, a label and a seed to a sprite: as pixel_edu/generate.py.
 
+import { DEFAULTS } from "./facts.js";
 import { guided } from "./guidance.js";
 import { NUMBERS } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { SAMPLERS } from "./samplers.js";
-
-/** Where guidance is applied, in λ: elsewhere it makes sprites alike and costs a call twice as large. */
-export const INTERVAL = [-1, 1];
 
 /**
  * Sample sprites, and yield after every model call.
@@ -17,7 +15,7 @@ export const INTERVAL = [-1, 1];
  * @param {{sampler?: string, num_steps?: number, guidance_scale?: number, interval?: [number, number]}} settings
  */
 export function stream(denoiser, labels, seeds, settings = {}) {
-  const { sampler = "dpmpp_2m", num_steps = 20, guidance_scale = 3, interval = INTERVAL } = settings;
+  const { sampler, num_steps, guidance_scale, interval } = { ...DEFAULTS, ...settings };
   const { model, schedule, nullLabel } = denoiser, drawEps = spriteNoise(seeds);
   const predictEps = guided(model, labels, guidance_scale, nullLabel, schedule.timestepsBetween(...interval));
   const x = drawEps(labels.length * NUMBERS);

@@ -1,0 +1,72 @@
+"""A sampler and a schedule that are registered are offered everywhere, without another edit."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+REGISTERED = """
+import json
+from pixel_edu import samplers, schedules
+samplers.SAMPLERS["toy"] = samplers.Sampler("The toy", samplers.SAMPLERS["ddim"].steps)
+schedules.SCHEDULES["toyish"] = schedules.cosine
+"""
+
+
+def told(code: str) -> str:
+    """What a fresh Python prints in which both are registered."""
+    done = subprocess.run([sys.executable, "-c", REGISTERED + code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+HELP = """
+from typer.testing import CliRunner
+from pixel_edu.cli import app
+print(CliRunner().invoke(app, ["{command}", "--help"], terminal_width=200).output)
+"""
+
+
+@pytest.mark.parametrize(("command", "name"), [("sample", "toy"), ("evaluate", "toy"), ("train", "toyish")])
+def test_the_command_line_offers_what_is_registered(command, name):
+    assert name in told(HELP.format(command=command)).replace("|", " ").split()
+
+
+def test_the_api_offers_what_is_registered():
+    pytest.importorskip("fastapi")
+    schema = told(
+        """
+from pixel_edu import load_reference
+from pixel_edu.serving import api
+print(json.dumps(api.create_app(load_reference("tiny")).openapi()))
+"""
+    )
+    order = json.loads(schema)["components"]["schemas"]["Order"]["properties"]
+    assert order["sampler"]["enum"][-1] == "toy"
+
+
+def test_the_widgets_data_hold_what_is_registered():
+    pytest.importorskip("anywidget")
+    module = told("from pixel_edu.widgets import facts; print(facts.text())")
+    assert '"toy": "The toy"' in module
+    assert '"toyish"' in module
+
+
+def test_a_registered_sampler_draws():
+    drawn = told(
+        """
+from pixel_edu import load_reference
+from pixel_edu.config import SampleConfig
+from pixel_edu.generate import generate
+model = load_reference("tiny")
+both = [generate(model, [2], [0], SampleConfig(name, 3)).tobytes() for name in ("toy", "ddim")]
+print(both[0] == both[1])
+"""
+    )
+    assert drawn.split() == ["True"]
+
+
+def test_the_widgets_facts_are_those_of_the_package():
+    facts = pytest.importorskip("pixel_edu.widgets.facts")
+    assert facts.PATH.read_text(encoding="utf-8") == facts.text(), "run python -m pixel_edu.widgets.facts"
