@@ -101,6 +101,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    # a thread, not signal.setitimer: Windows has none, and notebooks are worked on there, too
     lock, done, rang = threading.Lock(), threading.Event(), threading.Event()
 
     def ring() -> None:
