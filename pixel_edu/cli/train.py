@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from pixel_edu.cli import options, showing
+from pixel_edu.cli.names import registered
 
 if TYPE_CHECKING:
     from pixel_edu.runs import TrainingRun
@@ -22,7 +23,11 @@ Data = Annotated[
     Path | None,
     typer.Argument(help="A dataset's folder; default: procedural sprites.", show_default=False),
 ]
-Preset = Annotated[Literal["tiny", "reference", "classic"], typer.Option(help="The recipe to start from.")]
+Preset = Annotated[Literal[registered("training", "RECIPES")], typer.Option(help="The recipe to start from.")]
+Schedule = Annotated[
+    Literal[registered("schedules", "SCHEDULES")] | None,
+    typer.Option(help="The noise schedule.", show_default=RECIPES),
+]
 Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Total number of steps.", show_default=RECIPES)]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Sprites per step.", show_default=RECIPES)]
@@ -76,6 +81,7 @@ def train(
     steps: Steps = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
+    schedule: Schedule = None,
     prediction: Prediction = None,
     min_snr: MinSnr = None,
     precision: Precision = None,
@@ -95,8 +101,16 @@ def train(
 
     On several GPUs: accelerate launch --multi_gpu -m pixel_edu.cli train ...
     """
-    asked = (steps, batch_size, learning_rate, prediction, min_snr, precision)
-    config = _config(preset, seed, bits, *asked)
+    asked = {
+        "schedule": schedule,
+        "prediction": prediction,
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "min_snr": min_snr,
+        "precision": precision,
+    }
+    config = _config(preset, seed, bits, asked)
     address = _reached(mlflow)
     sprites = sprites or (20_000 if preset == "tiny" else 100_000)
     run = _open(out or Path("runs") / preset, config, data, validation, sprites, restart)
@@ -107,23 +121,13 @@ def train(
         _train(run, images, labels, device, sample_every, save_every, tracked)
 
 
-def _config(
-    preset: str, seed: int, bits: bool, steps, batch_size, learning_rate, prediction, min_snr, precision
-) -> TrainConfig:
-    """A recipe, with what was asked for instead."""
+def _config(preset: str, seed: int, bits: bool, asked: dict[str, Any]) -> TrainConfig:
+    """A recipe, with what was asked for instead; None asks for nothing."""
     import dataclasses
 
     from pixel_edu import palette
     from pixel_edu.training import RECIPES
 
-    asked = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "prediction": prediction,
-        "min_snr": min_snr,
-        "precision": precision,
-    }
     asked = {name: value for name, value in asked.items() if value is not None}
     config = dataclasses.replace(RECIPES[preset], seed=seed, **asked)
     if bits:

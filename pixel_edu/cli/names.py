@@ -1,0 +1,33 @@
+"""The names that options offer, from the registries of the library, without importing what they register."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+
+def registered(module: str, registry: str) -> tuple[str, ...]:
+    """The names in a registry, in its order.
+
+    The module imports PyTorch, which takes a second that `--help` has not got. So where nothing has imported it yet,
+    the names are read from its source: the keys of the dict that `registry` is assigned.
+
+    Args:
+        module: such as "samplers".
+        registry: such as "SAMPLERS".
+
+    Raises:
+        ValueError: the module assigns no dict of plain names to `registry`.
+
+    >>> registered("samplers", "SAMPLERS")
+    ('dpmpp_2m', 'ddim', 'ddpm')
+    """
+    if loaded := sys.modules.get(f"pixel_edu.{module}"):
+        return tuple(getattr(loaded, registry))
+    source = Path(__file__).parents[1] / f"{module}.py"
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == registry for target in targets):
+            return tuple(ast.literal_eval(key) for key in node.value.keys)
+    raise ValueError(f"{source.name} assigns no dict to {registry}: name the registry as it stands there")
