@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -137,10 +139,9 @@ def test_own_pictures_have_no_csv_and_no_unnamed_classes(tmp_path, drawn):
     assert names(audit.check(tmp_path)) == {"few-base-sprites"}
 
 
-def test_each_trap_says_what_to_do_and_the_report_goes_into_json(stand_in):
-    import json
-
-    report = audit.check(stand_in)
+def test_each_trap_says_what_to_do_and_the_report_goes_into_json(tmp_path, drawn):
+    report = report_on(tmp_path, drawn.images[:50], drawn.labels[:50], copies=3, mirrored=True)
+    assert len(report.traps) >= 5
     stored = json.loads(json.dumps(report.as_dict()))
     assert stored["base_sprites"] == report.base_sprites
-    assert all(trap["mend"] == audit.MEND[trap["name"]] for trap in stored["traps"])
+    assert all(trap["fix"] == audit.FIX[trap["name"]] for trap in stored["traps"])

@@ -1,4 +1,4 @@
-"""Is this dataset what it says it is? Numbers, and every trap that is known to hide in this one, by name."""
+"""Is this dataset what it claims to be? Its numbers, and every known trap in it, by name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from pixel_edu import data
-from pixel_edu.audit.traps import MEND, Bases, ClassReport, Trap, jpegs, labels, pixels, repeats, table
+from pixel_edu.audit.traps import FIX, Bases, ClassReport, Trap, jpegs, labels, pixels, repeats, table
 from pixel_edu.images import count_colors
 
-__all__ = ["MEND", "ClassReport", "Report", "Trap", "check"]
+__all__ = ["FIX", "ClassReport", "Report", "Trap", "check"]
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,15 @@ class Report:
     """What `check` found.
 
     Attributes:
-        source, layout: where, and in which of the three layouts.
-        rows: N.
-        distinct: different images.
-        base_sprites: different images when a mirrored one counts as the same.
-        mirrored_pairs: base sprites that are there both ways round.
-        classes: one report a class, in label order.
-        traps: what would mislead you, what is wrong first.
-        notes: what the reader saw.
+        source: the folder.
+        layout: "arrays", "jpegs" or "folders".
+        rows: the number of images, N.
+        distinct: the number of different images.
+        base_sprites: the number of different images if an image and its mirror image count as one.
+        mirrored_pairs: the number of base sprites that appear both ways round.
+        classes: one report for each class, in label order.
+        traps: what could mislead you; those that are wrong come first.
+        notes: what else was noticed while reading.
     """
 
     source: str
@@ -41,8 +42,8 @@ class Report:
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict:
-        """The report as plain dicts and lists, for JSON."""
-        return asdict(self) | {"traps": [asdict(trap) | {"mend": trap.mend} for trap in self.traps]}
+        """The report as plain dicts and lists, for JSON; each trap comes with its fix."""
+        return asdict(self) | {"traps": [asdict(trap) | {"fix": trap.fix} for trap in self.traps]}
 
 
 def check(path: str | Path, skip_bad: bool = False, track: Callable = iter) -> Report:
@@ -50,11 +51,11 @@ def check(path: str | Path, skip_bad: bool = False, track: Callable = iter) -> R
 
     Args:
         path: a folder in any layout that `data.load` reads.
-        skip_bad: leave out pictures that cannot be read.
+        skip_bad: skip pictures that cannot be read.
         track: wraps the list of pictures while they are read.
 
     Raises:
-        DataError: it cannot be read at all.
+        DataError: the dataset cannot be read.
     """
     sprites = data.load(path, skip_bad, track=track)
     bases = _find_bases(sprites)
@@ -90,7 +91,7 @@ def _find_bases(sprites: data.SpriteData) -> Bases:
 
 
 def _differs_from(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Whether row i differs from row reference[i]: (N,) bool, a piece at a time to keep memory flat."""
+    """Whether row i differs from row reference[i]: (N,) bool; in pieces, so that it needs little memory."""
     pieces = []
     for start in range(0, len(images), 4096):
         rows = slice(start, start + 4096)

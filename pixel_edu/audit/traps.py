@@ -1,4 +1,4 @@
-"""What can mislead you in a dataset, and how each of these traps is found."""
+"""What can mislead you in a dataset, and how each of these traps is detected."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ from pixel_edu.data.core import TABLE
 from pixel_edu.data.pictures import find_jpegs, overflowed, read_pictures
 from pixel_edu.data.table import read_table
 
-MEND = {
+FIX = {
     "repeated-rows": "split by base sprite (pixel_edu.data.split), and count epochs in base sprites",
-    "mirrored-rows": "keep a sprite and its mirror on one side of a split; random flips add nothing new",
+    "mirrored-rows": "keep a sprite and its mirror image on one side of a split; random flips add nothing new",
     "twin-base-sprites": "group rows by content (pixel_edu.data.base_ids), not by row number",
-    "few-base-sprites": "ask of every good sample whether it is new: look at its nearest training sprite",
-    "two-labels": "look at them, and keep one label for each",
-    "empty-class": "add some, or leave the class out",
-    "unbalanced-classes": "draw classes with equal chance or weigh them, and report quality by class",
+    "few-base-sprites": "check whether a good sample is new: compare it with its nearest training sprite",
+    "two-labels": "look at these sprites, and keep one label for each",
+    "empty-class": "add some sprites, or drop the class",
+    "unbalanced-classes": "sample classes equally often or weight them, and report quality by class",
     "unnamed-classes": "class 4 is the people of class 0 from the side, not fighters or player classes",
     "soft-class": "judge palettes class by class",
-    "marked-corner": "expect a model to learn it, or paint it over",
-    "background-not-white": "do not take == 255 for the background",
-    "csv-text-labels": "pick out the numbers, as pixel_edu.data.load does",
+    "marked-corner": "expect a model to learn it, or paint over it",
+    "background-not-white": "do not detect the background by == 255",
+    "csv-text-labels": "parse the numbers, as pixel_edu.data.load does",
     "csv-counts-from-one": "image k belongs to Image Index k + 1, as pixel_edu.data.load knows",
     "csv-dummy-paths": "ignore that column, as pixel_edu.data.load does",
     "csv-disagrees": "trust neither file before you know which is right; download both again",
-    "jpeg-noise": "use sprites.npy to split: here a sprite can be in training and its mirror in validation",
-    "overflowed-jpegs": "use sprites.npy, or load with undo_overflow, which cannot bring back black",
+    "jpeg-noise": "split sprites.npy: here a sprite can be in training and its mirror image in validation",
+    "overflowed-jpegs": "use sprites.npy, or load with undo_overflow, which cannot restore black",
 }
-"""What to do about each trap that `check` knows."""
+"""What to do about each trap that `check` can find, by its name."""
 FEW, CLEAN_COLORS, UNBALANCED = 2000, 32, 2
-"""Fewer base sprites than this are few; hand-drawn pixel art seldom has more colours; most rows to fewest."""
+"""Fewer base sprites than this are few; pixel art seldom has more colours than this; a larger ratio of the largest
+class to the smallest is unbalanced."""
 RARE, OFTEN = 0.01, 0.1
-"""Shares of rows or sprites below which a repeat is chance, and above which a flaw belongs to the class."""
+"""Up to this share of rows, repeats are chance; above this share of a class's sprites, a flaw is the class's own."""
 JPEGS_LOOKED_AT = 64
 
 
 @dataclass(frozen=True)
 class Trap:
-    """Something that gives wrong results if it is not known.
+    """Something that leads to wrong results if you do not know about it.
 
     Attributes:
-        name: one of `MEND`, to be named with `--accept`.
+        name: one of `FIX`; `--accept` takes it.
         says: what was found, with its numbers.
-        wrong: False where `data.load` takes care of it or only the reader needs to know; then it is a note.
+        wrong: False for a note: `data.load` takes care of it, or it is enough to know about it.
     """
 
     name: str
@@ -55,14 +56,21 @@ class Trap:
     wrong: bool = True
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What to do about it."""
-        return MEND[self.name]
+        return FIX[self.name]
 
 
 @dataclass(frozen=True)
 class ClassReport:
-    """One class: its rows, its base sprites, and colours a base sprite (least, median, most)."""
+    """One class.
+
+    Attributes:
+        name: of the class.
+        rows: the number of its images.
+        base_sprites: the number of its base sprites.
+        colors: colours of a base sprite: the fewest, the median, the most.
+    """
 
     name: str
     rows: int
@@ -72,7 +80,15 @@ class ClassReport:
 
 @dataclass(frozen=True)
 class Bases:
-    """Base sprites: `group` (N,) names each row's; images, labels, colors are those of their first rows."""
+    """The base sprites of a dataset, B of them.
+
+    Attributes:
+        group: (N,) int, the base sprite of each row, 0 .. B-1.
+        images: (B, 16, 16, 3) uint8, each base sprite as it first appears.
+        labels: (B,) int64, the label there.
+        colors: (B,) int, the number of its colours.
+        pairs: how many of them appear both ways round.
+    """
 
     group: np.ndarray
     images: np.ndarray
@@ -85,26 +101,26 @@ class Bases:
 
 
 def repeats(sprites: data.SpriteData, bases: Bases) -> Iterator[Trap]:
-    """Rows, mirrors and base sprites that come more than once."""
+    """Rows, mirror images and base sprites that appear more than once."""
     rows, distinct = len(sprites), len(bases) + bases.pairs
     if distinct < rows:
         says = f"{rows:,} rows hold {distinct:,} distinct images: {1 - distinct / rows:.2%} are repeats"
         yield Trap("repeated-rows", says, wrong=1 - distinct / rows > RARE)
     if bases.pairs:
-        says = f"{bases.pairs:,} of {len(bases):,} base sprites are there mirrored left to right as well"
+        says = f"{bases.pairs:,} of {len(bases):,} base sprites also appear mirrored left to right"
         yield Trap("mirrored-rows", says, wrong=bases.pairs / len(bases) > RARE)
     if len(bases) < FEW:
-        says = f"only {len(bases):,} base sprites are behind {rows:,} rows: a model can learn them by heart"
+        says = f"only {len(bases):,} base sprites are behind {rows:,} rows: a model can memorize them"
         yield Trap("few-base-sprites", says, wrong=False)
     period = _period(bases.group)
     if twins := period - len(np.unique(bases.group[:period])):
         a, b = _first_twins(bases.group[:period])
-        says = f"rows come again every {period}, but {twins} of those {period} repeat another (row {a} = {b})"
+        says = f"the rows repeat every {period}, but {twins} of those {period} repeat another (row {a} = {b})"
         yield Trap("twin-base-sprites", says)
 
 
 def _period(group: np.ndarray) -> int:
-    """The number of rows after which the base sprites come again in the same order, or 0."""
+    """The number of rows after which the base sprites repeat in the same order, or 0."""
     for start in np.flatnonzero(group == group[0])[1:]:
         if len(group) % start == 0 and np.array_equal(group[start:], group[:-start]):
             return int(start)
@@ -119,39 +135,39 @@ def _first_twins(group: np.ndarray) -> tuple[int, int]:
 
 
 def labels(sprites: data.SpriteData, bases: Bases, classes: tuple[ClassReport, ...]) -> Iterator[Trap]:
-    """Labels that contradict each other, are missing, or come unequally often."""
+    """Labels that contradict each other, are missing, or are unbalanced."""
     torn = np.unique(bases.group[sprites.labels != bases.labels[bases.group]])
     if len(torn):
-        yield Trap("two-labels", f"{len(torn):,} base sprites stand under two labels")
+        yield Trap("two-labels", f"{len(torn):,} base sprites have two labels")
     most, least = max(classes, key=lambda c: c.rows), min(classes, key=lambda c: c.rows)
     if not least.rows:
         empty = ", ".join(c.name for c in classes if not c.rows)
-        yield Trap("empty-class", f"there is no row of {empty}")
+        yield Trap("empty-class", f"there are no rows of {empty}")
     elif most.rows >= UNBALANCED * least.rows:
         says = f"{most.name} has {most.rows / least.rows:.1f} times as many rows as {least.name}"
         yield Trap("unbalanced-classes", says)
     if sprites.layout != "folders":
-        says = f"the files hold class numbers only, taken for {', '.join(CLASSES)}"
+        says = f"the files hold only class numbers, read as {', '.join(CLASSES)}"
         yield Trap("unnamed-classes", says, wrong=False)
 
 
 def pixels(bases: Bases, classes: tuple[ClassReport, ...]) -> Iterator[Trap]:
-    """Classes whose pixels are not what pixel art promises."""
+    """Classes whose pixels are not those of clean pixel art."""
     soft = [f"{c.name} has {c.colors[1]:.0f}" for c in classes if c.colors[1] > CLEAN_COLORS]
     if soft:
         yield Trap("soft-class", f"{', '.join(soft)} colours in a typical sprite: not clean pixel art")
     if shares := _shares(_marked_corner(bases.images), bases, classes):
         yield Trap(
-            "marked-corner", f"{shares} have one dark pixel alone in a corner, like a watermark's edge"
+            "marked-corner", f"{shares} have a single dark pixel in a corner, like the edge of a watermark"
         )
     corners = bases.images[:, [0, 0, -1, -1], [0, -1, 0, -1]].reshape(len(bases), -1).astype(int)
     near_white = ((corners != 255) & (corners >= 240)).sum(axis=1) > corners.shape[1] / 2
     if shares := _shares(near_white, bases, classes):
-        yield Trap("background-not-white", f"{shares} have a background near white, but not white")
+        yield Trap("background-not-white", f"{shares} have a background that is nearly white, but not white")
 
 
 def _shares(flawed: np.ndarray, bases: Bases, classes: tuple[ClassReport, ...]) -> str:
-    """The classes that often have a flaw, in words; "" when none has. `flawed` is (base sprites,) bool."""
+    """The classes that often have a flaw, in words; "" if none has. `flawed` is (base sprites,) bool."""
     shares = {c.name: flawed[bases.labels == i].mean() for i, c in enumerate(classes) if c.base_sprites}
     return ", ".join(f"{share:.0%} of {name}" for name, share in shares.items() if share > OFTEN)
 
@@ -167,13 +183,15 @@ def _marked_corner(images: np.ndarray) -> np.ndarray:
 
 
 def table(sprites: data.SpriteData) -> Iterator[Trap]:
-    """What labels.csv would do to whoever joins it by its first column."""
+    """What would go wrong with labels.csv for anybody who joins it by its first column."""
     if not (sprites.source / TABLE).is_file() or sprites.layout == "folders":
         return
     index, labels, paths = read_table(sprites.source / TABLE)
-    yield Trap("csv-text-labels", "Label is text, [1. 0. 0. 0. 0.], that json cannot read", wrong=False)
+    yield Trap(
+        "csv-text-labels", "Label is text that json cannot read, such as [1. 0. 0. 0. 0.]", wrong=False
+    )
     if not any((sprites.source / path).is_file() for path in (paths[0], paths[-1])):
-        yield Trap("csv-dummy-paths", f"Image Path names files that are not there ({paths[0]})", wrong=False)
+        yield Trap("csv-dummy-paths", f"Image Path names files that do not exist ({paths[0]})", wrong=False)
     in_order = labels[np.argsort(index)]
     if sprites.layout == "arrays" and not np.array_equal(in_order, sprites.labels):
         count = min(len(in_order), len(sprites))
@@ -187,18 +205,16 @@ def table(sprites: data.SpriteData) -> Iterator[Trap]:
 
 
 def jpegs(sprites: data.SpriteData) -> Iterator[Trap]:
-    """What the JPEG files, if there are any, have lost."""
+    """What JPEG files, if there are any, have lost."""
     if sprites.layout == "jpegs":
-        yield Trap(
-            "jpeg-noise", "JPEG changes pixels, so a sprite and its mirror are no longer the same pixels"
-        )
+        yield Trap("jpeg-noise", "JPEG changes pixels, so a sprite and its mirror image no longer match")
     files = list(find_jpegs(sprites.source).values())[:JPEGS_LOOKED_AT] if sprites.layout != "folders" else []
     if not files:
         return
     try:
         images, _, _ = read_pictures(files, skip_bad=True)
-    except data.DataError:  # none can be read; the arrays can, or this report would not be
+    except data.DataError:  # no JPEG can be read; the arrays can, or there would be no report
         return
     if overflowed(images):
-        says = f"the JPEGs hold (-x) mod 256 in place of x, as the first {len(images)} show"
+        says = f"the JPEGs hold (-x) mod 256 instead of x, as the first {len(images)} show"
         yield Trap("overflowed-jpegs", says, wrong=sprites.layout == "jpegs")

@@ -56,8 +56,8 @@ def check(
     """Report what a dataset holds. Exit code 1: it cannot be read, or a trap in it would mislead you."""
     from pixel_edu import audit
 
-    if unknown := set(accept or ()) - set(audit.MEND):
-        raise typer.BadParameter(f"{min(unknown)} is none of {', '.join(audit.MEND)}", param_hint="--accept")
+    if unknown := set(accept or ()) - set(audit.FIX):
+        raise typer.BadParameter(f"{min(unknown)} is none of {', '.join(audit.FIX)}", param_hint="--accept")
     report = audit.check(path, skip_bad, showing.bar("reading pictures"))
     wrong = [trap for trap in report.traps if trap.wrong and trap.name not in (accept or ())]
     if json:
@@ -92,7 +92,7 @@ def _print(report, wrong: list) -> None:
         state = (
             "[bold red]wrong[/]" if trap in wrong else "[green]known[/]" if trap.wrong else "[dim]note[/] "
         )
-        console.print(f"{state} [bold]{trap.name}[/]: {escape(trap.says)}\n      → {escape(trap.mend)}")
+        console.print(f"{state} [bold]{trap.name}[/]: {escape(trap.says)}\n      → {escape(trap.fix)}")
     console.print(f"\n[bold]{len(wrong)} wrong[/]" if wrong else "\n[green]nothing wrong[/]")
 
 
