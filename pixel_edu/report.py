@@ -86,7 +86,7 @@ def as_html(
     )
 
 
-class Row(NamedTuple):
+class MeasureRow(NamedTuple):
     """A line of the page's table: values with their intervals, in words."""
 
     name: str
@@ -95,8 +95,10 @@ class Row(NamedTuple):
     as_good: bool
 
 
-def _row(measure: Measure, model: Score, real: Score) -> Row:
-    return Row(measure.name, in_words(measure, model), in_words(measure, real), as_good(measure, model, real))
+def _row(measure: Measure, model: Score, real: Score) -> MeasureRow:
+    return MeasureRow(
+        measure.name, in_words(measure, model), in_words(measure, real), as_good(measure, model, real)
+    )
 
 
 class Section(NamedTuple):

@@ -22,13 +22,6 @@ from pixel_edu.grading.rpc.client import Answer, Client, KernelLost
 from pixel_edu.unet import PRESETS
 from tests.test_exercises import BANKS, IDS
 
-ANSWERS = [
-    (id, kind, answer)
-    for id in IDS
-    for kind in ("RIGHT", "WRONG")
-    for answer in [getattr(BANKS[id[3:5]], kind)[id]]
-]
-
 
 @contextlib.contextmanager
 def across(names, tmp_path):

@@ -1,12 +1,15 @@
 """The sandbox holds on every level, and says so when it does not."""
 
+import inspect
 import os
 import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+from ipykernel.iostream import IOPubThread
 from nbformat.v4 import new_code_cell, new_notebook
 
 from pixel_edu import notebooks
@@ -118,6 +121,16 @@ def test_calls_have_the_numbers_of_the_kernels_headers(machine, header):
     ours = {name: each[known.column] for name, each in restrictions.FORBIDDEN.items()}
     ours |= {"clone": known.clone, "socket": known.socket, "clone3": restrictions.CLONE3}
     assert {name: int(numbers[name]) for name in ours} == ours
+
+
+def test_the_private_part_of_ipykernel_that_we_replace_is_the_one_we_know():
+    """`forkserver._kernel` turns it off as its own handler of a failed bind does, in the version named here."""
+    source = inspect.getsource(IOPubThread._setup_pipe_in)
+    assert version("ipykernel").partition(".")[0] == "7", (
+        "read IOPubThread again, and then name its version here"
+    )
+    assert 'bind_to_random_port("tcp://127.0.0.1")' in source
+    assert "self._pipe_flag = False" in source
 
 
 def test_an_unknown_sandbox_says_what_to_do(fork_server, monkeypatch):

@@ -233,7 +233,8 @@ def _kernel(request: dict[str, Any]) -> NoReturn:
     from ipykernel.iostream import IOPubThread
     from ipykernel.kernelapp import IPKernelApp
 
-    if not request["network"]:  # the pipe for what its subprocesses print would be a TCP socket
+    # ipykernel 7 listens for what subprocesses print at a TCP socket, which this level forbids; private, and tested
+    if not request["network"]:
         IOPubThread._setup_pipe_in = lambda thread: setattr(thread, "_pipe_flag", False)
     try:
         app = IPKernelApp.instance(connection_file=request["connection"])

@@ -45,9 +45,10 @@ class ForkClient(AsyncKernelClient):
         while time.monotonic() < until:
             self.kernel_info()
             with contextlib.suppress(queue.Empty):
-                reply = await self.shell_channel.get_msg(timeout=1)
+                await self.shell_channel.get_msg(
+                    timeout=1
+                )  # its protocol is ours: it runs in the same environment
                 await self.iopub_channel.get_msg(timeout=0.2)
-                self._handle_kernel_info_reply(reply)
                 return
             if not await self.parent.is_alive():
                 raise RuntimeError("the kernel ended before it answered")
