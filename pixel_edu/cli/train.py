@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pixel_edu.training import TrainConfig, TrainStep
 
 RECIPES = "the recipe's"
+FIELDS = ("schedule", "prediction", "steps", "batch_size", "learning_rate", "min_snr", "precision")
+"""Of a `TrainConfig`: what options of these names replace in a recipe."""
 
 Data = Annotated[
     Path | None,
@@ -101,16 +103,8 @@ def train(
 
     On several GPUs: accelerate launch --multi_gpu -m pixel_edu.cli train ...
     """
-    asked = {
-        "schedule": schedule,
-        "prediction": prediction,
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "min_snr": min_snr,
-        "precision": precision,
-    }
-    config = _config(preset, seed, bits, asked)
+    asked = (schedule, prediction, steps, batch_size, learning_rate, min_snr, precision)
+    config = _config(preset, seed, bits, dict(zip(FIELDS, asked, strict=True)))
     address = _reached(mlflow)
     sprites = sprites or (20_000 if preset == "tiny" else 100_000)
     run = _open(out or Path("runs") / preset, config, data, validation, sprites, restart)
