@@ -1,7 +1,10 @@
 # `make` lists what there is. Each sets up by itself what it needs of .venv, once: BOOK is in LAB, and LAB is in TEST.
 
 PORT ?= 8000
-JOBS ?= 2
+# One more than two processors: some tests wait, for a server or for a time limit.
+JOBS ?= 3
+# A file is run by one job; the longest come first, in the order of tests/conftest.py.
+SHARED := --dist loadfile --no-loadscope-reorder
 PROFILE ?= smoke
 # The pins were resolved with Python 3.11, so it comes first; python3 is last and may have to explain itself.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14; do \
@@ -13,7 +16,7 @@ LAB := .venv/.ready-lab
 TEST := .venv/.ready-test
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test test-gpu course course-in-colab tracking-server images notebooks links release lint format \
+.PHONY: help book html lab test check test-gpu course course-in-colab tracking-server images notebooks links release lint format \
 	pins clean
 
 help: ## this list
@@ -36,10 +39,13 @@ lab: $(LAB) ## open the chapters and exercises in JupyterLab
 	@$(BIN)/jupyter trust chapters/*.ipynb > /dev/null # else JupyterLab strips stored plots down to their words
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/chapters $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: lint ## check the code's style, then run all tests, the notebooks included
+test: lint ## check the code's style, then run all tests, the notebooks included; JOBS=3 at a time
 	@# One thread for each of the jobs: threads of two jobs that wait for each other cost ten times what they gain.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests pixel_edu chapters \
-		--nbval-lax --nbval-current-env
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(SHARED) tests pixel_edu chapters \
+		--nbval-lax --nbval-current-env --cpu
+
+check: lint ## a quick look while you work: style, and the tests that are neither slow nor in a browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(SHARED) -m "not slow and not browser and not gpu" tests pixel_edu
 
 test-gpu: $(TEST) ## run the tests that need a GPU
 	$(BIN)/python -m pytest -m gpu tests

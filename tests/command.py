@@ -12,8 +12,8 @@ import tempfile
 from multiprocessing import forkserver
 from pathlib import Path
 
-PATIENCE = 300
-"""Seconds that a command may take; a machine may be busy with other things."""
+from tests.waiting import PATIENCE
+
 IMPORTED = [
     "accelerate",
     "jaxtyping",

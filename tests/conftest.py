@@ -1,5 +1,6 @@
 """Shared by all tests: shape annotations are checked at run time; the private data, if it is here."""
 
+import collections
 import functools
 import os
 import subprocess
@@ -11,6 +12,7 @@ from importlib.metadata import distribution, requires
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from jaxtyping import install_import_hook
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -22,6 +24,39 @@ os.environ["PIXEL_EDU_HOME"] = HOME.name  # what passes here is nobody's progres
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+LONGEST_FIRST = (
+    "tests/test_nbgrader.py",
+    "tests/browser/test_pages.py",
+    "tests/tracking/test_server.py",
+    "chapters/07_ddim.ipynb",
+    "tests/grading/test_hostile.py",
+    "tests/grading/test_batch.py",
+    "chapters/05_training.ipynb",
+    "chapters/09_evaluation.ipynb",
+    "chapters/10_tracking.ipynb",
+    "tests/test_wiring_mutants.py",
+    "tests/test_cli_train.py",
+    "tests/serving/test_hub.py",
+    "tests/test_mutants.py",
+    "tests/browser/test_lab.py",
+    "tests/test_handouts.py",
+    "tests/grading/test_rpc.py",
+    "tests/test_training.py",
+    "tests/grading/test_cluster.py",
+    "tests/test_exercises.py",
+    "tests/grading/test_cli_grade.py",
+    "chapters/08_palette.ipynb",
+    "chapters/06_guidance.ipynb",
+    "tests/serving/test_same_sprites.py",
+    "tests/test_checkpoints.py",
+    "tests/browser/test_demo.py",
+    "tests/browser/test_widgets_in_lab.py",
+    "tests/test_capstone.py",
+)
+"""What the processes of a test run begin with, so that all end together; `make test` gives a file to one of them."""
+FAST = 5
+"""Seconds of processor time that a test may take which is not marked slow."""
 
 
 def _modules_with_shapes() -> list[str]:
@@ -88,24 +123,42 @@ def only(tmp_path_factory) -> Callable[[Iterable[str], Iterable[str]], dict[str,
 def book(tmp_path_factory, only) -> Path:
     """The folder of the book's pages, built from this tree with warnings as errors; build.log lies beside it.
 
-    It is built with the packages of `make book` alone, so without PyTorch.
+    It is built with the packages of `make book` alone, so without PyTorch. All processes of a test run share it: the
+    first that needs it builds it, the others wait.
     """
+    base = tmp_path_factory.getbasetemp()
+    built = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "book" / "_build"
+    built.parent.mkdir(exist_ok=True)
+    with FileLock(built.parent / "lock"):
+        if not (built / "build.log").exists():
+            _build(built, only)
+    return built / "html"
+
+
+def _build(built: Path, only) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     environment = only(project["optional-dependencies"]["book"])
-    built = tmp_path_factory.mktemp("book") / "_build"
     program = "from jupyter_book.cli.main import main; main()"
     options = ["-W", "-n", "--keep-going", "--path-output", str(built.parent)]
     command = [sys.executable, "-S", "-c", program, "build", ".", *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     (built / "build.log").write_text(done.stdout + done.stderr)
-    return built / "html"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items) -> None:
-    """A cell of a notebook is compared with what is stored as exactly as its tag declares, and not at all without."""
+    """Put the longest files first; what reads the built book is slow.
+
+    A cell of a notebook is compared with what is stored as exactly as its tag declares, and not at all without.
+    """
     from pixel_edu.notebooks import outputs
 
+    rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+    for item in items:
+        if "book" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
     for item in items:
         if type(item).__name__ == "IPyNbCell":
             kind = outputs.declared(item.cell)
@@ -122,9 +175,40 @@ def _as_declared(item, kind, new, stored) -> bool:
     return found is None
 
 
-def pytest_terminal_summary(terminalreporter) -> None:
-    """Say how many answers the exercises' checks were tried on."""
-    for report in terminalreporter.stats.get("passed", []):
-        for name, value in getattr(report, "user_properties", []):
+_clock = sum(os.times()[:4])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Note the processor time that this process, and those of its children that ended, took since the last note."""
+    global _clock
+    report = yield
+    now = sum(os.times()[:4])
+    report.cpu, _clock = now - _clock, now
+    report.fast = not item.get_closest_marker("slow") and type(item).__name__ != "IPyNbCell"
+    return report
+
+
+def pytest_addoption(parser) -> None:
+    """`--cpu` shows where the time went."""
+    parser.addoption("--cpu", action="store_true", help="show the processor time of each test file")
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    """Say how many answers the exercises' checks were tried on, and which tests took long."""
+    files, tests = collections.Counter(), collections.Counter()
+    for report in (each for found in terminalreporter.stats.values() for each in found):
+        if not hasattr(report, "cpu"):
+            continue
+        for name, value in report.user_properties if report.when == "call" else ():
             if name == "answers":
                 terminalreporter.write_line(f"the checks of the exercises were tried on {value}")
+        files[report.nodeid.partition("::")[0]] += report.cpu
+        if report.fast and report.when == "call":
+            tests[report.nodeid] += report.cpu
+    for name, seconds in tests.most_common():
+        if seconds > FAST:
+            terminalreporter.write_line(f"{name} took {seconds:.1f} s of processor time: mark it slow")
+    if config.getoption("cpu"):
+        for name, seconds in files.most_common():
+            terminalreporter.write_line(f"{seconds:7.1f} s  {name}")

@@ -71,10 +71,12 @@ def test_the_module_has_the_imports_that_its_answers_need_and_no_others(mine):
     assert "json" not in text
 
 
+@pytest.mark.slow
 def test_the_package_s_tests_run_on_the_reader_s_parts(mine):
     assert capstone.run_tests(mine({"ex-02-1": RIGHT, "ex-02-5": CLEAN}), ROOT)
 
 
+@pytest.mark.slow
 def test_the_package_s_tests_refuse_a_wrong_part(mine):
     """A wrong part that a check let through would be found here."""
     found = mine({"ex-02-1": RIGHT})

@@ -244,6 +244,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_whenever_it_is_killed_the_checkpoint_can_be_read(tmp_path):
     path = tmp_path / "run.safetensors"
     for delay in (0.05, 0.11, 0.137, 0.2):

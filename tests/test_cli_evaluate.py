@@ -9,6 +9,8 @@ from pixel_edu import evaluation, report, sprites
 from pixel_edu.evaluation import MEASURES, Score
 from tests import command
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 QUICK = ["-n", "50", "--steps", "2"]
 

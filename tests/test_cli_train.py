@@ -16,6 +16,9 @@ from pixel_edu.checkpoints import load_model
 from pixel_edu.cli.sample import in_terminal
 from pixel_edu.runs import HEADINGS, Log
 from tests import command
+from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 ENVIRONMENT = os.environ | {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
@@ -77,7 +80,7 @@ def test_a_run_killed_at_random_moments_has_the_losses_of_one_that_was_not(whole
             time.sleep(chance.random() * 0.3)
             run.kill()
             kills += 1
-        run.join(command.PATIENCE)
+        run.join(PATIENCE)
         if (out / "run.safetensors").exists():
             checkpoints.load_run(out / "run.safetensors")
     assert losses(out) == losses(whole)
@@ -111,7 +114,7 @@ def test_ctrl_c_saves_the_step_it_was_at(tmp_path):
         while checkpoint_step(out) == 0 and run.poll() is None:
             time.sleep(0.05)
         run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=command.PATIENCE)[1]
+        said = run.communicate(timeout=PATIENCE)[1]
     assert run.returncode == 130
     assert "the same command continues from there" in said
     assert f"step {checkpoint_step(out):,};" in said

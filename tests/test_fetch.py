@@ -122,6 +122,7 @@ def test_another_file_than_the_known_one_is_refused_and_not_copied(server, tmp_p
     assert not (tmp_path / "got").exists()
 
 
+@pytest.mark.slow
 def test_without_a_network_it_says_what_else_to_do(tmp_path):
     done = run_client("http://127.0.0.1:9", fetch.BLOB, tmp_path / "got", tmp_path)
     assert done.returncode == 1

@@ -118,6 +118,7 @@ def test_an_untouched_exercise_is_not_written_and_nothing_else(name):
             exec(cell.source, space)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_solution_passes_its_hidden_tests_and_draws_what_it_promises(name):
     drawn = []

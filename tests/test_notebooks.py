@@ -45,6 +45,7 @@ def printed():
     return read
 
 
+@pytest.mark.slow
 def test_a_second_run_changes_no_byte(lesson):
     path = lesson(LESSON)
     notebooks.execute(path)
@@ -171,6 +172,7 @@ def test_missing_invalid_and_double_ids_get_a_name_that_stays(lesson):
     nbformat.validate(notebook)
 
 
+@pytest.mark.slow
 def test_the_command_runs_checks_and_says_how_long_it_took(lesson):
     path = lesson([("parameters", "profile = 'cpu'"), ("", "print(profile)")])
     cli, where = CliRunner(), ["--folder", str(path.parent)]

@@ -15,6 +15,8 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 from pixel_edu.serving import onnx
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

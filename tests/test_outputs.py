@@ -108,6 +108,7 @@ def test_what_a_figure_says_is_compared_and_what_goes_to_stderr_is_not():
 CELLS = {"exact": "3", "rounded": "0.5", "statistical": "80", "varies": "1"}
 
 
+@pytest.mark.slow
 def test_nbval_compares_as_declared(pytester):
     """Stored outputs are a little off, and a lot off; nbval finds what each tag says it should."""
     notebook = new_notebook()

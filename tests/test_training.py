@@ -202,6 +202,7 @@ def test_training_leaves_the_callers_random_numbers_alone(drawn):
     assert torch.equal(torch.rand(1), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prediction", ["eps", "x0", "v"])
 def test_a_tiny_network_learns(drawn, prediction):
     config = TrainConfig(PRESETS["tiny"], prediction=prediction, steps=120, batch_size=32, warmup=20)
@@ -275,6 +276,7 @@ if is_main_process():
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(drawn, tmp_path):
     """Without GPUs `--multi_gpu` starts CPU processes; `--cpu` would start one, however many are asked for."""
     program = tmp_path / "worker.py"

@@ -23,6 +23,8 @@ from tests.grading import classroom
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, job, points, solved
 from tests.grading.conftest import LIMITS
 
+pytestmark = pytest.mark.slow
+
 
 def submissions(count):
     content = json.dumps(solved()).encode()
@@ -269,7 +271,6 @@ def test_marks_by_hand_are_asked_for_once_and_kept(grader, tmp_path):
 GRADE = [sys.executable, "-m", "pixel_edu.cli", "grade"]
 
 
-@pytest.mark.slow
 def test_killed_twenty_times_it_loses_nothing_and_does_nothing_twice(level, tmp_path):
     """kill -9 of the whole command at random moments; then the same command finishes."""
     handed_in, out = tmp_path / "in", tmp_path / "out"

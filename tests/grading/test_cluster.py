@@ -19,6 +19,8 @@ from tests.grading.classroom import ASSIGNMENT, FULL, points
 from tests.grading.conftest import LIMITS
 from tests.grading.test_batch import submissions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["tcp", "tls"])
 def scheduler(request, level, tmp_path, monkeypatch):
@@ -54,7 +56,6 @@ def vars_of(security):
     return {"ca": security.tls_ca_file, "cert": security.tls_worker_cert, "key": security.tls_worker_key}
 
 
-@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_loses_nothing_and_nothing_is_graded_twice(scheduler, tmp_path):
     address, (_, first, _) = scheduler
     assert cluster.is_local(address)

@@ -14,6 +14,8 @@ from pixel_edu.grading.results.late import Policy
 from pixel_edu.notebooks.handouts import grade_id
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, TOKEN, find, job, points, solved
 
+pytestmark = pytest.mark.slow
+
 NO_DOUBLE = FULL | {"double": 0}
 WRONG = "def double(x):\n    return 3 * x\n"
 

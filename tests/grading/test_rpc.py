@@ -46,6 +46,7 @@ def across(names, tmp_path):
         os.unlink(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", IDS)
 def test_every_answer_gets_the_same_message_in_two_processes(id, tmp_path):
     exercise, bank = checking.find(id), BANKS[id[3:5]]

@@ -53,6 +53,7 @@ def test_both_variants_come_and_stay():
     ]
 
 
+@pytest.mark.slow
 def test_a_student_is_graded_on_their_own(fork_server, level):
     grader = Grader(WHAT, Examiner(WHAT), fork_server, level, LIMITS)
     prove(grader)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
@@ -18,6 +19,7 @@ BEYOND_SCHEMA = b"model calls: ask for at most", b"but this model has 30"
 """Refusals that a schema cannot foresee: a product of two fields, and a property of the model."""
 
 
+@pytest.mark.slow
 def test_every_answer_is_one_that_the_document_promises():
     tiny = checkpoints.load_reference("tiny")
     cheap = dataclasses.replace(

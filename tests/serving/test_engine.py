@@ -20,6 +20,7 @@ def threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_importing_the_api_imports_only_what_it_needs():
     code = f"""
 import sys

@@ -23,6 +23,8 @@ from pixel_edu.unet import PRESETS
 pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'pixel-edu[hub]'")
 from pixel_edu.serving import card, hub, standalone
 
+pytestmark = pytest.mark.slow
+
 CLOSE = 1e-4
 """The largest difference, of images in [-1, 1], that counts as the same."""
 LABELS, SEEDS = [0, 2, 3, 5], [7, 8, 9, 10]

@@ -14,6 +14,8 @@ from pixel_edu.serving.batching import Batcher, agreeing_sizes
 from pixel_edu.serving.orders import DrawOrder
 from pixel_edu.serving.studio import Limits
 
+pytestmark = pytest.mark.slow
+
 ORDERS = [
     {"class": "food", "seed": 1},
     {"class": "creatures", "seed": 2, "sampler": "ddim", "num_steps": 7},

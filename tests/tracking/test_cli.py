@@ -15,7 +15,7 @@ from pixel_edu.cli import app
 from pixel_edu.config import UserError
 from pixel_edu.tracking import champion
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's own
 COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
 SMALL = ["--sprites", "60", "--batch-size", "8", "--device", "cpu", "--steps", "20"]

@@ -76,6 +76,7 @@ def test_what_mlflow_refuses_is_told_in_its_words(client):
         client.get_run("nobody")
 
 
+@pytest.mark.slow
 def test_nobody_is_told_how_mlflow_is_used_unless_it_was_asked_for(store):
     code = f"""
 import os

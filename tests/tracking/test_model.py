@@ -20,7 +20,7 @@ from pixel_edu.checkpoints import CheckpointError, find, load_reference
 from pixel_edu.config import CLASSES, SampleConfig
 from pixel_edu.tracking import champion, connecting, model, server
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's own
 ASKED = pd.DataFrame({"class": ["food", "creatures"], "seed": [7, 8]})
 NAME = "served"
 
@@ -140,7 +140,6 @@ def test_logging_a_model_leaves_the_run_and_the_program_as_they_were(client, new
     assert mlflow.active_run() is None
 
 
-@pytest.mark.slow
 def test_mlflow_serves_the_champion(client, version, tmp_path, port):
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{NAME}@{champion.ALIAS}"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow calls uvicorn by its bare name

@@ -11,7 +11,7 @@ from pixel_edu.tracking import champion, comparing, connecting
 from pixel_edu.tracking import sweep as sweeps
 from pixel_edu.tracking.sweep import PARENT, sweep
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's own
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,7 @@ def test_a_widgets_module_runs_as_it_is_and_is_small(deno, tmp_path, name):
     assert told == "read"
 
 
+@pytest.mark.slow
 def test_a_widget_that_a_notebook_shows_is_stored_the_same_on_every_run(tmp_path):
     path = tmp_path / "01_toy.ipynb"
     source = "from pixel_edu import widgets\n\nwidgets.SamplerRace(num_steps=3)"
