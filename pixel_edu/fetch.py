@@ -1,4 +1,4 @@
-"""Downloading the real dataset, and proving that it is the one everybody means."""
+"""Download the real dataset, and verify that it is the published one."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from pixel_edu.files import replacing_folder
 DATASET = "ebrahimelgazar/pixel-art"
 MIRROR, REVISION = "ashis-palai/sprites_image_dataset", "a24918819843abc0d1bee75a239024415081a87d"
 BLOB = "b1fea8dd0c4f6f8ab64bea721918a035d75c11a7"
-"""Git's name for the content of the published sprites.npy."""
+"""The git blob hash of the published sprites.npy."""
 BY_HAND = (
-    f"fetch {DATASET} from Kaggle in a browser, unpack it and give its folder to pixel-edu data check, "
-    "or work with the procedural sprites of pixel-edu data make, which need no network"
+    f"fetch {DATASET} from Kaggle in a browser, unpack it and run pixel-edu data check on its folder, "
+    "or use the procedural sprites of pixel-edu data make, which need no network"
 )
 
 
 def fetch(out: str | Path | None = None) -> Path:
-    """Download the dataset from Kaggle, else from its Hugging Face mirror, and verify it; needs no account.
+    """Download the dataset from Kaggle, or else from its mirror on Hugging Face, and verify it; needs no account.
 
     Args:
-        out: a new folder to copy the files to; None leaves them in the cache of the download.
+        out: a new folder to copy the files to; if None, they stay in the download cache.
 
     Returns:
         The folder that holds sprites.npy.
 
     Raises:
-        DataError: kagglehub is not installed, no source answers, the file is another one, or out is in use.
+        DataError: kagglehub is not installed, no source answers, the file is not the published one, or out is in use.
     """
     if out is not None and Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
         raise DataError(f"{out} is already there and not empty: choose another folder")
@@ -53,7 +53,7 @@ def _download() -> Path:
             raise DataError(not_installed(error)) from None
         except Exception as error:  # whatever requests, urllib3, the hubs or the disk raise
             failures.append(f"{source.__name__.removeprefix('_from_')}: {type(error).__name__}")
-    raise DataError(f"the download failed ({', '.join(failures)}); is there a network? {BY_HAND}")
+    raise DataError(f"the download failed ({', '.join(failures)}): check your network connection, {BY_HAND}")
 
 
 def _from_kaggle() -> Path:
@@ -73,10 +73,10 @@ def _from_mirror() -> Path:
 
 
 def verify(file: Path, expected: str) -> None:
-    """Compare a file's git blob hash, the SHA-1 of "blob <size>", a zero byte and the content.
+    """Compare the git blob hash of a file: the SHA-1 of "blob <size>", a zero byte and the content.
 
     Raises:
-        DataError: the file is missing or is another one.
+        DataError: the file is missing, or its hash is another one.
     """
     if not file.is_file():
         raise DataError(
@@ -89,5 +89,5 @@ def verify(file: Path, expected: str) -> None:
     if found.hexdigest() != expected:
         raise DataError(
             f"{file} is not the known file (git blob {found.hexdigest()[:12]}, expected {expected[:12]}): "
-            "delete it and fetch again, or look at what it is with pixel-edu data check"
+            "delete it and fetch again, or inspect it with pixel-edu data check"
         )

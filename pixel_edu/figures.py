@@ -1,8 +1,8 @@
-"""What every chapter draws with: sprites and plots as HTML that follows the page's light or dark colours.
+"""Sprites and plots for every chapter, as HTML that follows the page's light or dark colours.
 
-A figure is text, so a chapter that is run again without a change gives the same bytes. Sprites are one small PNG,
-enlarged by the browser without smoothing. A plot is an inline SVG whose axes and words take the colour and the font of
-the page; only its data has colours of its own, chosen to be read on white and on dark, and by colour-blind eyes.
+A figure is text, so a chapter that runs again unchanged gives the same bytes. Sprites are one small PNG,
+enlarged by the browser without smoothing. A plot is an inline SVG whose axes and text take the colour and the font of
+the page; only its data has colours of its own, which can be told apart on white, on dark and by colour-blind readers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BACKGROUNDS = ("#ffffff", "#14181e")
 """The page's light and dark background, which the colours are tested against."""
 
 _STYLE = {
-    "svg.fonttype": "none",  # words stay words: selectable, searchable, in the page's font
+    "svg.fonttype": "none",  # text stays text: selectable, searchable, in the page's font
     "svg.hashsalt": "pixel_edu",  # the same ids on every run
     "font.size": 10,
     "axes.titlesize": 10,
@@ -57,7 +57,7 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Figure:
-    """Something to look at, and what it shows in words. A notebook shows the one, a screen reader says the other.
+    """Something to look at, and what it shows in words: a notebook shows the first, a screen reader reads the second.
 
     Attributes:
         html: a `<figure>` element.
@@ -75,16 +75,16 @@ class Figure:
 
 
 def style() -> None:
-    """Use the course's plot settings in this process; `axes` does it for you."""
+    """Use the course's plot settings in this process; `axes` calls this."""
     mpl.rcParams.update(_STYLE)
 
 
 def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canvas, mpl.axes.Axes]:
-    """An empty plot in the course's style, as wide as a phone can show with readable words.
+    """An empty plot in the course's style, as wide as a phone can show with readable text.
 
     Args:
-        xlabel: what runs to the right, with its unit.
-        ylabel: what runs upwards, with its unit.
+        xlabel: the quantity on the x axis, with its unit.
+        ylabel: the quantity on the y axis, with its unit.
         height: in inches; the width is 4.6.
 
     >>> canvas, ax = axes("timestep t", "variance of x_t")
@@ -99,7 +99,7 @@ def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canva
 
 
 def quality_axes(xlabel: str, ylabel: str) -> tuple[Canvas, mpl.axes.Axes]:
-    """The plot that chapter after chapter repeats: a share of successes, 0 to 100 %, against one thing that changes."""
+    """An empty plot of a share, 0 to 100 %, against something that changes; many chapters draw one."""
     canvas, ax = axes(xlabel, ylabel, height=2.6)
     ax.set_ylim(-0.03, 1.05)
     ax.yaxis.set_major_formatter("{x:.0%}")
@@ -107,12 +107,12 @@ def quality_axes(xlabel: str, ylabel: str) -> tuple[Canvas, mpl.axes.Axes]:
 
 
 def budget(shares: Mapping[str, Sequence[float]], parts: Sequence[str], xlabel: str, alt: str) -> Figure:
-    """Stacked bars: how each row's whole is spent. The last part is grey: what is left over.
+    """Stacked bars: how a whole is divided, row by row. The last part, what is left over, is grey.
 
     Args:
         shares: for each row's name the share of every part, adding up to 1.
         parts: names of the parts.
-        xlabel: of what these are shares.
+        xlabel: what these are shares of.
         alt: what the bars show, in words.
 
     >>> budget({"linear": [0.7, 0.3]}, ["easy", "hopeless"], "share of timesteps", "70 % are easy.")
@@ -133,7 +133,7 @@ def budget(shares: Mapping[str, Sequence[float]], parts: Sequence[str], xlabel: 
 
 
 def plot(canvas: Canvas, alt: str) -> Figure:
-    """A matplotlib figure as an inline SVG. What is drawn in black takes the page's text colour.
+    """A matplotlib figure as an inline SVG. Black takes the page's text colour.
 
     Args:
         canvas: from `axes`, or any matplotlib figure.
@@ -157,18 +157,18 @@ def sprites(
     column_captions: Sequence[object] = (),
     row_captions: Sequence[object] = (),
 ) -> Figure:
-    """A grid of sprites: one PNG of true size, or one a row where rows have captions.
+    """A grid of sprites: one PNG of true size, or one for each row if rows have captions.
 
     Args:
         images: (N, H, W, 3) uint8, row after row.
         alt: one or two sentences that say what the sprites show to somebody who cannot see them.
-        columns: sprites a row.
-        scale: screen pixels for each pixel of a sprite, where the page is wide enough.
+        columns: sprites in a row.
+        scale: screen pixels for each pixel of a sprite, if the page is wide enough.
         column_captions: empty, or one for each column.
         row_captions: empty, or one for each row.
 
     Raises:
-        ValueError: the alt text is empty, or there are more or fewer captions than columns or rows.
+        ValueError: the alt text is empty, or the number of captions is not that of columns or rows.
 
     >>> sprites(np.zeros((6, 16, 16, 3), np.uint8), "Six black squares", columns=3).html.count("<img")
     1
@@ -186,7 +186,7 @@ def sprites(
     if not len(row_captions):
         return Figure(_frame(header + _picture(images, columns, width, alt)), alt)
     strips = (images[r * columns : (r + 1) * columns] for r in range(rows))
-    # the first strip carries the whole description, the others the name of their row
+    # the first strip has the whole description as its alt text, the others the caption of their row
     described = [alt, *(str(caption) or "the row above, continued" for caption in row_captions[1:])]
     lines = (
         _line(caption, _picture(strip, columns, width, words), row_captions)
@@ -209,7 +209,7 @@ def _picture(images: np.ndarray, columns: int, width: int, alt: str) -> str:
     tiles = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
     data = base64.b64encode(png_bytes(grid(tiles, columns, gap=1, background=0))).decode()
     box = f"flex:1 1 17em;min-width:0;width:100%;max-width:{width}px;height:auto"
-    # a theme's frame and dimming of images would falsify colours
+    # a theme that frames or dims images would change their colours
     plain = "display:block;margin:0;padding:0!important;border-radius:0;background:none!important;filter:none"
     source = f"data:image/png;base64,{data}"
     return f'<img alt="{escape(alt)}" style="image-rendering:pixelated;{box};{plain}" src="{source}">'
@@ -222,7 +222,7 @@ def _captions(captions: Sequence[object], width: int) -> str:
 
 
 def _line(caption: object, content: str, row_captions: Sequence[object]) -> str:
-    """A row: its caption to the left, or above it where the page is narrow."""
+    """A row: its caption to the left, or above if the page is narrow."""
     if not len(row_captions):
         return content
     longest = max(len(str(each)) for each in row_captions)
@@ -232,7 +232,7 @@ def _line(caption: object, content: str, row_captions: Sequence[object]) -> str:
 
 
 def _page_svg(svg: str, alt: str) -> str:
-    """Fit matplotlib's SVG file into a page: its colours, its font, its width, and ids that no other figure has."""
+    """Fit matplotlib's SVG file into a page: with the page's colours, font and width, and with unique ids."""
     svg = re.sub(r"<(metadata|style).*?</\1>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
     body = svg[svg.index(">") + 1 :]

@@ -305,7 +305,7 @@ BAD = {
     "an archive in place of an array": (lambda f: (f / IMAGES).write_bytes(b"PK\x03\x04"), "not a .npy file"),
     "an index twice": (
         only_jpegs(lambda f: (f / TABLE).write_text(HEAD + "1,x,[1. 0. 0. 0. 0.]\n" * 2)),
-        "line 3: the Image Index 1 is there twice",
+        "line 3: the Image Index 1 appears twice",
     ),
     "an index of text": (
         only_jpegs(lambda f: (f / TABLE).write_text(HEAD + "one,x,[1. 0. 0. 0. 0.]\n")),
@@ -441,13 +441,13 @@ def test_an_interruption_half_way_leaves_the_old_folder_and_nothing_else(kaggle,
 
 FULL = """
 import resource, signal, sys
-from pixel_edu import data, sprites
+from pixel_edu import config, data, sprites
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit then fails with an OSError, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 drawn = sprites.make(500)
 try:
     data.write_kaggle(sys.argv[1], drawn.images, drawn.labels, force=True)
-except data.DataError as error:
+except config.UserError as error:
     print(error)
 """
 

@@ -1,10 +1,10 @@
 """Labelled sprites on disk: the Kaggle arrays, its JPEGs with a CSV, or your own folders of pictures.
 
 Every reader checks what it reads and raises `DataError`: one sentence that says what is wrong, where, and
-what to do. Nothing is ever unpickled, and nothing is ever half-written.
+what to do. Nothing is unpickled, and nothing is left half-written.
 
 Modules of this room: `core` says what a dataset is; `arrays`, `table` and `pictures` read; `writing` writes;
-`splitting` keeps the copies and mirrors of a sprite on one side.
+`splitting` keeps the copies and mirror images of a sprite in one part.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ __all__ = ["DataError", "Split", "SpriteData", "base_ids", "load", "split", "wri
 def load(
     path: str | Path, skip_bad: bool = False, undo_overflow: bool = False, track: Callable = iter
 ) -> SpriteData:
-    """Read a folder of labelled sprites, in whichever of three layouts it is.
+    """Read a folder of labelled sprites, in whichever of three layouts it has.
 
-    1. `sprites.npy` + `sprites_labels.npy`: memory-mapped. Preferred where there are JPEGs too.
+    1. `sprites.npy` + `sprites_labels.npy`: memory-mapped. Preferred if there are JPEGs, too.
     2. `images/images/image_<k>.JPEG` + `labels.csv`: file k, from 0, belongs to `Image Index` k + 1.
     3. `<class name>/*.png` (or gif, bmp, webp, jpg): any size, padded to a square and resized with NEAREST,
-       transparency put on white, EXIF ignored. Classes in alphabetical order, the course's five in its own.
+       transparent parts white, EXIF ignored. Classes in alphabetical order; the course's five in its own order.
 
     Args:
         path: the folder, or a download's root with the folder in it.
-        skip_bad: leave unreadable pictures out; `SpriteData.notes` names them.
-        undo_overflow: turn (-x) mod 256, which the published JPEGs hold, back into x. Black comes back white:
-            0 and 255 were stored as 0 and 1, which JPEG cannot tell apart.
+        skip_bad: skip unreadable pictures; `SpriteData.notes` names them.
+        undo_overflow: turn (-x) mod 256, which the published JPEGs hold, back into x. Black becomes
+            white: 0 and 255 were stored as 0 and 1, which JPEG cannot tell apart.
         track: wraps the list of pictures while they are read; `rich.progress.track` shows a bar.
 
     Raises:

@@ -1,4 +1,4 @@
-"""sprites.npy and sprites_labels.npy: the layout to prefer."""
+"""Read sprites.npy and sprites_labels.npy, the preferred layout."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def load_arrays(folder: Path) -> SpriteData:
         )
     if len(images) != len(labels):
         raise DataError(
-            f"{folder / LABELS} has {len(labels)} rows and {IMAGES} has {len(images)}: "
+            f"{folder / LABELS} has {len(labels)} rows but {IMAGES} has {len(images)}: "
             "take both from one download"
         )
     return SpriteData(images, labels, CLASSES, folder, "arrays")
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """Class numbers (N,) int64 from one-hot rows (N, 5), or from class numbers (N,) as they are."""
+    """Class numbers (N,) int64 from one-hot rows (N, 5), or from class numbers (N,)."""
     array = map_array(path)
     if array.dtype.kind not in "buif":
         raise DataError(
@@ -42,7 +42,7 @@ def read_labels(path: Path) -> np.ndarray:
         raise DataError(f"{path} has the shape {array.shape}: reshape it to one-hot rows (N, {len(CLASSES)})")
     if (row := _first(~np.isfinite(array))) is not None:
         raise DataError(
-            f"{path} has NaN or infinity in row {row}: mend that label, or download the file again"
+            f"{path} has NaN or infinity in row {row}: fix that label, or download the file again"
         )
     return _from_one_hot(array, path) if array.ndim == 2 else _from_numbers(array, path)
 
@@ -51,7 +51,7 @@ def _from_one_hot(array: np.ndarray, path: Path) -> np.ndarray:
     bad = ((array != 0) & (array != 1)).any(axis=1) | (array.sum(axis=1) != 1)
     if (row := _first(bad)) is not None:
         raise DataError(
-            f"{path} is not one-hot in row {row}, {array[row].tolist()}: write a single 1, else 0"
+            f"{path} is not one-hot in row {row}, {array[row].tolist()}: write a single 1 and zeros"
         )
     return array.argmax(axis=1).astype(np.int64)
 
@@ -72,7 +72,7 @@ def _first(bad: np.ndarray) -> int | None:
 
 
 def map_array(path: Path) -> np.ndarray:
-    """Memory-map a .npy file read-only, once its header is plain and its bytes are all there."""
+    """Memory-map a .npy file read-only, after checking that it needs no unpickling and that no bytes are missing."""
     shape, fortran, dtype, start, size = _read_header(path)
     if dtype.hasobject:
         raise _pickled(path)
@@ -85,11 +85,13 @@ def map_array(path: Path) -> np.ndarray:
 
 
 def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int, int]:
-    """Shape, order and dtype; where the numbers start; how many bytes of them there are."""
+    """Shape, Fortran order and dtype; where the numbers start; how many bytes of them there are."""
     if not path.is_file():
-        raise DataError(f"{path} is missing: {IMAGES} and {LABELS} go together, take both from one download")
+        raise DataError(
+            f"{path} is missing: {IMAGES} and {LABELS} belong together, so take both from one download"
+        )
     with open(path, "rb") as file:
-        if file.read(1) == b"\x80":  # how a pickle begins
+        if file.read(1) == b"\x80":  # a pickle begins so
             raise _pickled(path)
         file.seek(0)
         try:

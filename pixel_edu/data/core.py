@@ -1,4 +1,4 @@
-"""What a dataset is, and what is said of one that cannot be used."""
+"""What a dataset is, and the error for one that cannot be used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SpriteData:
         classes: K names in label order.
         source: the folder they were read from.
         layout: "arrays", "jpegs" or "folders".
-        notes: what the reader saw and you should know, one sentence each.
+        notes: what you should know about the files, one sentence each.
     """
 
     images: np.ndarray
@@ -43,5 +43,5 @@ class SpriteData:
 
 
 def class_names(count: int) -> tuple[str, ...]:
-    """The course's names where there are five classes, numbers otherwise."""
+    """The course's names for five classes, else "class 0" and so on."""
     return CLASSES if count == len(CLASSES) else tuple(f"class {c}" for c in range(count))

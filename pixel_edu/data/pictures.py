@@ -1,4 +1,4 @@
-"""Pictures in folders: the JPEGs of the Kaggle layout, or your own <class name>/<picture>."""
+"""Read pictures in folders: the JPEGs of the Kaggle layout, or your own <class name>/<picture>."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pixel_edu.data.table import read_table
 PICTURES = {".png", ".gif", ".bmp", ".webp", ".jpg", ".jpeg"}
 FORMATS = ("PNG", "GIF", "BMP", "WEBP", "JPEG")
 LARGEST = 4096
-"""Pixels a side. A larger picture is no sprite, and a small file can unpack into gigabytes."""
+"""Pixels a side. A larger picture is not a sprite, and a small file can unpack into gigabytes."""
 
 
 def find_jpegs(folder: Path) -> dict[int, Path]:
-    """The files image_<k>.JPEG of the Kaggle layout, by k and in its order."""
+    """The files image_<k>.JPEG of the Kaggle layout, by k in ascending order."""
     for place in (folder / JPEGS, folder / "images", folder):
         files = place.iterdir() if place.is_dir() else ()
         found = {
@@ -39,9 +39,9 @@ def load_jpegs(folder: Path, skip_bad: bool, undo_overflow: bool, track: Callabl
     files = find_jpegs(folder)
     if not files:
         raise DataError(
-            f"{folder} holds no image_<k>.JPEG beside {TABLE}: put the images of the download there"
+            f"{folder} holds no image_<k>.JPEG next to {TABLE}: put the images of the download there"
         )
-    first = min(1, int(index.min()))
+    first = min(1, int(index.min()))  # a table that counts from 0 is understood, too
     label_of = dict(zip((index - first).tolist(), labels.tolist(), strict=True))
     lost = next((k for k in files if k not in label_of), None)
     if lost is not None:
@@ -55,7 +55,7 @@ def load_jpegs(folder: Path, skip_bad: bool, undo_overflow: bool, track: Callabl
 
 
 def load_folders(folder: Path, skip_bad: bool, track: Callable) -> SpriteData:
-    """Read <class name>/<picture>; files of other kinds are not looked at."""
+    """Read <class name>/<picture>; files of other kinds are ignored."""
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not names:
         raise DataError(
@@ -81,10 +81,10 @@ def read_pictures(
     """Read files as sprites.
 
     Returns:
-        images (M, 16, 16, 3) uint8; which of the files they are, (M,) int64; a note for each file left out.
+        images (M, 16, 16, 3) uint8; their positions in files, (M,) int64; a note for each skipped file.
 
     Raises:
-        DataError: a picture is bad and skip_bad is False, or all are bad.
+        DataError: a picture cannot be read and skip_bad is False, or none can be read.
     """
     images, kept, notes = np.empty((len(files), *SHAPE), np.uint8), [], []
     for i, file in enumerate(track(files)):
@@ -93,11 +93,11 @@ def read_pictures(
             kept.append(i)
         except DataError as error:
             if not skip_bad:
-                raise DataError(f"{error}, or leave bad pictures out with --skip-bad") from None
-            notes.append(f"left out: {error}")
+                raise DataError(f"{error}, or skip bad pictures with --skip-bad") from None
+            notes.append(f"skipped: {error}")
     if not kept:
         raise DataError(
-            f"none of the {len(files)} pictures can be read, the first is {files[0]}: check the folder"
+            f"none of the {len(files)} pictures can be read (the first is {files[0]}): check the folder"
         )
     return images[: len(kept)], np.array(kept, np.int64), tuple(notes)
 
@@ -108,22 +108,23 @@ def read_picture(path: Path) -> np.ndarray:
 
     try:
         with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's remarks on sizes, which are checked here, and on odd metadata
+            # Pillow warns of large sizes, which are checked here, and of odd metadata
+            warnings.simplefilter("ignore")
             if max(picture.size) > LARGEST:
                 raise DataError(
-                    f"{path} has {picture.width} x {picture.height} pixels: make it {LARGEST} a side or less"
+                    f"{path} has {picture.width} x {picture.height} pixels: resize it to at most {LARGEST} a side"
                 )
             if getattr(picture, "n_frames", 1) > 1:
-                raise DataError(f"{path} is an animation of {picture.n_frames} frames: save the one you want")
+                raise DataError(
+                    f"{path} is an animation of {picture.n_frames} frames: save one of them as a picture"
+                )
             return np.asarray(
                 _square(_on_white(picture)).resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.NEAREST)
             )
     except DataError:
         raise
     except Image.DecompressionBombError:
-        raise DataError(f"{path} is far too large: make it {LARGEST} pixels a side or less") from None
+        raise DataError(f"{path} is far too large: resize it to at most {LARGEST} pixels a side") from None
     except Exception:  # Pillow raises many kinds for a damaged file
         raise DataError(f"{path} cannot be read as a picture: replace it") from None
 
@@ -156,5 +157,5 @@ def overflowed(images: np.ndarray) -> bool:
 
 
 def restored(images: np.ndarray) -> np.ndarray:
-    """Turn (-x) mod 256 back into x; a stored 0, black or white in the beginning, becomes 255."""
+    """Turn (-x) mod 256 back into x; a stored 0, which JPEG made of black or white, becomes 255."""
     return (256 - np.arange(256)).clip(0, 255).astype(np.uint8)[images]

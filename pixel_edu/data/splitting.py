@@ -15,18 +15,18 @@ CHUNK = 4096
 
 
 class Split(NamedTuple):
-    """Row numbers of the two parts, each (M,) int64 in rising order."""
+    """Row numbers of the two parts, each (M,) int64 in ascending order."""
 
     train: np.ndarray
     validation: np.ndarray
 
 
 def split(images: np.ndarray, labels: np.ndarray, validation: float = 0.1) -> Split:
-    """Divide rows so that no validation image, nor its mirror, is in training.
+    """Divide rows so that no validation image is in training, not even mirrored.
 
     In each class the base sprites are ordered by the hash of their pixels, and the first are held out.
-    So the split is the same on every machine and in every order of the rows, however often rows are copied.
-    JPEG noise makes a sprite and its mirror two different sprites: split the arrays, not the JPEGs.
+    So the split is the same on every machine and for every order of the rows, however often rows are copied.
+    JPEG noise turns a sprite and its mirror image into two sprites: split the arrays, not the JPEGs.
 
     Args:
         images: (N, 16, 16, 3) uint8.
@@ -34,7 +34,7 @@ def split(images: np.ndarray, labels: np.ndarray, validation: float = 0.1) -> Sp
         validation: share of each class's base sprites to hold out, 0 to 1, rounded to whole sprites.
 
     Raises:
-        DataError: the share is out of range, or there is not one label an image.
+        DataError: the share is out of range, or there is not one label for each image.
 
     >>> images = np.arange(10, dtype=np.uint8).repeat(768).reshape(10, 16, 16, 3)
     >>> parts = split(images, np.zeros(10, int), validation=0.2)
@@ -45,10 +45,10 @@ def split(images: np.ndarray, labels: np.ndarray, validation: float = 0.1) -> Sp
     if not 0 <= validation <= 1:
         raise DataError(f"the validation share is {validation}: choose one from 0 to 1")
     if len(images) != len(labels):
-        raise DataError(f"there are {len(images)} images and {len(labels)} labels: pass one label an image")
+        raise DataError(f"there are {len(images)} images and {len(labels)} labels: pass one for each")
     bases, group = np.unique(base_ids(images), return_inverse=True)  # in the order of their hashes
     base_label = np.full(len(bases), np.iinfo(np.int64).max)
-    np.minimum.at(base_label, group, labels)  # a sprite with two labels counts to the lower one
+    np.minimum.at(base_label, group, labels)  # a sprite with two labels counts for the lower one
     held_out = np.zeros(len(bases), bool)
     for c in np.unique(labels):
         members = np.flatnonzero(base_label == c)
@@ -57,7 +57,7 @@ def split(images: np.ndarray, labels: np.ndarray, validation: float = 0.1) -> Sp
 
 
 def base_ids(images: np.ndarray) -> np.ndarray:
-    """A number for each image, equal for its copies and its mirror: (N, 16, 16, 3) uint8 to (N,) uint64.
+    """A number for each image, equal for its copies and its mirror image: (N, 16, 16, 3) uint8 to (N,) uint64.
 
     It is a hash: two different sprites among 89,400 share one with probability 2e-10.
     """

@@ -1,4 +1,4 @@
-"""labels.csv, read as it is written: indices from 1, dummy paths, labels as text."""
+"""Read labels.csv as it is published: indices from 1, dummy paths, labels as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_table(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         `Image Index` (N,) int64 as written, 1-based; class numbers (N,) int64; `Image Path` (N,) strings.
 
     Raises:
-        DataError: not a table, a column missing, or an index or label that is none; the line is named.
+        DataError: it is not a table, a column is missing, or an index or label is invalid; the message names the line.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -36,12 +36,12 @@ def _read(rows: csv.DictReader, path: Path) -> tuple[np.ndarray, np.ndarray, np.
         raise DataError(f"{path} lacks the column {missing[0]!r}: it needs {', '.join(COLUMNS)}")
     labels: dict[int, int] = {}
     paths: list[str] = []
-    known: dict[str, int] = {}  # the published file repeats five texts 89,400 times
+    known: dict[str, int] = {}  # parsed once each: the published file has five texts in 89,400 rows
     for row in rows:
         where, text = f"{path} line {rows.line_num}", row[LABEL] or ""
-        index = _whole_number(row[INDEX] or "", where)
+        index = _integer(row[INDEX] or "", where)
         if index in labels:
-            raise DataError(f"{where}: the {INDEX} {index} is there twice: keep one row for each image")
+            raise DataError(f"{where}: the {INDEX} {index} appears twice: keep one row for each image")
         if text not in known:
             known[text] = parse_label(text, where)
         labels[index] = known[text]
@@ -60,11 +60,11 @@ def parse_label(text: str, where: str = "label") -> int:
     words = text.strip().removeprefix("[").removesuffix("]").replace(",", " ").split()
     numbers = [float(word) for word in words if re.fullmatch(r"[01](\.0*)?", word)]
     if len(numbers) != len(words) or len(numbers) != len(CLASSES) or sum(numbers) != 1:
-        raise DataError(f"{where}: the label {text[:40]!r} is not one-hot: write it like [1. 0. 0. 0. 0.]")
+        raise DataError(f"{where}: the label {text[:40]!r} is not one-hot: write it as in [1. 0. 0. 0. 0.]")
     return numbers.index(1)
 
 
-def _whole_number(text: str, where: str) -> int:
+def _integer(text: str, where: str) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", text.strip()):
-        raise DataError(f"{where}: the {INDEX} {text[:40]!r} is not a whole number: count the images from 1")
+        raise DataError(f"{where}: the {INDEX} {text[:40]!r} is not an integer: number the images from 1")
     return int(text)

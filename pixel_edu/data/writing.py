@@ -1,4 +1,4 @@
-"""Writing the layout of the Kaggle dataset, whole or not at all."""
+"""Write a dataset in the layout of the Kaggle dataset, whole or not at all."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ def write_kaggle(
 ) -> Path:
     """Write sprites.npy, sprites_labels.npy, labels.csv and, on request, JPEGs, as in the Kaggle dataset.
 
-    The rows are the images, then their mirrors if asked for, all of it copied. labels.csv has the quirks
-    of the published one: `Image Index` counts from 1, `Image Path` leads nowhere, `Label` is text.
+    The rows are the images, then their mirror images if asked for, and copies of all of these. labels.csv has the
+    quirks of the published one: `Image Index` counts from 1, `Image Path` leads nowhere, `Label` is text.
 
     Args:
-        folder: is made; nothing is left of it when anything goes wrong.
+        folder: to create; nothing is left of it if anything goes wrong.
         images: (N, 16, 16, 3) uint8.
         labels: (N,) integers in 0 .. 4.
-        jpegs: write the first so many rows as images/images/image_<k>.JPEG too, k from 0.
+        jpegs: how many of the first rows to write as images/images/image_<k>.JPEG, too, k from 0.
         copies: how often the rows are repeated.
-        mirrored: follow the images by their left-right mirrors.
+        mirrored: add the left-right mirror images.
         overflow: store (-x) mod 256 in the JPEGs, as the published ones do.
-        force: replace a dataset that is there; a folder that holds anything else is never replaced.
+        force: replace an existing dataset; a folder that holds anything else is never replaced.
         track: wraps the numbers of the JPEGs while they are written; `rich.progress.track` shows a bar.
 
     Returns:
         The folder.
 
     Raises:
-        DataError: the images or labels have another form, or the folder is in use or cannot be written.
+        DataError: the images or labels have the wrong form, or the folder exists and is not empty.
+        UserError: the folder holds something else than a dataset, or cannot be written.
     """
     folder, images, labels = Path(folder), np.asarray(images), np.asarray(labels)
     _check(images, labels, jpegs, copies)
@@ -77,13 +78,11 @@ def _check(images: np.ndarray, labels: np.ndarray, jpegs: int, copies: int) -> N
     if labels.min() < 0 or labels.max() >= len(CLASSES):
         raise DataError(f"the labels run from {labels.min()} to {labels.max()}: pass 0 to {len(CLASSES) - 1}")
     if copies < 1 or jpegs < 0:
-        raise DataError(
-            f"{copies} copies and {jpegs} JPEGs were asked for: ask for 1 copy or more, 0 JPEGs or more"
-        )
+        raise DataError(f"{copies} copies and {jpegs} JPEGs are too few: ask for at least 1 copy and 0 JPEGs")
 
 
 def _write_array(path: Path, shape: tuple[int, ...], dtype: type, blocks: list[np.ndarray]) -> None:
-    """Write blocks of rows in turn: the whole is never in memory, and a full disk is an OSError."""
+    """Write blocks of rows one after another, so that the whole array is never in memory."""
     with open(path, "wb") as file:
         descr = npy.dtype_to_descr(np.dtype(dtype))
         npy.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
@@ -107,5 +106,5 @@ def _write_jpegs(
     for k in track(rows):
         copy, row = divmod(k, len(blocks[0]))
         image = blocks[copy % len(blocks)][row]
-        stored = np.negative(image) if overflow else image  # a uint8 wraps: (-x) mod 256
+        stored = np.negative(image) if overflow else image  # uint8 wraps around: (-x) mod 256
         Image.fromarray(np.ascontiguousarray(stored)).save(folder / f"image_{k}.JPEG", quality=95)

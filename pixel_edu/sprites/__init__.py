@@ -1,6 +1,6 @@
-"""A procedural dataset of 16 x 16 sprites: five classes, drawn in (class, seed), with the factors they were drawn from.
+"""A procedural dataset of 16 x 16 sprites: five classes, each sprite drawn from its class and a seed.
 
-The same arithmetic on every platform, no files and no network. Modules of this room: `palette` holds the colours,
+It uses integer arithmetic that gives the same pixels on every platform, no files and no network. Modules of this room: `palette` holds the colours,
 `people`, `creatures`, `food` and `items` the drawings, `engine` puts them together.
 """
 
@@ -40,7 +40,7 @@ class Sprites(NamedTuple):
 
 
 def draw(label: int, seeds: np.ndarray) -> np.ndarray:
-    """Draw one sprite of a class for each seed. The side view of a seed is the hero of that seed from the side.
+    """Draw one sprite of a class for each seed. A side view is the hero of the same seed, from the side.
 
     Args:
         label: class, 0 .. 4.
@@ -63,7 +63,7 @@ def draw(label: int, seeds: np.ndarray) -> np.ndarray:
 
 
 def factors(label: int, seeds: np.ndarray) -> dict[str, np.ndarray]:
-    """What each sprite was drawn from, in words: {"kind": [...], "blade": [...], "metal ramp": [...], ...}.
+    """The factors that each sprite was drawn from, in words: {"kind": [...], "blade": [...], "metal ramp": [...], ...}.
 
     Args:
         label: class, 0 .. 4.
@@ -90,7 +90,7 @@ def factors(label: int, seeds: np.ndarray) -> dict[str, np.ndarray]:
 def make(n: int, seed: int = 0) -> Sprites:
     """A dataset of n sprites with balanced classes, in shuffled order.
 
-    Every fifth of the seeds draws one sprite of each class, so each hero of `characters` is also in `side_view`.
+    Each seed draws one sprite of each class, so each hero of `characters` is also in `side_view`.
 
     Args:
         n: how many, at least 1.
@@ -104,10 +104,10 @@ def make(n: int, seed: int = 0) -> Sprites:
     [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     """
     if n < 1:
-        raise UserError(f"n is {n}, but a dataset holds at least 1 sprite: ask for more")
+        raise UserError(f"n is {n}, but a dataset has at least 1 sprite: ask for more")
     if not 0 <= seed < 2**31:
         raise UserError(
-            f"the seed is {seed}, but a dataset's seed lies in 0 .. {2**31 - 1}: choose one there"
+            f"the seed is {seed}, but a dataset's seed lies in 0 .. {2**31 - 1}: choose one in that range"
         )
     place = np.arange(n, dtype=np.int64)
     shuffle = np.argsort(hashed(place + (seed << 32), "shuffle", np.ones(2**20, np.int64)), kind="stable")
@@ -143,12 +143,12 @@ def make_like_kaggle(seed: int = 0) -> Sprites:
 
 
 def _stream(label: int, kind: Kind) -> str:
-    """The name of the hash stream: heroes share one, so that both views take the same choices."""
+    """The name of the hash stream: heroes share one, so that both views make the same choices."""
     return kind.name if kind.name == "hero" else f"{CLASSES[label]}/{kind.name}"
 
 
 def _by_kind(label: int, seeds: np.ndarray) -> list[tuple[Kind, np.ndarray]]:
-    """Each kind of a class that some seed draws, and the rows that draw it."""
+    """The kinds of a class that the seeds draw, each with the rows of the seeds that draw it."""
     if not 0 <= label < len(KINDS):
         raise ValueError(f"label {label} is not a class: use 0 .. {len(KINDS) - 1}, {', '.join(CLASSES)}")
     kinds = KINDS[label]

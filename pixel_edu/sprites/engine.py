@@ -79,6 +79,7 @@ def sheet(text: str, top: int = 0, left: int = 0, half: bool = False) -> Sheet:
 
 
 _DULLER = str.maketrans("34destw", "23cdrsw")
+"""Light and highlight of each ramp become one shade darker; white stays."""
 
 
 def _shade(codes: np.ndarray, text: str, rows: list[list[str]], top: int, left: int, half: bool) -> None:
@@ -90,7 +91,7 @@ def _shade(codes: np.ndarray, text: str, rows: list[list[str]], top: int, left: 
             continue
         ys, xs = np.array(cells).T
         height, width = np.ptp(ys) + 1, np.ptp(xs) + 1
-        # squared distance from the light, a third of the way in from the top left; 1000 is half the box
+        # squared distance from the light, a third of the way in from the top left; the box is 2000 x 2000
         dy = (2000 * (ys - ys.min()) + 1000) // height - 650
         dx = (2000 * (xs - xs.min()) + 1000) // width - 650
         far = dy * dy + dx * dx
@@ -189,7 +190,8 @@ def choose(kind: Kind, seeds: np.ndarray, stream: str) -> dict[str, np.ndarray]:
     for role, names in kind.ramps.items():
         ramps = np.array([order[name] for name in names])
         pick = ramps[hashed(seeds, f"{stream}/{role} ramp", np.ones(len(ramps), np.int64))]
-        if role in kind.avoid:  # draw again from the other ramps where it repeats
+        if role in kind.avoid:  # where it repeats a ramp to avoid, draw again from the other ramps
+            # `again` numbers the ramps without the taken one, so from its place on each number is one higher
             taken = chosen[f"{kind.avoid[role]} ramp"]
             again = hashed(seeds, f"{stream}/{role} ramp again", np.ones(len(ramps) - 1, np.int64))
             place = np.searchsorted(ramps, taken) if np.all(np.diff(ramps) > 0) else None
@@ -206,7 +208,9 @@ def render(kind: Kind, chosen: dict[str, np.ndarray]) -> np.ndarray:
     """Draw one sprite for each row of the factors: (N, 16, 16, 3) uint8 on white."""
     roles = ["ink", *kind.ramps]
     count = len(next(iter(chosen.values())))
-    canvas = np.zeros((count, AREA), np.uint8)  # 0 is background, else 1 + SHADES * role + shade
+    canvas = np.zeros(
+        (count, AREA), np.uint8
+    )  # a palette slot: 0 is background, else 1 + SHADES * role + shade
     for layer in kind.layers:
         drawn = _letters_to_slots([roles.index(r) for r in layer.ramps])[layer.sheet.codes][
             chosen[layer.factor]
