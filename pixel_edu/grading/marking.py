@@ -135,7 +135,7 @@ def _failed(task: Task, error: Exception, hidden: bool) -> Mark:
     if isinstance(error, NotImplementedError | Unwritten):
         status, message = UNWRITTEN, NOTHING
     elif isinstance(error, TimeoutError | TooSlow):
-        message = "It took too long and was stopped: is there a loop that never ends?"
+        message = "It took too long and was stopped: is there an endless loop?"
     elif isinstance(error, Crash):
         message = f"It stopped with {error.kind}: {error.said}"
     elif not isinstance(error, AssertionError | Wrong):

@@ -126,7 +126,7 @@ def test_a_student_looks_before_handing_in(demo, tmp_path):
     assert "7 of 7 pass" in tidy.stdout
     assert "ex-02-1-marks" in tidy.stdout
     loops = run("exercises", "try", out / "submissions" / "gita.ipynb")
-    assert "loop that never ends" in " ".join(loops.stdout.split())
+    assert "endless loop" in " ".join(loops.stdout.split())
     for name, says in (
         ("none.ipynb", "No such file"),
         ("empty.ipynb", "it is empty"),

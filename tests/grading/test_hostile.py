@@ -385,7 +385,7 @@ def test_the_message_says_what_the_student_can_do(grader):
             "only the visible test",
         )
     }
-    assert "loop that never ends" in said["an answer without end"]
+    assert "endless loop" in said["an answer without end"]
     assert "ended the whole notebook" in said["os._exit in the answer"]
     assert "no `double` in your notebook" in said["no cell for it"]
     assert "not with other values" in said["only the visible test"]
