@@ -1,13 +1,15 @@
 """Is it any good, and is it new? Every answer with an interval, and beside it the same answer for real sprites.
 
-Three sets of real sprites take part. The model learned from `train`. The sprites of `real`, which it never saw, are
-what its own are compared with. Those of `other`, never seen either, are measured just as the model's are: what they get
-is the floor, the best that a perfect model of these data could hope for with as many sprites.
+Three disjoint sets of real sprites take part. The model learned from `train`. The sprites of `real`, which it never
+saw, are what its own are compared with. Those of `other`, never seen either, are measured just as the model's are: what
+they get is the floor, the best that a perfect model of these data could hope for with as many sprites. Where too few
+sprites are held out for two sets, `real` is `train`, and `Yardstick.comparison` says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -15,7 +17,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from pixel_edu import sprites
-from pixel_edu.classifier import Seen, SpriteClassifier, load_classifier
+from pixel_edu.classifier import Seen, SpriteClassifier, class_heads, fit, load_classifier
+from pixel_edu.config import UserError
+from pixel_edu.data import SpriteData, base_ids, load, split
 from pixel_edu.distances import (
     NEAR,
     NEIGHBOURS,
@@ -30,7 +34,7 @@ from pixel_edu.distances import (
     plus_minus,
 )
 from pixel_edu.images import count_colors
-from pixel_edu.palette import distances
+from pixel_edu.palette import distances, find_palette
 from pixel_edu.pixelart import flat_pixels, outline, white_border
 
 
@@ -77,7 +81,7 @@ class Yardstick:
 
     Attributes:
         train: (N, 16, 16, 3) uint8, what the model learned from.
-        real: the same, held out, to compare with.
+        real: the same, held out, to compare with; `train` itself where too few are held out.
         other: the same, held out too, for the floor; as many as the model will draw.
         other_labels: (M,) int64, their classes.
         classifier: gives the features.
@@ -92,6 +96,21 @@ class Yardstick:
     classifier: SpriteClassifier
     palette: np.ndarray
     procedural: bool = False
+
+    @property
+    def comparison(self) -> str:
+        """What is compared with what, in a sentence or two; every report says it."""
+        train, real, other = (f"{len(part):,}" for part in (self.train, self.real, self.other))
+        if self.real is self.train:
+            return (
+                f"Too few sprites are held out to compare with: the model's are compared with the {train} training "
+                "sprites themselves, which flatters a model that copies them. "
+                f'The column "real" shows the {other} held-out sprites.'
+            )
+        return (
+            f"The model's sprites are compared with {real} real ones held out from training, and the column "
+            f'"real" shows {other} others, held out too. Near copies are sought among the {train} training sprites.'
+        )
 
     @cached_property
     def real_features(self) -> np.ndarray:
@@ -125,6 +144,73 @@ def procedural_yardstick(n: int = 5000, train: int = 100_000, real: int = 10_000
         palette=sprites.colors(),
         procedural=True,
     )
+
+
+CLASSIFIER_STEPS = 1000
+ENOUGH = 25
+"""So many held-out sprites are needed in each half; with fewer, the halves are not made."""
+
+
+def folder_yardstick(
+    data: SpriteData | str | os.PathLike,
+    validation: float = 0.1,
+    palette: np.ndarray | None = None,
+    steps: int = CLASSIFIER_STEPS,
+    track: Callable[[Sequence[int]], Iterable[int]] = iter,
+) -> Yardstick:
+    """The yardstick for models of a dataset, with a classifier trained on its training part.
+
+    Copies and mirrors are dropped: one sprite stands for each base sprite. `train` holds those that
+    `pixel-edu train FOLDER` learns from with the same `validation`. What it holds out is halved, class by class, into
+    `real` and `other`; with fewer than 2 x `ENOUGH` sprites it all becomes `other`, and `real` is `train`.
+
+    Args:
+        data: a dataset, or its folder.
+        validation: share of the base sprites held out, as in training.
+        palette: (P, 3) uint8; default: that of the training part.
+        steps: for the classifier; its `record` gets "held_out_accuracy".
+        track: wraps the classifier's steps, for a progress bar.
+
+    Raises:
+        UserError: the folder cannot be read, or hardly a sprite is held out.
+    """
+    read = data if isinstance(data, SpriteData) else load(data)
+    ids = base_ids(read.images)
+    parts = split(read.images, read.labels, validation)
+    train, held_out = (part[np.unique(ids[part], return_index=True)[1]] for part in parts)
+    if len(held_out) < max(10, 2 * len(read.classes)):
+        raise UserError(
+            f"only {len(held_out)} base sprites of {read.source} are held out: "
+            "use a larger validation share, in training too, or a larger set"
+        )
+    real, other = _halves(held_out, read.labels)
+    if min(len(real), len(other)) < ENOUGH:
+        real, other = train, held_out
+    images = np.asarray(read.images[train])
+    heads, truth = class_heads(read.labels, read.classes)
+    fitting = fit(images, heads, truth[train], steps)
+    for _, fitted in zip(track(range(steps)), fitting, strict=True):
+        classifier = fitted.classifier
+    classifier.requires_grad_(False)
+    right = classifier.look(np.asarray(read.images[held_out])).labels == read.labels[held_out]
+    classifier.record["held_out_accuracy"] = float(right.mean())
+    return Yardstick(
+        train=images,
+        real=images if real is train else np.asarray(read.images[real]),
+        other=np.asarray(read.images[other]),
+        other_labels=read.labels[other],
+        classifier=classifier,
+        palette=find_palette(images) if palette is None else palette,
+    )
+
+
+def _halves(rows: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every second row of each class, and the rest."""
+    rank = np.empty(len(rows), np.int64)
+    for c in np.unique(labels[rows]):
+        members = np.flatnonzero(labels[rows] == c)
+        rank[members] = np.arange(len(members))
+    return rows[rank % 2 == 0], rows[rank % 2 == 1]
 
 
 class Report(NamedTuple):

@@ -11,11 +11,14 @@ https://bottosson.github.io/posts/oklab/).
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pixel_edu.config import CHANNELS
 from pixel_edu.diffusion import Images, clean
 from pixel_edu.images import to_tensor
 from pixel_edu.samplers import PredictEps
@@ -288,6 +291,25 @@ def as_sprites(drawn: np.ndarray, palette: np.ndarray | None = None) -> np.ndarr
         (N, H, W, 3) uint8.
     """
     return snap(drawn, palette) if drawn.shape[-1] == 3 else from_bits(drawn, palette)
+
+
+def in_colors(
+    drawn: np.ndarray, palette: np.ndarray | None, colors: Literal["auto", "own", "off"] = "auto"
+) -> np.ndarray:
+    """What a model drew, in the colours that are asked for.
+
+    Args:
+        drawn: (N, H, W, C) uint8, from `generate.generate`.
+        palette: (P, 3) uint8, the colours of the model's data, if known.
+        colors: "auto" takes those of the data, "own" some of each sprite's own, "off" leaves them as they came; bits
+            are always read as colours of the data.
+
+    Returns:
+        (N, H, W, 3) uint8.
+    """
+    if drawn.shape[-1] != CHANNELS or colors == "auto":
+        return as_sprites(drawn, palette)
+    return snap(drawn) if colors == "own" else drawn
 
 
 def from_bits(images: np.ndarray, palette: np.ndarray) -> np.ndarray:

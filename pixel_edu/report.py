@@ -18,11 +18,13 @@ SHOWN = 20
 """Sprites in each picture of the report."""
 
 
-def as_dict(made: Report, floor: Report, settings: Mapping[str, object]) -> dict:
-    """For JSON: the settings, and for each measure what model and real sprites got."""
+def as_dict(made: Report, yardstick: Yardstick, settings: Mapping[str, object]) -> dict:
+    """For JSON: the settings, what is compared with what, and for each measure what model and real sprites got."""
+    floor = yardstick.floor
     return {
         "pixel_edu": version("pixel-edu"),
         "settings": dict(settings),
+        "comparison": yardstick.comparison,
         "measures": {
             measure.key: {
                 "name": measure.name,
@@ -60,7 +62,6 @@ def as_html(
     images: np.ndarray,
     labels: np.ndarray,
     made: Report,
-    floor: Report,
     yardstick: Yardstick,
     settings: Mapping[str, object],
 ) -> str:
@@ -70,10 +71,10 @@ def as_html(
         images: (N, 16, 16, 3) uint8, what the model drew.
         labels: (N,) the classes that were asked for.
         made: what `evaluation.evaluate` found in them.
-        floor: the same for real sprites.
-        yardstick: which real sprites.
+        yardstick: the real sprites that they were measured by.
         settings: how they were drawn.
     """
+    floor = yardstick.floor
     icon = figures.png_bytes(images[np.argmin(made.oddness)])
     return templates.render(
         "evaluation.html.j2",
@@ -82,7 +83,8 @@ def as_html(
         rows=[
             _row(measure, made.scores[measure.key], floor.scores[measure.key]) for measure in measured(made)
         ],
-        sections=[*_examples(images, labels, made), _nearest(images, made, yardstick)],
+        comparison=yardstick.comparison,
+        sections=[*_examples(images, labels, made, yardstick), _nearest(images, made, yardstick)],
     )
 
 
@@ -115,7 +117,9 @@ def _section(
     return Section(title, text, Markup(figures.sprites(images, text, columns, row_captions=captions).html))
 
 
-def _examples(images: np.ndarray, labels: np.ndarray, made: Report) -> Iterator[Section]:
+def _examples(
+    images: np.ndarray, labels: np.ndarray, made: Report, yardstick: Yardstick
+) -> Iterator[Section]:
     """Some of each class, the most typical and the oddest."""
     classes = np.unique(labels)
     rows = [np.flatnonzero(labels == c)[:10] for c in classes]
@@ -126,9 +130,10 @@ def _examples(images: np.ndarray, labels: np.ndarray, made: Report) -> Iterator[
     yield _section("As they came", "The first of each class.", first, len(rows[0]), names)
     order = np.argsort(made.oddness, kind="stable")
     best, worst = images[order[:SHOWN]], images[order[::-1][:SHOWN]]
-    text = "Nearest, to the classifier, to a real sprite that the model never saw."
+    whose = "training sprite" if yardstick.real is yardstick.train else "real sprite that the model never saw"
+    text = f"Nearest, to the classifier, to a {whose}."
     yield _section("Best", text, best)
-    text = "Farthest, to the classifier, from every real sprite. Look here first."
+    text = f"Farthest, to the classifier, from every {whose}. Look here first."
     yield _section("Worst", text, worst)
 
 

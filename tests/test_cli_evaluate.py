@@ -61,8 +61,13 @@ def test_evaluate_on_a_folder_trains_a_classifier_and_says_how_good_it_is(tmp_pa
     assert pixel_edu("data", "make", tmp_path / "set", "-n", 600).returncode == 0
     done = pixel_edu("evaluate", "tiny", *QUICK, "--data", tmp_path / "set", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "of 60 held-out sprites" in done.stderr
-    measures = json.loads((tmp_path / "evaluation" / "report.json").read_text())["measures"]
+    assert "of the held-out sprites" in done.stderr
+    found = json.loads((tmp_path / "evaluation" / "report.json").read_text())
+    assert " ".join(done.stdout.split()).count(found["comparison"]) == 1
+    assert "compared with 30 real ones held out from training" in found["comparison"]
+    assert "30 real ones held out from training" in (tmp_path / "evaluation" / "report.html").read_text()
+    assert found["settings"]["trained on"] == "20,000 procedural sprites, seed 0"
+    measures = found["measures"]
     assert "closed" not in measures  # known of procedural sprites only
     assert measures["label_accuracy"]["real"]["value"] > 0.8
 
@@ -113,5 +118,5 @@ def test_the_page_shows_the_nearest_training_sprite_turned_as_it_is_near():
     images = yardstick.train[:, :, ::-1].copy()
     made = evaluation.evaluate(images, drawn.labels, yardstick, resamples=5)
     assert made.nearest.mirrored.mean() > 0.9  # but for sprites that are their own mirror
-    page = report.as_html(images, np.arange(60) % 5, made, yardstick.floor, yardstick, {"steps": 1})
+    page = report.as_html(images, np.arange(60) % 5, made, yardstick, {"steps": 1})
     assert "these have 0.0 to 0.0" in page

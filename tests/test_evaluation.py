@@ -1,10 +1,13 @@
 """Every measure against a case whose answer is known, and against the damage that it is there to see."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pixel_edu import distances, evaluation, sprites
+from pixel_edu import data, distances, evaluation, report, sprites
+from pixel_edu.config import CLASSES, UserError
 from pixel_edu.evaluation import MEASURES, Score
 
 WHITE, INK, RED = [255, 255, 255], [23, 19, 31], [210, 59, 63]
@@ -25,7 +28,7 @@ def real():
 
 
 @pytest.fixture(scope="module")
-def report(yardstick, real):
+def found(yardstick, real):
     return evaluation.evaluate(real.images, real.labels, yardstick, resamples=40)
 
 
@@ -127,15 +130,15 @@ def test_every_procedural_sprite_is_closed(real):
     assert (evaluation.outline(real.images) == 1).all()
 
 
-def test_real_sprites_are_as_good_as_real(report, yardstick):
+def test_real_sprites_are_as_good_as_real(found, yardstick):
     floor = yardstick.floor.scores
-    assert list(report.scores) == [measure.key for measure in MEASURES]
-    for key, score in report.scores.items():
+    assert list(found.scores) == [measure.key for measure in MEASURES]
+    for key, score in found.scores.items():
         assert score.low <= score.value <= score.high, key
         assert score.low <= floor[key].high, key
         assert score.high >= floor[key].low, key
-    assert report.scores["closed"] == Score(1, 1, 1)
-    assert report.scores["palette_distance"].value < 1e-4
+    assert found.scores["closed"] == Score(1, 1, 1)
+    assert found.scores["palette_distance"].value < 1e-4
 
 
 DAMAGE = {
@@ -172,10 +175,10 @@ def test_a_measure_sees_the_damage_that_it_is_for(measure, real, yardstick):
     assert worse[measure.better], (hurt, whole)
 
 
-def test_the_same_seed_gives_the_same_intervals(real, yardstick, report):
+def test_the_same_seed_gives_the_same_intervals(real, yardstick, found):
     again = evaluation.evaluate(real.images, real.labels, yardstick, resamples=40)
-    assert again.scores == report.scores
-    assert_allclose(again.oddness, report.oddness)
+    assert again.scores == found.scores
+    assert_allclose(again.oddness, found.oddness)
 
 
 def test_too_few_images_or_labels_are_refused(real, yardstick):
@@ -183,3 +186,84 @@ def test_too_few_images_or_labels_are_refused(real, yardstick):
         evaluation.evaluate(real.images[:9], real.labels[:9], yardstick)
     with pytest.raises(ValueError, match="300 images and 299 labels"):
         evaluation.evaluate(real.images, real.labels[:-1], yardstick)
+
+
+def dataset(count, copies=2):
+    """Sprites of five classes, each with its mirror and copied."""
+    drawn = sprites.make(count, seed=3)
+    images = np.concatenate([drawn.images, drawn.images[:, :, ::-1]] * copies)
+    labels = np.concatenate([drawn.labels] * 2 * copies)
+    return data.SpriteData(images, labels, CLASSES, "a folder", "arrays")
+
+
+@pytest.fixture(scope="module")
+def by_folder():
+    return evaluation.folder_yardstick(dataset(700), validation=0.2, steps=100)
+
+
+def bases(images):
+    return set(data.base_ids(images).tolist())
+
+
+def test_the_three_parts_of_a_folder_share_no_sprite_nor_mirror(by_folder):
+    read = dataset(700)
+    train, real, other = (bases(part) for part in (by_folder.train, by_folder.real, by_folder.other))
+    parts = data.split(read.images, read.labels, 0.2)
+    assert train == bases(read.images[parts.train])
+    assert real | other == bases(read.images[parts.validation])
+    assert not train & (real | other)
+    assert not real & other
+    assert [len(train), len(real), len(other)] == [
+        *map(len, (by_folder.train, by_folder.real, by_folder.other))
+    ]
+    assert abs(len(real) - len(other)) <= 5  # each class is halved
+    assert "held out from training" in by_folder.comparison
+    assert f"{len(real)} real ones" in by_folder.comparison
+    assert f"{len(other)} others" in by_folder.comparison
+
+
+def test_a_model_that_copies_training_sprites_does_not_look_good(by_folder):
+    """Compared with the sprites it copies, it would look better than any honest model could."""
+    rows = draw().choice(len(by_folder.train), len(by_folder.other), replace=False)
+    copies, labels = by_folder.train[rows], by_folder.classifier.look(by_folder.train[rows]).labels
+    found = evaluation.evaluate(copies, labels, by_folder, resamples=100)
+    made = found.scores
+    assert found.oddness.min() > 0.1
+    floor = by_folder.floor.scores
+    measures = {measure.key: measure for measure in MEASURES}
+    for key in ("near_copies", "nearest"):
+        assert not report.as_good(measures[key], made[key], floor[key]), key
+    assert made["near_copies"].value == 1
+    for key in ("fid", "kid"):
+        assert made[key].high > floor[key].low, key
+    flattered = dataclasses.replace(by_folder, real=by_folder.train)  # what they were once compared with
+    assert evaluation.evaluate(copies, labels, flattered, resamples=5).oddness.max() < 1e-3
+
+
+def test_a_folder_that_holds_out_too_few_says_what_is_compared_with_what():
+    yardstick = evaluation.folder_yardstick(dataset(300), validation=0.1, steps=20)
+    assert yardstick.real is yardstick.train
+    assert not bases(yardstick.train) & bases(yardstick.other)
+    said = yardstick.comparison
+    assert said.startswith("Too few sprites are held out to compare with")
+    assert f"the {len(yardstick.train)} training sprites themselves" in said
+    assert f"the {len(yardstick.other)} held-out sprites" in said
+    made = evaluation.evaluate(yardstick.other, yardstick.other_labels, yardstick, resamples=5)
+    assert report.as_dict(made, yardstick, {})["comparison"] == said
+    page = report.as_html(yardstick.other, yardstick.other_labels, made, yardstick, {})
+    assert f"the {len(yardstick.train)} training sprites themselves" in page
+    assert "that the model never saw" not in page
+
+
+def test_a_folder_that_holds_out_hardly_a_sprite_is_refused():
+    with pytest.raises(UserError, match="only 5 base sprites of a folder are held out: use a larger"):
+        evaluation.folder_yardstick(dataset(50), validation=0.1)
+
+
+def test_the_steps_of_a_folders_classifier_can_be_watched():
+    seen = []
+    yardstick = evaluation.folder_yardstick(
+        dataset(120), validation=0.2, steps=7, track=lambda steps: (seen.append(i) or i for i in steps)
+    )
+    assert seen == list(range(7))
+    assert 0 <= yardstick.classifier.record["held_out_accuracy"] <= 1

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from pixel_edu.denoiser import Denoiser
+    from pixel_edu.generate import SampleConfig
 
 SHIPPED = "the name of a model that comes with the package, such as reference or tiny"
 
@@ -26,3 +30,39 @@ TrainedOn = Annotated[
 RunFolder = Annotated[
     Path, typer.Argument(help="The folder of a training run tracked in MLflow, such as runs/tiny.")
 ]
+Sampler = Annotated[
+    Literal["ddpm", "ddim", "dpmpp_2m"], typer.Option(help="How to get from noise to a sprite.")
+]
+SamplingSteps = Annotated[int, typer.Option(min=1, max=1000, help="Number of model calls.")]
+Guidance = Annotated[
+    float,
+    typer.Option(
+        min=-20, max=20, help="Guidance scale: 1 follows the class as learned, above 1 exaggerates it."
+    ),
+]
+Interval = Annotated[
+    tuple[float, float],
+    typer.Option(
+        metavar="LOW HIGH", help="Guide where half the log-SNR is in this range; everywhere: -99 99."
+    ),
+]
+Palette = Annotated[
+    Literal["auto", "own", "off"],
+    typer.Option(
+        help="Which colours a sprite may have: those of the data (auto), a few of its own (own), or any (off)."
+    ),
+]
+
+
+def sample_config(
+    denoiser: Denoiser, sampler: str, steps: int, guidance: float, interval: tuple[float, float]
+) -> SampleConfig:
+    """How to sample, once the interval is known to hold some timestep of the model's."""
+    from pixel_edu.generate import SampleConfig
+    from pixel_edu.guidance import timesteps_between
+
+    try:
+        timesteps_between(denoiser.schedule, *interval)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--interval") from None
+    return SampleConfig(sampler, steps, guidance, interval)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pixel_edu.cli import showing
-from pixel_edu.config import CHANNELS, CLASSES
-
-if TYPE_CHECKING:
-    from pixel_edu.denoiser import Denoiser
+from pixel_edu.cli import options, showing
+from pixel_edu.config import CLASSES
 
 Class = StrEnum("Class", [(name, name) for name in CLASSES])
 Sampler = StrEnum("Sampler", [(name, name) for name in ("ddpm", "ddim", "dpmpp_2m")])
@@ -73,18 +70,19 @@ def sample(
 
     As sprites.npy, with their classes in sprites_labels.npy beside it, they are a dataset that pixel-edu data reads.
     """
-    from pixel_edu import config, generate, images
+    from pixel_edu import generate, images
+    from pixel_edu import palette as palettes
+    from pixel_edu.serving import engine
 
-    chosen = config.pick_device("cpu" if Path(checkpoint).suffix == ".onnx" else device)
-    denoiser = open_model(checkpoint, chosen)
+    denoiser, chosen = engine.open_model(checkpoint, device)
     label = None if class_ is None else CLASSES.index(class_)
     labels = [i % denoiser.null_label if label is None else label for i in range(n)]
-    settings = configured(denoiser, sampler, steps, guidance, interval)
+    settings = options.sample_config(denoiser, sampler.value, steps, guidance, interval)
     seeds = list(range(seed, seed + n))
     drawn = generate.generate(
         denoiser, labels, seeds, settings, chosen, track=showing.bar("drawing", over=20)
     )
-    drawn = colored(drawn, denoiser, palette)
+    drawn = palettes.in_colors(drawn, denoiser.palette, palette.value)
     if out.is_dir() or not out.suffix:
         out.mkdir(parents=True, exist_ok=True)
         for sprite, c, number in zip(drawn, labels, seeds, strict=True):
@@ -98,38 +96,6 @@ def sample(
     if sys.stdout.isatty() and n <= SHOWN:
         typer.echo(in_terminal(images.grid(drawn, n)))
     typer.echo(f"{n} sprite{'s' * (n > 1)} in {out}")
-
-
-def configured(denoiser: Denoiser, sampler: Sampler, steps: int, guidance: float, interval):
-    """How to sample, once the interval is known to hold some timestep of the model's."""
-    from pixel_edu.generate import SampleConfig
-    from pixel_edu.guidance import timesteps_between
-
-    try:
-        timesteps_between(denoiser.schedule, *interval)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--interval") from None
-    return SampleConfig(sampler.value, steps, guidance, interval)
-
-
-def open_model(checkpoint: str, device) -> Denoiser:
-    """A model by the name of a shipped one, or by the path of a checkpoint or an ONNX file."""
-    if Path(checkpoint).suffix == ".onnx":
-        from pixel_edu.serving import onnx
-
-        return onnx.load(checkpoint)
-    from pixel_edu import checkpoints
-
-    return checkpoints.load_model(checkpoints.find(checkpoint), device)
-
-
-def colored(drawn, denoiser: Denoiser, which: Palette):
-    """Sprites in the colours of the model's data, in some of their own, or as they came; bits must be read."""
-    from pixel_edu import palette
-
-    if denoiser.channels != CHANNELS or which is Palette.auto:
-        return palette.as_sprites(drawn, denoiser.palette)
-    return palette.snap(drawn) if which is Palette.own else drawn
 
 
 def write_arrays(path: Path, drawn, labels: list[int]) -> None:

@@ -80,6 +80,22 @@ def start(
         return _onnxruntime(converted)
 
 
+def open_model(checkpoint: str, device: str = "auto") -> tuple[Denoiser, torch.device]:
+    """Load a model to draw with, and say where it computes.
+
+    Args:
+        checkpoint: the name of a shipped model, or the path of a checkpoint or of an ONNX file.
+        device: "auto", or a torch device; an ONNX file computes on the CPU.
+
+    Raises:
+        UserError: the model cannot be loaded, or the device is not there.
+    """
+    if Path(checkpoint).suffix == ".onnx":
+        return onnx.load(checkpoint), torch.device("cpu")
+    chosen = pick_device(device)
+    return checkpoints.load_model(checkpoints.find(checkpoint), chosen), chosen
+
+
 def _onnxruntime(path: str | os.PathLike) -> Engine:
     torch.set_num_threads(1)  # PyTorch has little left to compute, and the workers need the cores
     model, device = onnx.load(path), torch.device("cpu")
