@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pixel_edu.cli.names import registered
+from pixel_edu.config import SampleConfig
+
 if TYPE_CHECKING:
     from pixel_edu.denoiser import Denoiser
-    from pixel_edu.generate import SampleConfig
+
+DEFAULT = SampleConfig()
 
 SHIPPED = "the name of a model that comes with the package, such as reference or tiny"
 
@@ -31,7 +35,7 @@ RunFolder = Annotated[
     Path, typer.Argument(help="The folder of a training run tracked in MLflow, such as runs/tiny.")
 ]
 Sampler = Annotated[
-    Literal["ddpm", "ddim", "dpmpp_2m"], typer.Option(help="How to get from noise to a sprite.")
+    Literal[registered("samplers", "SAMPLERS")], typer.Option(help="How to get from noise to a sprite.")
 ]
 SamplingSteps = Annotated[int, typer.Option(min=1, max=1000, help="Number of model calls.")]
 Guidance = Annotated[
@@ -58,7 +62,6 @@ def sample_config(
     denoiser: Denoiser, sampler: str, steps: int, guidance: float, interval: tuple[float, float]
 ) -> SampleConfig:
     """How to sample, once the interval is known to hold some timestep of the model's."""
-    from pixel_edu.generate import SampleConfig
     from pixel_edu.guidance import timesteps_between
 
     try:

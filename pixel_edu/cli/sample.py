@@ -3,66 +3,51 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pixel_edu.cli import options, showing
 from pixel_edu.config import CLASSES
 
-Class = StrEnum("Class", [(name, name) for name in CLASSES])
-Sampler = StrEnum("Sampler", [(name, name) for name in ("ddpm", "ddim", "dpmpp_2m")])
+if TYPE_CHECKING:
+    import numpy as np
 
-
-class Palette(StrEnum):
-    """Which colours."""
-
-    auto = "auto"
-    own = "own"
-    off = "off"
+Class = Annotated[
+    Literal[CLASSES] | None,
+    typer.Option("--class", help="What to draw; default: all classes in turn.", show_default=False),
+]
+Count = Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="Number of sprites.")]
+Out = Annotated[
+    Path, typer.Option(help="The PNG or .npy file to write, or a folder that gets a PNG file per sprite.")
+]
+Checkpoint = Annotated[
+    str, typer.Option(help=f"A file that pixel-edu train or pixel-edu export wrote, or {options.SHIPPED}.")
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="Seed of the first sprite; the next has seed + 1.")
+]
+Columns = Annotated[int, typer.Option(min=1, max=200, help="Sprites per row.")]
+Scale = Annotated[int, typer.Option(min=1, max=64, help="Screen pixels per sprite pixel.")]
+SHOWN = 4
+"""This many sprites fit side by side in a terminal."""
 
 
 def sample(
-    class_: Annotated[
-        Class | None,
-        typer.Option("--class", help="What to draw; left out: all, in turn.", show_default=False),
-    ] = None,
-    n: Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="How many sprites.")] = 10,
-    out: Annotated[
-        Path,
-        typer.Option(help="The PNG or .npy file to write, or a folder: then a PNG file a sprite."),
-    ] = Path("sprites.png"),
-    checkpoint: Annotated[
-        str,
-        typer.Option(
-            help="A file of pixel-edu train or export, or a shipped model, such as reference or tiny."
-        ),
-    ] = "reference",
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**31 - 1, help="Of the first sprite; the next has seed + 1.")
-    ] = 0,
-    sampler: Annotated[Sampler, typer.Option(help="How to walk from noise to sprite.")] = Sampler.dpmpp_2m,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Model calls.")] = 20,
-    guidance: Annotated[
-        float, typer.Option(min=-20, max=20, help="1 takes the class as it is, above 1 exaggerates it.")
-    ] = 3.0,
-    interval: Annotated[
-        tuple[float, float],
-        typer.Option(
-            metavar="LOW HIGH", help="Guide where half the log-SNR is in this range; everywhere: -99 99."
-        ),
-    ] = (-1.0, 1.0),
-    palette: Annotated[
-        Palette,
-        typer.Option(
-            help="Which colours a sprite may have: those of the data (auto), some of its own (own), or any (off)."
-        ),
-    ] = Palette.auto,
-    columns: Annotated[int, typer.Option(min=1, max=200, help="Sprites a row.")] = 10,
-    scale: Annotated[int, typer.Option(min=1, max=64, help="Screen pixels a sprite pixel.")] = 8,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    class_: Class = None,
+    n: Count = 10,
+    out: Out = Path("sprites.png"),
+    checkpoint: Checkpoint = "reference",
+    seed: Seed = 0,
+    sampler: options.Sampler = options.DEFAULT.sampler,
+    steps: options.SamplingSteps = options.DEFAULT.num_steps,
+    guidance: options.Guidance = options.DEFAULT.guidance_scale,
+    interval: options.Interval = options.DEFAULT.interval,
+    palette: options.Palette = "auto",
+    columns: Columns = 10,
+    scale: Scale = 8,
+    device: options.Device = "auto",
 ) -> None:
     """Draw sprites and write them as PNG. The same seed draws the same sprite, however many there are.
 
@@ -75,19 +60,13 @@ def sample(
     from pixel_edu.serving import engine
 
     denoiser, chosen = engine.open_model(checkpoint, device)
-    label = None if class_ is None else CLASSES.index(class_)
-    labels = [i % denoiser.null_label if label is None else label for i in range(n)]
-    settings = options.sample_config(denoiser, sampler.value, steps, guidance, interval)
-    seeds = list(range(seed, seed + n))
-    drawn = generate.generate(
-        denoiser, labels, seeds, settings, chosen, track=showing.bar("drawing", over=20)
-    )
-    drawn = palettes.in_colors(drawn, denoiser.palette, palette.value)
+    config = options.sample_config(denoiser, sampler, steps, guidance, interval)
+    labels = [CLASSES.index(class_) if class_ else i % denoiser.null_label for i in range(n)]
+    seeds, bar = range(seed, seed + n), showing.bar("drawing", over=20)
+    drawn = generate.generate(denoiser, labels, seeds, config, chosen, track=bar)
+    drawn = palettes.in_colors(drawn, denoiser.palette, palette)
     if out.is_dir() or not out.suffix:
-        out.mkdir(parents=True, exist_ok=True)
-        for sprite, c, number in zip(drawn, labels, seeds, strict=True):
-            path = out / f"{CLASSES[c]}-{number}.png"
-            images.write_png(path, images.upscale(sprite, scale), indexed=palette is not Palette.off)
+        _write_each(out, drawn, labels, seeds, scale, indexed=palette != "off")
     elif out.suffix == ".npy":
         write_arrays(out, drawn, labels)
     else:
@@ -96,6 +75,15 @@ def sample(
     if sys.stdout.isatty() and n <= SHOWN:
         typer.echo(in_terminal(images.grid(drawn, n)))
     typer.echo(f"{n} sprite{'s' * (n > 1)} in {out}")
+
+
+def _write_each(folder: Path, drawn: np.ndarray, labels: list[int], seeds: range, scale: int, indexed: bool):
+    """Write a PNG file per sprite, named by class and seed."""
+    from pixel_edu import images
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for sprite, c, seed in zip(drawn, labels, seeds, strict=True):
+        images.write_png(folder / f"{CLASSES[c]}-{seed}.png", images.upscale(sprite, scale), indexed=indexed)
 
 
 def write_arrays(path: Path, drawn, labels: list[int]) -> None:
@@ -108,10 +96,6 @@ def write_arrays(path: Path, drawn, labels: list[int]) -> None:
     for name, array in ((path, drawn), (beside, np.array(labels, np.int64))):
         with replacing(name) as temporary, open(temporary, "wb") as file:
             np.save(file, array)
-
-
-SHOWN = 4
-"""So many sprites fit side by side in a terminal."""
 
 
 def in_terminal(image) -> str:
