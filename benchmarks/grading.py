@@ -26,6 +26,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
+from pixel_edu.config import cores
 from pixel_edu.grading import assignment
 from pixel_edu.notebooks.handouts import SOLUTION, grade_id
 
@@ -228,14 +229,14 @@ def main() -> None:
         parser.error(
             f"{chosen.peers}: there is no nbgrader beside it: pip install nbgrader==0.9.6 otter-grader==7.0.0"
         )
-    cores = len(os.sched_getaffinity(0))
-    print(f"{cores} cores, so {cores} workers of ours; nbgrader and otter work one by one")
+    workers = cores()
+    print(f"{workers} cores, so {workers} workers of ours; nbgrader and otter work one by one")
     for kind, count in itertools.product(chosen.kinds, chosen.count):
         class_ = class_of(kind, count)
         with tempfile.TemporaryDirectory() as folder:
             seconds, memory = ours(kind, class_, Path(folder) / "ours")
             each = seconds / count
-            memory = f"{memory:.0f} MiB in all, {memory / cores:.0f} a worker"
+            memory = f"{memory:.0f} MiB in all, {memory / workers:.0f} a worker"
             print(f"{kind:6} {count:5} ours      {each:6.3f} s a submission, {memory}", flush=True)
             for peer in () if chosen.no_peers else (nbgrader, otter):
                 took = peer(kind, class_, Path(folder) / peer.__name__, chosen.peers.absolute()) / count

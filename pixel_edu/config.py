@@ -18,6 +18,8 @@ CLASSES = ("characters", "creatures", "food", "items", "side_view")
 """Class names in label order; label c is `CLASSES[c]`."""
 NULL_LABEL = len(CLASSES)
 """The label that means "no label"."""
+EXERCISE_ID = re.compile(r"ex-(?P<chapter>\d\d)-(?P<number>\d)")
+"""What an exercise is called: the first of chapter 2 is ex-02-1."""
 
 EXTRAS = ("", "serve", "track", "server", "grade", "hub", "lab", "all")
 """Extras of this package, the one to name first; "" are the dependencies that it always has."""
@@ -106,6 +108,11 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def cores() -> int:
+    """The number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def hardware() -> str:
     """The processor or GPU that this runs on, in words."""
     import torch
@@ -114,5 +121,4 @@ def hardware() -> str:
         return torch.cuda.get_device_name()
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{(names or [platform.processor()])[0]}, {cores} cores"
+    return f"{(names or [platform.processor()])[0]}, {cores()} cores"

@@ -7,7 +7,6 @@ the page; only its data has colours of its own, which can be told apart on white
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import re
@@ -20,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from pixel_edu.config import CLASSES
-from pixel_edu.images import grid, png_bytes
+from pixel_edu.images import grid, png_bytes, png_url
 
 COLORS = ("#2b7fce", "#d9590b", "#0d9468", "#bb5fa0", "#a67c00", "#7f7f7f")
 """Blue, vermilion, green, mauve, ochre and grey, each at least 3 : 1 against white and against #14181e."""
@@ -207,11 +206,10 @@ def _frame(inside: str) -> str:
 def _picture(images: np.ndarray, columns: int, width: int, alt: str) -> str:
     """Sprites as an <img>: opaque tiles, transparent gaps, enlarged without smoothing."""
     tiles = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
-    data = base64.b64encode(png_bytes(grid(tiles, columns, gap=1, background=0))).decode()
+    source = png_url(png_bytes(grid(tiles, columns, gap=1, background=0)))
     box = f"flex:1 1 17em;min-width:0;width:100%;max-width:{width}px;height:auto"
     # a theme that frames or dims images would change their colours
     plain = "display:block;margin:0;padding:0!important;border-radius:0;background:none!important;filter:none"
-    source = f"data:image/png;base64,{data}"
     return f'<img alt="{escape(alt)}" style="image-rendering:pixelated;{box};{plain}" src="{source}">'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 from typing import TYPE_CHECKING
@@ -133,6 +134,19 @@ def indexed_png_bytes(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+PNG_URL = "data:image/png;base64,"
+"""How an address begins that is a PNG file itself."""
+
+
+def png_url(png: bytes) -> str:
+    """A PNG file as an address, so that a page holds its pictures itself.
+
+    >>> png_url(b"a file")
+    'data:image/png;base64,YSBmaWxl'
+    """
+    return PNG_URL + base64.b64encode(png).decode()
 
 
 def write_png(path: str | os.PathLike, image: np.ndarray, indexed: bool = False) -> None:

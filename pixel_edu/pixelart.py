@@ -48,7 +48,7 @@ def white_border(images: np.ndarray) -> np.ndarray:
 def outline(images: np.ndarray) -> np.ndarray:
     """How closed each sprite's outline is: the share of dark pixels among those that touch the background.
 
-    The background is all white that can be reached from the image's border, stepping up, down, left or right.
+    The background is all white that is `reached_from_border`.
 
     Args:
         images: (N, H, W, 3) uint8.
@@ -57,18 +57,34 @@ def outline(images: np.ndarray) -> np.ndarray:
         (N,) float64; 1 where every such pixel is dark, and for an image that is all background.
     """
     white = is_white(images)
-    outside = np.ones_like(white)
-    outside[:, 1:-1, 1:-1] = False
-    outside &= white
-    while True:
-        grown = _spread(outside) & white
-        if (grown == outside).all():
-            break
-        outside = grown
+    outside = reached_from_border(white)
     rim = _spread(outside) & ~white
     dark = images.max(axis=-1) <= DARK
     count = rim.sum(axis=(1, 2))
     return np.where(count, (rim & dark).sum(axis=(1, 2)) / np.maximum(count, 1), 1.0)
+
+
+def reached_from_border(mask: np.ndarray) -> np.ndarray:
+    """The part of each mask that is reached from the image's border, stepping up, down, left or right within it.
+
+    Args:
+        mask: (N, H, W) bool.
+
+    Returns:
+        (N, H, W) bool.
+
+    >>> ring = np.pad(np.zeros((1, 3, 3), bool), ((0, 0), (1, 1), (1, 1)), constant_values=True)
+    >>> ring[:, 2, 2] = True  # a hole that the border does not reach
+    >>> int(reached_from_border(ring).sum()), int(ring.sum())
+    (16, 17)
+    """
+    outside = mask.copy()
+    outside[:, 1:-1, 1:-1] = False
+    while True:
+        grown = _spread(outside) & mask
+        if (grown == outside).all():
+            return outside
+        outside = grown
 
 
 def _spread(mask: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from markupsafe import Markup
 from pixel_edu import figures, templates
 from pixel_edu.config import CLASSES
 from pixel_edu.evaluation import MEASURES, NEAR, Measure, Report, Score, Yardstick
+from pixel_edu.images import png_url
 
 SHOWN = 20
 """Sprites in each picture of the report."""
@@ -78,7 +78,7 @@ def as_html(
     icon = figures.png_bytes(images[np.argmin(made.oddness)])
     return templates.render(
         "evaluation.html.j2",
-        icon=f"data:image/png;base64,{base64.b64encode(icon).decode()}",
+        icon=png_url(icon),
         how=", ".join(f"{name} {value}" for name, value in settings.items()),
         rows=[
             _row(measure, made.scores[measure.key], floor.scores[measure.key]) for measure in measured(made)

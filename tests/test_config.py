@@ -1,5 +1,9 @@
 """The facts, and picking a device."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -32,3 +36,17 @@ def test_a_device_that_is_not_here_is_one_sentence_that_names_what_is(name):
     with pytest.raises(config.UserError, match=r"use auto or one of: .*cpu") as error:
         config.pick_device(name)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="only Linux lets a process be bound to a core"
+)
+def test_cores_are_those_that_this_process_may_use():
+    code = """
+import os
+from pixel_edu import config
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+print(config.cores())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "1\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pixel_edu import notebooks
+from pixel_edu.config import EXERCISE_ID
 from pixel_edu.notebooks import handouts
 from tests.answers import CHAPTERS
 
@@ -72,7 +73,7 @@ def solved(tmp_path_factory):
         given = notebooks.read(ROOT / "exercises" / f"{name}.ipynb")
         source = {handouts.grade_id(c): c for c in notebooks.read(ROOT / "solutions" / f"{name}.ipynb").cells}
         for cell in given.cells:
-            if handouts.ID.fullmatch(handouts.grade_id(cell)):
+            if EXERCISE_ID.fullmatch(handouts.grade_id(cell)):
                 cell.source = source[handouts.grade_id(cell)].source
         notebooks.write(given, folder / f"{name}.ipynb")
     return folder

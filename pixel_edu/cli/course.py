@@ -131,7 +131,7 @@ def run_all(
     began = time.perf_counter()
     if profile is Profile.gpu and (jobs or 1) > 1:
         raise typer.BadParameter("notebooks that share a GPU wait for each other: leave out --jobs")
-    jobs = jobs or (1 if profile is Profile.gpu else os.cpu_count() or 1)
+    jobs = jobs or (1 if profile is Profile.gpu else config.cores())
     out = out or Path("runs") / f"course-{profile}"
     paths = rehearsal.find(names or [], root)
     if profile is Profile.gpu and config.pick_device().type == "cpu":

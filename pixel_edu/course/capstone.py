@@ -16,7 +16,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from pixel_edu import notebooks
-from pixel_edu.config import UserError
+from pixel_edu.config import EXERCISE_ID, UserError
 from pixel_edu.course import calling, checking
 from pixel_edu.course.using import PARTS, use
 from pixel_edu.files import replacing
@@ -178,7 +178,7 @@ def _answers(notebook: NotebookNode) -> dict[str, str]:
     return {
         id: handouts.SOLUTION.sub(r"\2", cell.source)
         for id, cell in cells.items()
-        if handouts.ID.fullmatch(id)
+        if EXERCISE_ID.fullmatch(id)
     }
 
 

@@ -14,14 +14,13 @@ import importlib
 import importlib.util
 import os
 import pkgutil
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pixel_edu.config import UserError
+from pixel_edu.config import EXERCISE_ID, UserError
 from pixel_edu.course.calling import Caller, Crash, TooSlow, Unwritten, caller
 from pixel_edu.course.feedback import Feedback, picture
 from pixel_edu.course.values import Wrong, close, copied, difference, formed, unchanged
@@ -29,7 +28,6 @@ from pixel_edu.course.values import Wrong, close, copied, difference, formed, un
 LIMIT = 3.0
 """Seconds that one call of an answer may take."""
 
-ID = re.compile(r"ex-(\d\d)-(\d)")
 """An exercise's id: its chapter, and its number there."""
 
 Slips = Sequence[tuple[Any, str]]
@@ -84,8 +82,8 @@ def find(id: str) -> Exercise:
     Raises:
         UserError: there is no such exercise.
     """
-    known = ID.fullmatch(str(id))
-    module = f"pixel_edu.course.checks.ch{known[1]}" if known else ""
+    known = EXERCISE_ID.fullmatch(str(id))
+    module = f"pixel_edu.course.checks.ch{known['chapter']}" if known else ""
     if module and importlib.util.find_spec(module):
         importlib.import_module(module)
     if id not in EXERCISES:

@@ -15,6 +15,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from pixel_edu import __version__, notebooks
+from pixel_edu.config import EXERCISE_ID
 from pixel_edu.course import checking, values
 from pixel_edu.grading import variants
 from pixel_edu.notebooks import handouts
@@ -54,9 +55,8 @@ class Task:
     def tests_key(self) -> str:
         """A digest of what the mark depends on besides the answer: the tests, the checks they call, this version."""
         parts = [self.tests, str(self.points), str(not self.unsafe), __version__]
-        for id in sorted(set(checking.ID.findall(self.tests))):
-            with_id = f"ex-{id[0]}-{id[1]}"
-            parts += checked_by(with_id)
+        for id in sorted({found[0] for found in EXERCISE_ID.finditer(self.tests)}):
+            parts += checked_by(id)
         return _digest(*parts)
 
 

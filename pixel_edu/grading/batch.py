@@ -318,11 +318,6 @@ class Pool:
         self.close()
 
 
-def cores() -> int:
-    """How many processes can run at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def ready(
     assignment: Assignment, fork_server: ForkServer, pool: Pool, sandbox: str, limits: ResourceLimits
 ) -> selftest.Choice:

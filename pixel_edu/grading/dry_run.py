@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
+from pixel_edu.config import EXERCISE_ID
 from pixel_edu.course import checking
 from pixel_edu.grading import assignment
 from pixel_edu.grading.batch import Grader, GradingJob
@@ -20,8 +20,6 @@ from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import checksum, grade_id
-
-EXERCISE = re.compile(r"ex-\d\d-\d")
 
 
 class DryRun(NamedTuple):
@@ -81,7 +79,7 @@ def restore_tests(notebook: NotebookNode) -> list[str]:
         if cell.metadata.nbgrader.get("locked")
         and cell.metadata.nbgrader.get("checksum") not in (None, checksum(cell))
     ]
-    chapters = {id[:6] for id in cells if EXERCISE.match(id)}
+    chapters = {id[:6] for id in cells if EXERCISE_ID.match(id)}
     for exercise in checking.all_exercises():
         id = f"{exercise.id}-marks"
         if exercise.id[:6] not in chapters:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, cores
 from pixel_edu.grading import assignment as assignments
 from pixel_edu.grading import batch, cluster, demo, submissions
 from pixel_edu.grading.assignment import Assignment
@@ -311,7 +311,7 @@ def _on_this_machine(
 ) -> Iterator[tuple[Result, str]]:
     """Start workers, which end with the stack, and let them grade."""
     batch.sweep()
-    workers = min(options.workers.jobs or batch.cores(), len(jobs))
+    workers = min(options.workers.jobs or cores(), len(jobs))
     fork_server = stack.enter_context(contextlib.closing(ForkServer()))
     pool = stack.enter_context(batch.Pool(assignment, fork_server, options.limits, workers))
     level, rejected = batch.ready(assignment, fork_server, pool, options.workers.sandbox, options.limits)

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from pixel_edu import files, images, sprites
 from pixel_edu.config import CLASSES
 from pixel_edu.making import places
+from pixel_edu.pixelart import reached_from_border
 
 HERO = (0, 15)
 """(label, seed) of the wizard on the logo."""
@@ -81,14 +82,8 @@ def cut_out(image: np.ndarray) -> np.ndarray:
     0
     """
     white = (image == images.WHITE).all(axis=-1)
-    outside = np.pad(np.zeros_like(white), 1, constant_values=True)
-    for _ in range(white.size):  # flood from the border until nothing changes
-        near = outside[:-2, 1:-1] | outside[2:, 1:-1] | outside[1:-1, :-2] | outside[1:-1, 2:]
-        grown = near & white
-        if (grown == outside[1:-1, 1:-1]).all():
-            break
-        outside[1:-1, 1:-1] = grown
-    return np.dstack([image, np.where(outside[1:-1, 1:-1], 0, 255).astype(np.uint8)])
+    outside = reached_from_border(white[None])[0]
+    return np.dstack([image, np.where(outside, 0, 255).astype(np.uint8)])
 
 
 def wall() -> np.ndarray:

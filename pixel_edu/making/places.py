@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from pixel_edu.images import PNG_URL
+
 DIRECTIVE = re.compile(r"^```\{pixel-widget\} (\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 """A widget's place in a page in Markdown: its class, and its traits as JSON."""
-PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
+PNG = re.compile(rf"{re.escape(PNG_URL)}([A-Za-z0-9+/=]+)")
 RAW = re.compile(r"[A-Za-z0-9+/]{1024}")
 """A sprite of 16x16 pixels, three bytes each, in base64."""
 CLOSE = 1e-3

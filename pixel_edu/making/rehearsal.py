@@ -24,7 +24,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from pixel_edu import notebooks
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, cores
 from pixel_edu.notebooks import outputs
 
 FOLDERS = ("chapters", "solutions")
@@ -184,7 +184,7 @@ def _own_surroundings(jobs: int) -> Iterator[Path]:
         (scratch / "tmp").mkdir()
         ours = {"TMPDIR": str(scratch / "tmp"), "PIXEL_EDU_HOME": str(scratch / "home")}
         if jobs > 1:  # threads of kernels that wait for each other cost more than they gain
-            ours["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+            ours["OMP_NUM_THREADS"] = str(max(1, cores() // jobs))
         before = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
         try:

@@ -27,13 +27,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from pixel_edu import notebooks
-from pixel_edu.config import UserError
+from pixel_edu.config import EXERCISE_ID, UserError
 
-ID = re.compile(r"ex-\d\d-\d")
 FACTS = re.compile(
     r"\*(?P<minutes>\d+) minutes · (?P<difficulty>easy|medium|hard) · (?P<need>core|optional)\.\* *"
 )
-HEADING = re.compile(r"### (?P<id>ex-\d\d-\d) · (?P<title>.+)")
+HEADING = re.compile(rf"### (?P<id>{EXERCISE_ID.pattern}) · (?P<title>.+)")
 HINT = re.compile(r"<details><summary[^>]*>(?P<title>.+?)</summary>\n+(?P<text>.+?)\n+</details>", re.DOTALL)
 SOLUTION = re.compile(r"(?ms)^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION(\n|\Z)")
 HIDDEN = re.compile(r"(?ms)^ *### BEGIN HIDDEN TESTS\n.*?^ *### END HIDDEN TESTS(\n|\Z)")
@@ -109,7 +108,7 @@ def exercises_of(notebook: NotebookNode, name: str = "") -> list[HandoutExercise
             "--students who gets one"
         )
     found = []
-    for id in [each for each in cells if ID.fullmatch(each)]:
+    for id in [each for each in cells if EXERCISE_ID.fullmatch(each)]:
         missing = [f"{id}-{part}" for part in ("task", "check", "marks") if f"{id}-{part}" not in cells]
         if missing:
             raise ExerciseError(f"{name}: {id} has no cell {missing[0]}: add it, or take the exercise out")
@@ -195,7 +194,7 @@ def grade_id(cell: NotebookNode) -> str:
 
 def answered(notebook: NotebookNode) -> list[str]:
     """The exercises of a hand-out whose answer cells somebody has changed."""
-    answers = [cell for cell in notebook.cells if ID.fullmatch(grade_id(cell))]
+    answers = [cell for cell in notebook.cells if EXERCISE_ID.fullmatch(grade_id(cell))]
     return [grade_id(cell) for cell in answers if cell.metadata.nbgrader.get("checksum") != checksum(cell)]
 
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from nbformat import NotebookNode
 
+from pixel_edu.images import PNG_URL
+
 KINDS = {
     "exact": "the same on every machine",
     "rounded": "numbers to a thousandth or their last digit",
@@ -53,7 +55,7 @@ PASSING = (
 )
 """What differs from run to run in any output, and what stands in its place."""
 NUMBER = re.compile(r"(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
-PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
+PICTURE = re.compile(rf"{re.escape(PNG_URL)}([A-Za-z0-9+/=]+)")
 
 
 def declared(cell: NotebookNode) -> str | None:

@@ -6,7 +6,6 @@ with "data:", so that nothing is written to disk, and a download is the picture 
 
 from __future__ import annotations
 
-import base64
 import functools
 import secrets
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, SampleConfig, UserEr
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import Images
 from pixel_edu.generate import stream
-from pixel_edu.images import indexed_png_bytes, png_bytes, to_uint8, upscale
+from pixel_edu.images import indexed_png_bytes, png_bytes, png_url, to_uint8, upscale
 from pixel_edu.palette import as_sprites, from_bits
 from pixel_edu.samplers import SAMPLERS, SpriteNoise, every
 
@@ -188,7 +187,7 @@ def as_image(sprite: np.ndarray, scale: int, alt: str) -> str:
     """
     side = scale * len(sprite)
     look = f"width:{side}px;height:{side}px;image-rendering:crisp-edges;image-rendering:pixelated"
-    source = _address(png_bytes(upscale(sprite, scale)))
+    source = png_url(png_bytes(upscale(sprite, scale)))
     return f'<img alt="{escape(alt)}" decoding="sync" style="{look}" src="{source}">'
 
 
@@ -206,13 +205,9 @@ def _links(drawn: Drawn) -> str:
     for scale in (1, LARGE):
         side = scale * len(drawn.sprite)
         name = f"{drawn.kind.replace(' ', '_')}-{drawn.seed}-{side}.png"
-        source = _address(indexed_png_bytes(upscale(drawn.sprite, scale)))
+        source = png_url(indexed_png_bytes(upscale(drawn.sprite, scale)))
         links.append(f'<a download="{name}" href="{source}">{side} px</a>')
     return " ".join(links)
-
-
-def _address(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 STYLE = """

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from pixel_edu import checkpoints
-from pixel_edu.config import UserError, not_installed, pick_device
+from pixel_edu.config import UserError, cores, not_installed, pick_device
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.serving import onnx
 
@@ -72,7 +72,7 @@ def start(
         if chosen.type != "cpu":
             return Engine("torch", model, chosen, batch_size=128, workers=1, loops=2)
         torch.set_num_threads(1)
-        return Engine("torch", model, chosen, batch_size=32, workers=_cores(), loops=_cores())
+        return Engine("torch", model, chosen, batch_size=32, workers=cores(), loops=cores())
     checkpoints.read_about(found)  # what is not a checkpoint is refused before anything slow
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder) / "model.onnx"
@@ -99,9 +99,4 @@ def open_model(checkpoint: str, device: str = "auto") -> tuple[Denoiser, torch.d
 def _onnxruntime(path: str | os.PathLike) -> Engine:
     torch.set_num_threads(1)  # PyTorch has little left to compute, and the workers need the cores
     model, device = onnx.load(path), torch.device("cpu")
-    return Engine("onnxruntime", model, device, batch_size=8, workers=_cores(), loops=_cores() + 1)
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Engine("onnxruntime", model, device, batch_size=8, workers=cores(), loops=cores() + 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,7 +42,7 @@ def _one(sprite: np.ndarray, label: int, seed: int) -> Sprite:
     return Sprite(
         class_=CLASSES[label],
         seed=seed,
-        png=_data_address(images.indexed_png_bytes(sprite)),
+        png=images.png_url(images.indexed_png_bytes(sprite)),
         palette=[f"#{color.tobytes().hex()}" for color in colors],
         pixels=index.reshape(sprite.shape[:2]).tolist(),
     )
@@ -51,8 +50,4 @@ def _one(sprite: np.ndarray, label: int, seed: int) -> Sprite:
 
 def data_addresses(drawn: np.ndarray) -> list[str]:
     """A PNG at true size for each picture, as a data address: (N, 16, 16, 3) uint8 to N strings."""
-    return [_data_address(images.png_bytes(each)) for each in drawn]
-
-
-def _data_address(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+    return [images.png_url(images.png_bytes(each)) for each in drawn]

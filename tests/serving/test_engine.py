@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pixel_edu.checkpoints import CheckpointError
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, cores
 from pixel_edu.serving import engine
 
 HEAVY = "accelerate diffusers gradio matplotlib mlflow onnx onnxruntime onnxscript torchmetrics".split()
@@ -35,7 +35,7 @@ def test_where_onnxruntime_is_not_installed_it_is_torch(monkeypatch):
     monkeypatch.setattr(engine, "NEEDED", ("no_such_package",))
     started = engine.start("tiny", "cpu")
     assert (started.name, started.device.type) == ("torch", "cpu")
-    assert started.workers == started.loops == engine._cores()  # each with a thread of its own
+    assert started.workers == started.loops == cores()  # each with a thread of its own
     assert torch.get_num_threads() == 1
     with pytest.raises(UserError, match="no_such_package is not installed: pip install"):
         engine.start("tiny", "cpu", "onnxruntime")
