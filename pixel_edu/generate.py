@@ -62,7 +62,7 @@ def generate(
         seeds: for each sprite its own.
         config: how to sample.
         device: where to compute.
-        batch_size: sprites at a time; left out, as many as keep the device busy: 64 on a CPU, 1,024 on a GPU.
+        batch_size: sprites at a time; default: as many as keep the device busy, 64 on a CPU, 1,024 on a GPU.
         track: wraps the list of batches, for a progress bar.
 
     Returns:

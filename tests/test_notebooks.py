@@ -195,5 +195,5 @@ def test_a_profile_needs_a_folder_of_its_own(lesson):
 
 def test_a_chapter_that_is_not_there_is_one_sentence(lesson):
     result = CliRunner().invoke(app, ["notebooks", "07", "--folder", str(lesson(LESSON).parent)])
-    assert "'07' is no chapter" in str(result.exception)
+    assert "'07' is not a chapter" in str(result.exception)
     assert "use one of 01_toy" in str(result.exception)

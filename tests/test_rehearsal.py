@@ -182,7 +182,7 @@ def test_the_books_records_are_of_the_course_as_it_is():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("run", "99"), "'99' is no notebook of the course: use a number, such as 01"),
+        (("run", "99"), "'99' is not a notebook of the course: use a number, such as 01"),
         (("run", "--root", "/tmp"), "there are no chapters here"),
         (("run", "--profile", "gpu", "--jobs", "2"), "notebooks that share a GPU wait for each other"),
         (("status", "--check", "somewhere"), "--check keeps no runs"),

@@ -415,7 +415,7 @@ MUTANTS = {
     ("palette", "palette", "the_projected_guess_is_in_the_palette_once_the_noise_is_low"): {
         "projected early": ("(level.half_log_snr > above)", "(level.half_log_snr < above)"),
         "projected: 0..1": ("to_oklab((x0 + 1) / 2)", "to_oklab(x0)"),
-        "projected: x0 itself": ("return (x - level.signal * mended) / level.noise", "return mended"),
+        "projected: x0 itself": ("return (x - level.signal * corrected) / level.noise", "return corrected"),
     },
     ("palette", "palette", "bits_name_every_colour_and_a_number_without_one_takes_the_last"): {
         "bits: highest first": (

@@ -12,11 +12,11 @@ from pixel_edu import data
 from pixel_edu.audit.traps import FIX, Bases, ClassReport, Trap, jpegs, labels, pixels, repeats, table
 from pixel_edu.images import count_colors
 
-__all__ = ["FIX", "ClassReport", "Report", "Trap", "check"]
+__all__ = ["FIX", "AuditReport", "ClassReport", "Trap", "check"]
 
 
 @dataclass(frozen=True)
-class Report:
+class AuditReport:
     """What `check` found.
 
     Attributes:
@@ -46,7 +46,7 @@ class Report:
         return asdict(self) | {"traps": [asdict(trap) | {"fix": trap.fix} for trap in self.traps]}
 
 
-def check(path: str | Path, skip_bad: bool = False, track: Callable = iter) -> Report:
+def check(path: str | Path, skip_bad: bool = False, track: Callable = iter) -> AuditReport:
     """Read a dataset and look for what could mislead whoever trains on it.
 
     Args:
@@ -67,7 +67,7 @@ def check(path: str | Path, skip_bad: bool = False, track: Callable = iter) -> R
         *table(sprites),
         *jpegs(sprites),
     ]
-    return Report(
+    return AuditReport(
         source=str(sprites.source),
         layout=sprites.layout,
         rows=len(sprites),

@@ -70,7 +70,7 @@ def _options(
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 misused, 130 interrupted.
 
-    Whatever the user can mend is one line on stderr. A traceback means a bug of ours.
+    Whatever the user can fix is one line on stderr. A traceback means a bug in the package.
     """
     try:
         code = app(standalone_mode=False)

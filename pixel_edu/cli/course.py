@@ -27,14 +27,14 @@ class Profile(StrEnum):
 def notebooks(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Chapters, as 01, 01_pixels or a path; left out: all.", show_default=False),
+        typer.Argument(help="Chapters, as 01, 01_pixels or a path; default: all.", show_default=False),
     ] = None,
     profile: Annotated[
         Profile | None,
         typer.Option(help="Use this profile and not the chapter's own; needs --out.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write to this folder; left out: in place.", show_default=False)
+        Path | None, typer.Option(help="Write to this folder; default: in place.", show_default=False)
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 when a stored chapter is out of date.")
@@ -68,7 +68,7 @@ def _choose(names: list[str], folder: Path) -> list[Path]:
         found = [path for path in there if path.stem == name or path.stem.split("_")[0] == name]
         if not found and not name.endswith(".ipynb"):
             raise UserError(
-                f"{name!r} is no chapter in {folder}: use one of {', '.join(p.stem for p in there) or '-'}"
+                f"{name!r} is not a chapter in {folder}: use one of {', '.join(p.stem for p in there) or '-'}"
             )
         chosen += found or [Path(name)]
     return chosen or there
@@ -100,7 +100,7 @@ def run_all(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Notebooks, as 05, 05_training or chapters/05_training; left out: all.", show_default=False
+            help="Notebooks, as 05, 05_training or chapters/05_training; default: all.", show_default=False
         ),
     ] = None,
     profile: Annotated[Profile, typer.Option(help="How much to compute; gpu needs a GPU.")] = Profile.smoke,

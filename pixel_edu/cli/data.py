@@ -159,7 +159,7 @@ def split(
 @app.command()
 def fetch(
     out: Annotated[
-        Path | None, typer.Argument(help="Folder to copy the dataset to; left out: the download's cache.")
+        Path | None, typer.Argument(help="Folder to copy the dataset to; default: the download's cache.")
     ] = None,
 ) -> None:
     """Download the real dataset from Kaggle, or its mirror, and verify it."""

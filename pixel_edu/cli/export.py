@@ -25,7 +25,7 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The file or, for diffusers, the new folder to write; left out: NAME.onnx or NAME-diffusers.",
+            help="The file or, for diffusers, the new folder to write; default: NAME.onnx or NAME-diffusers.",
             show_default=False,
         ),
     ] = None,

@@ -120,7 +120,7 @@ def sweep(
     The same command again goes on where it was.
     """
     if unknown := [scale for scale in guidance if not -20 <= scale <= 20]:
-        raise typer.BadParameter(f"{unknown[0]} is no number from -20 to 20", param_hint="--guidance")
+        raise typer.BadParameter(f"{unknown[0]} is not a number from -20 to 20", param_hint="--guidance")
     from pixel_edu import checkpoints, evaluation, tracking
     from pixel_edu.report import in_words
     from pixel_edu.runs import MODEL

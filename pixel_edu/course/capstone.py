@@ -61,7 +61,7 @@ class Collected:
 def collect(folder: str | os.PathLike = ".", out: str | os.PathLike | None = None) -> Collected:
     """Gather the answers of the notebooks in a folder into one module, and check each of them.
 
-    An answer that is not right yet is left out, and the package's own part is used. If two chapters ask for the same
+    An answer that is not right yet is skipped, and the package's own part is used. If two chapters ask for the same
     part, the later one counts.
 
     Args:
