@@ -57,7 +57,9 @@ def check(
     from pixel_edu import audit
 
     if unknown := set(accept or ()) - set(audit.FIX):
-        raise typer.BadParameter(f"{min(unknown)} is not one of {', '.join(audit.FIX)}", param_hint="--accept")
+        raise typer.BadParameter(
+            f"{min(unknown)} is not one of {', '.join(audit.FIX)}", param_hint="--accept"
+        )
     report = audit.check(path, skip_bad, showing.bar("reading pictures"))
     wrong = [trap for trap in report.traps if trap.wrong and trap.name not in (accept or ())]
     if json:
