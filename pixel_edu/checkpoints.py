@@ -10,7 +10,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import safetensors
 import torch
@@ -66,7 +66,9 @@ class About(NamedTuple):
         """
         values = json.loads(text)
         config = values["config"]
-        unet = {name: tuple(v) if isinstance(v, list) else v for name, v in config.pop("unet").items()}
+        unet: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in config.pop("unet").items()
+        }
         config["betas"] = tuple(config["betas"])
         return cls(TrainConfig(UNetConfig(**unet), **config), values["step"], values["record"])
 

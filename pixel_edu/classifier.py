@@ -57,6 +57,8 @@ class SpriteClassifier(nn.Module):
     torch.Size([2, 5])
     """
 
+    places: Tensor  # a buffer, which type checkers cannot see being registered
+
     def __init__(
         self,
         heads: Sequence[Head],

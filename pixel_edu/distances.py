@@ -103,6 +103,7 @@ def kernel_distance(
         draw: the source of chance.
         blocks: how many.
     """
+    # Undocumented: torchmetrics' own class draws its subsets from a global generator: no interval could be repeated.
     from torchmetrics.image.kid import poly_mmd
 
     block = min(max(len(features) // blocks, 2), len(real))

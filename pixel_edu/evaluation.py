@@ -230,7 +230,11 @@ class Report(NamedTuple):
 
 
 def evaluate(
-    images: np.ndarray, labels: Sequence[int], yardstick: Yardstick, resamples: int = 200, seed: int = 0
+    images: np.ndarray,
+    labels: Sequence[int] | np.ndarray,
+    yardstick: Yardstick,
+    resamples: int = 200,
+    seed: int = 0,
 ) -> Report:
     """Measure sprites.
 

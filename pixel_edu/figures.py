@@ -13,10 +13,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.rcsetup import cycler
 
 from pixel_edu.config import CLASSES
 from pixel_edu.images import grid, png_bytes, png_url
@@ -30,7 +33,7 @@ TARGET_COLORS = dict(zip(("eps", "x0", "v"), COLORS, strict=False))
 BACKGROUNDS = ("#ffffff", "#14181e")
 """The page's light and dark background, which the colours are tested against."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: selectable, searchable, in the page's font
     "svg.hashsalt": "pixel_edu",  # the same ids on every run
     "font.size": 10,
@@ -50,7 +53,7 @@ _STYLE = {
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
     "axes.unicode_minus": True,
-    "axes.prop_cycle": mpl.cycler(color=COLORS),
+    "axes.prop_cycle": cycler(color=COLORS),
 }
 
 
@@ -78,7 +81,7 @@ def style() -> None:
     mpl.rcParams.update(_STYLE)
 
 
-def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canvas, mpl.axes.Axes]:
+def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canvas, Axes]:
     """An empty plot in the course's style, as wide as a phone can show with readable text.
 
     Args:
@@ -97,7 +100,7 @@ def axes(xlabel: str = "", ylabel: str = "", height: float = 2.8) -> tuple[Canva
     return canvas, ax
 
 
-def quality_axes(xlabel: str, ylabel: str) -> tuple[Canvas, mpl.axes.Axes]:
+def quality_axes(xlabel: str, ylabel: str) -> tuple[Canvas, Axes]:
     """An empty plot of a share, 0 to 100 %, against something that changes; many chapters draw one."""
     canvas, ax = axes(xlabel, ylabel, height=2.6)
     ax.set_ylim(-0.03, 1.05)
@@ -232,7 +235,9 @@ def _line(caption: object, content: str, row_captions: Sequence[object]) -> str:
 def _page_svg(svg: str, alt: str) -> str:
     """Fit matplotlib's SVG file into a page: with the page's colours, font and width, and with unique ids."""
     svg = re.sub(r"<(metadata|style).*?</\1>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert box  # matplotlib writes one
+    width, height = box.groups()
     body = svg[svg.index(">") + 1 :]
     body = body.replace("#000000", "currentColor").replace("xlink:href", "href")
     body = re.sub(r"font-family: [^;\"]+;? ?", "", body)

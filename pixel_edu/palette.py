@@ -290,7 +290,11 @@ def as_sprites(drawn: np.ndarray, palette: np.ndarray | None = None) -> np.ndarr
     Returns:
         (N, H, W, 3) uint8.
     """
-    return snap(drawn, palette) if drawn.shape[-1] == 3 else from_bits(drawn, palette)
+    if drawn.shape[-1] == 3:
+        return snap(drawn, palette)
+    if palette is None:
+        raise ValueError("bits number the colours of a palette: give the one that the model learned with")
+    return from_bits(drawn, palette)
 
 
 def in_colors(

@@ -117,7 +117,7 @@ def ddim_steps(
         eps, x0 = _ask(predict_eps, x, t, here)
         fresh = eta * _posterior_std(here, there)  # how much of the noise at s is drawn anew
         x = there.signal * x0 + (there.noise**2 - fresh**2).clamp(min=0).sqrt() * eps
-        if eta and s >= 0:
+        if draw_eps and eta and s >= 0:
             x = x + fresh * draw_eps(x)
         yield Step(call, s, x, x0)
 

@@ -260,6 +260,7 @@ def _accelerator(cpu: bool) -> Accelerator:
     from accelerate import Accelerator  # takes a second to import, and only training needs it
     from accelerate.state import AcceleratorState, PartialState
 
+    # Private: nothing public tells which device accelerate holds, or makes it take another.
     known = PartialState._shared_state
     if known.get("_cpu", cpu) != cpu and known["num_processes"] == 1:
         AcceleratorState._reset_state(reset_partial_state=True)

@@ -217,5 +217,6 @@ def norm(width: int) -> nn.GroupNorm:
 def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
     """The same layer with weights and bias at zero."""
     nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer

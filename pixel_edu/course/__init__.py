@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
 def repository() -> str:
     """The address of the public repository, as pyproject.toml states it."""
-    addresses = dict(line.split(", ", 1) for line in metadata("pixel-edu").get_all("Project-URL"))
+    addresses = dict(line.split(", ", 1) for line in metadata("pixel-edu").get_all("Project-URL") or ())
     return addresses["Repository"]
 
 

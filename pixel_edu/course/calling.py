@@ -86,7 +86,7 @@ def crash(error: Exception) -> Crash:
     here = Path(__file__).parent
     frames = [f for f in traceback.extract_tb(error.__traceback__) if here not in Path(f.filename).parents]
     outside = [f for f in frames if "site-packages" not in f.filename and "/lib/python" not in f.filename]
-    lines = [linecache.getline(f.filename, f.lineno).strip() for f in outside]
+    lines = [linecache.getline(f.filename, f.lineno or 0).strip() for f in outside]
     said = " ".join(str(error).split())
     return Crash(type(error).__name__, said[:300], next((line for line in reversed(lines) if line), ""))
 

@@ -103,6 +103,8 @@ def collect(folder: str | os.PathLike = ".", out: str | os.PathLike | None = Non
 def module_at(path: Path) -> Any:
     """Import the module in a file."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec  # a file's path gives both
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -167,7 +169,8 @@ def _imports(notebook: NotebookNode) -> dict[str, str]:
     for node in ast.parse("\n".join(cells)).body:
         for alias in getattr(node, "names", []):
             # `from a import b, c` becomes two lines, so that an answer brings along only what it uses
-            one = type(node)(**{**vars(node), "names": [alias]})
+            fields: dict[str, Any] = vars(node) | {"names": [alias]}
+            one = type(node)(**fields)
             found[alias.asname or alias.name.partition(".")[0]] = ast.unparse(one)
     return found
 

@@ -114,7 +114,7 @@ def _with_names(part: Callable, own: Callable, home: Any) -> Callable:
     """The part, made to return a NamedTuple where the package's own returns one: readers may return a plain tuple."""
     # the annotation is text (`from __future__ import annotations`), so its class is looked up in the part's module
     named = getattr(home, str(getattr(own, "__annotations__", {}).get("return")), None)
-    if not hasattr(named, "_fields"):
+    if named is None or not hasattr(named, "_fields"):
         return part
     return functools.wraps(part)(lambda *given, **options: named(*part(*given, **options)))
 

@@ -114,10 +114,8 @@ def read_picture(path: Path) -> np.ndarray:
                 raise DataError(
                     f"{path} has {picture.width} x {picture.height} pixels: resize it to at most {LARGEST} a side"
                 )
-            if getattr(picture, "n_frames", 1) > 1:
-                raise DataError(
-                    f"{path} is an animation of {picture.n_frames} frames: save one of them as a picture"
-                )
+            if (frames := getattr(picture, "n_frames", 1)) > 1:
+                raise DataError(f"{path} is an animation of {frames} frames: save one of them as a picture")
             return np.asarray(
                 _square(_on_white(picture)).resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.NEAREST)
             )

@@ -87,7 +87,7 @@ def _write_array(path: Path, shape: tuple[int, ...], dtype: type, blocks: list[n
         descr = npy.dtype_to_descr(np.dtype(dtype))
         npy.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
         for block in blocks:
-            file.write(np.ascontiguousarray(block, dtype))
+            file.write(np.ascontiguousarray(block, dtype).data)
 
 
 def _write_table(path: Path, classes: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import nbformat
@@ -188,9 +189,9 @@ def joined(result: Result, job: GradingJob, assignment: Assignment) -> Result:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             result.history = [*result.history, {"at": now, "points": changed}]
     if result.status == GRADED:
-        result.marks = [new.get(task.id) or old.get(task.id) for task in assignment.tasks]
-        missing = [task for task, mark in zip(assignment.tasks, result.marks, strict=True) if mark is None]
-        result.marks = [mark for mark in result.marks if mark]
+        marks = [new.get(task.id) or old.get(task.id) for task in assignment.tasks]
+        missing = [task for task, mark in zip(assignment.tasks, marks, strict=True) if mark is None]
+        result.marks = [mark for mark in marks if mark]
         result.marks += [Mark(task.id, None, task.points, "not run", "It was not run.") for task in missing]
         unknown = [mark.id for mark in result.marks if mark.status == "not run"]
         if unknown:
@@ -248,14 +249,14 @@ class Pool:
         self.context = multiprocessing.get_context("fork")
         self.workers = [self._worker() for _ in range(jobs)]
 
-    def _worker(self) -> tuple[Connection, multiprocessing.Process]:
+    def _worker(self) -> tuple[Connection, BaseProcess]:
         connection = self.fork_server.clone()
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=self._work, args=(theirs, ours, connection), daemon=True)
         process.start()
         theirs.close()
         connection.close()
-        return ours, process
+        return ours, process  # pyright: ignore[reportReturnType] a pipe's ends have another name on Windows
 
     def _work(self, pipe: Connection, other_end: Connection, connection: socket.socket) -> None:
         """In the worker: grade what comes until nothing does."""

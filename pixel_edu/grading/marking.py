@@ -156,9 +156,7 @@ def unknown(source: str, names: dict[str, Any]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             own |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef) or (
-            isinstance(node, ast.ExceptHandler) and node.name
-        ):
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler) and node.name:
             own.add(node.name)
     read = {node.id for node in every if isinstance(node.ctx, ast.Load)}
     yield from sorted(read - own - names.keys() - vars(builtins).keys())

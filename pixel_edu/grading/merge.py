@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
@@ -59,7 +59,9 @@ def read(content: bytes) -> tuple[NotebookNode, list[str]]:
         raise Unreadable("it is not a notebook: it has no `nbformat`")
     notes = [f"upgraded from notebook format {raw['nbformat']}"] if raw["nbformat"] < 4 else []
     try:
-        notebook = nbformat.from_dict(raw) if raw["nbformat"] == 4 else nbformat.reads(json.dumps(raw), 4)
+        notebook: Any = (
+            nbformat.from_dict(raw) if raw["nbformat"] == 4 else nbformat.reads(json.dumps(raw), 4)
+        )
         for cell in notebook.cells:
             cell.source = "".join(cell.get("source", ""))
             cell.metadata = cell.get("metadata", NotebookNode())

@@ -322,10 +322,10 @@ def _on_this_machine(
 def _changes(jobs: list[GradingJob], store: Store) -> Iterator[Change]:
     for job in jobs:
         before = {mark.id: mark.points for mark in job.before.marks} if job.before else {}
-        now = store.load(job.submission.key)
-        for mark in now.marks if now else ():
-            if mark.id in before and before[mark.id] != mark.points:
-                yield Change(now.student, mark.id, before[mark.id], mark.points, mark.most)
+        if now := store.load(job.submission.key):
+            for mark in now.marks:
+                if mark.id in before and before[mark.id] != mark.points:
+                    yield Change(now.student, mark.id, before[mark.id], mark.points, mark.most)
 
 
 def _fill(options: GradingOptions, rows: list[Row], assignment: Assignment) -> Iterator[tuple[Path, Filled]]:

@@ -77,7 +77,8 @@ def _ignored(path: Path) -> bool:
 
 def _submission(folder: Path, path: Path) -> Submission:
     file = path.relative_to(folder)
-    name = file.parts[0] if len(file.parts) > 1 or path.is_dir() else path.stem
+    top = next(iter(file.parts), "")
+    name = top if len(file.parts) > 1 or path.is_dir() else path.stem
     platform = MOODLE.fullmatch(name) or CANVAS.fullmatch(name)
     student, number = (platform["name"], platform["id"]) if platform else (name, "")
     time = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")

@@ -145,7 +145,7 @@ def _run(task: _NotebookTask) -> NotebookOutcome:
     outcome.seconds = time.perf_counter() - started
     if ran is not None:
         notebooks.write(ran, task.out / f"{outcome.name}.ipynb")
-    if not outcome.failures and task.profile != "smoke":
+    if ran is not None and not outcome.failures and task.profile != "smoke":
         _compare(outcome, stored, ran, task.profile, task.references.get(outcome.name))
     return outcome
 

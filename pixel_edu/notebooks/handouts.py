@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -126,10 +127,10 @@ def exercises_of(notebook: NotebookNode, name: str = "") -> list[HandoutExercise
         hints = [(hint["title"], hint["text"].strip()) for hint in HINT.finditer(task)]
         text = FACTS.sub("", HINT.sub("", HEADING.sub("", task))).strip()
         why = cells[f"{id}-why"].source if f"{id}-why" in cells else ""
-        facts = facts.groupdict() | {"minutes": int(facts["minutes"])}
+        about: dict[str, Any] = facts.groupdict() | {"minutes": int(facts["minutes"])}
         found.append(
             HandoutExercise(
-                id, heading["title"], **facts, task=text, hints=hints, answer=cells[id].source, why=why
+                id, heading["title"], **about, task=text, hints=hints, answer=cells[id].source, why=why
             )
         )
     return found

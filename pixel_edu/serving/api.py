@@ -62,7 +62,7 @@ def create_app(
     app = FastAPI(
         title="pixel-edu",
         summary="Sprites of 16x16 pixels, drawn by a diffusion model.",
-        description=__doc__.partition("\n\n")[2],
+        description=(__doc__ or "").partition("\n\n")[2],
         version=__version__,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own page needs the network
@@ -227,7 +227,7 @@ def reason(request: Request | None, error: Exception) -> tuple[int, str, dict[st
         case TooLate():
             return 504, f"{error}: ask for fewer sprites or steps, or later", None
         case HTTPException():
-            return error.status_code, _http(request, error), error.headers
+            return error.status_code, _http(request, error), dict(error.headers or {}) or None
     return 500, "something broke in the server: its log says what", None
 
 
@@ -252,12 +252,12 @@ def sentence(error: RequestValidationError) -> str:
     return f"{field} is {given if len(given) <= 40 else given[:40] + '...'}: {says[0].lower()}{says[1:]}"
 
 
-def _http(request: Request, error: HTTPException) -> str:
-    path = request.url.path
+def _http(request: Request | None, error: HTTPException) -> str:
+    path, method = (request.url.path, request.method) if request else ("this address", "this method")
     says = {
         400: "the body is not UTF-8 text: send JSON",
         404: f"there is nothing at {path}: see /docs",
-        405: f"{path} does not know {request.method}: see /docs",
+        405: f"{path} does not know {method}: see /docs",
         413: f"the body is longer than {LONGEST_BODY} bytes: no order needs that",
     }
     return says.get(error.status_code, error.detail)

@@ -42,6 +42,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def address(taken: socket.socket) -> str:
     """The address for a browser on this machine."""
+    host: str
     host, port = taken.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

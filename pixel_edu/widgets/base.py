@@ -65,4 +65,4 @@ class Widget(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
         found = super()._repr_mimebundle_(**options)
         data, metadata = found if isinstance(found, tuple) else (found, {})
-        return data | {"text/plain": self.alt, "text/html": self.picture()}, metadata
+        return (data or {}) | {"text/plain": self.alt, "text/html": self.picture()}, metadata

@@ -48,7 +48,7 @@ class SpriteLab(Widget):
         from pixel_edu.images import to_tensor, to_uint8
         from pixel_edu.palette import nearest, snap
 
-        true = draw(self.label, [self.number])
+        true = draw(self.label, np.array([self.number]))
         x0 = to_tensor(true)
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(self.seed))
         before = to_uint8(x0 + self.amount * eps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import traitlets
 
 from pixel_edu.config import CLASSES
@@ -41,7 +42,7 @@ class NoiseExplorer(Widget):
         from pixel_edu.diffusion import add_noise
         from pixel_edu.images import to_tensor, to_uint8
 
-        x0 = to_tensor(draw(self.sprite // EACH, [self.sprite % EACH]))
+        x0 = to_tensor(draw(self.sprite // EACH, np.array([self.sprite % EACH])))
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(self.seed))
         level = SCHEDULES[self.schedule]().levels(torch.tensor([self.t]))
         images = to_uint8(torch.cat([x0, eps, add_noise(x0, eps, level)]))

@@ -73,7 +73,10 @@ def guiding() -> Scenes:
     signal, noise = _short(level.signal), _short(level.noise)
     ratio = _short(signal / noise)
     # an answer is the noise that leaves its guess: (x - signal·guess) / noise
-    answers = {"eps_cond": [-ratio, 0, ratio, 1], "eps_uncond": [0, -ratio, ratio, 1]}
+    answers: dict[str, list[float] | float] = {
+        "eps_cond": [-ratio, 0, ratio, 1],
+        "eps_uncond": [0, -ratio, ratio, 1],
+    }
     shows = [(f"s = {s}", answers | {"guidance_scale": s}) for s in (0, 1, 2, 4)]
     images = {"with the label": cond, "without": uncond, "the sprite": x0}
     return Scenes(images, shows, (-_short(noise / signal), [0, 0, 1, _short(noise / signal)]))

@@ -35,13 +35,13 @@ def snap_to(ask: Ask) -> None:
         return colors[pick(distance, 1).numpy()].reshape(images.shape)
 
     right = by(torch.cdist(lab(images), lab(colors)))
-    rgb = [torch.from_numpy(each.reshape(-1, 3)).float() for each in (images, colors)]
+    rgb, rgb_colors = (torch.from_numpy(each.reshape(-1, 3)).float() for each in (images, colors))
     wrap = (images.reshape(-1, 1, 3) - colors[None]).astype(np.float32)
     ask.same(
         ask(images, colors, like=right),
         right,
         [
-            (by(torch.cdist(*rgb)), "These are the nearest colours in sRGB: compare in OKLab."),
+            (by(torch.cdist(rgb, rgb_colors)), "These are the nearest colours in sRGB: compare in OKLab."),
             (
                 by(torch.cdist(lab(images, 1.0), lab(colors, 1.0))),
                 "`to_oklab` takes values from 0 to 1: divide by 255 first.",

@@ -128,7 +128,7 @@ class Tally(NamedTuple):
 def tally(rows: Iterable[Row], task: Task) -> Tally:
     """Count how an exercise went; marks without points, such as those that wait for a person, do not count."""
     marks = [mark for row in rows for mark in row.marks if mark.id == task.id and mark.points is not None]
-    mean = statistics.mean(mark.points for mark in marks) if marks else None
+    mean = statistics.mean(mark.points or 0 for mark in marks) if marks else None
     right = sum(mark.points == mark.most for mark in marks)
     return Tally(task, len(marks), mean, right, sum(mark.status == UNWRITTEN for mark in marks))
 
@@ -272,7 +272,7 @@ def moodle(template: Path, out: Path, rows: list[Row], assignment: Assignment, c
             raise UserError(
                 f"{template}: its first column has no participants' numbers: give Moodle's worksheet"
             )
-    return _fill(header, lines, out, rows, place, [0], lambda text: re.search(r"\d+$", text)[0])
+    return _fill(header, lines, out, rows, place, [0], lambda text: re.findall(r"\d+$", text)[0])
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -112,7 +112,8 @@ class Store:
 def result(content: dict[str, Any]) -> Result:
     """A result from its JSON, that of version 1 included, which had other names for some fields."""
     content = {RENAMED.get(key, key): value for key, value in content.items() if key != "version"}
-    return Result(**content | {"marks": [_mark(mark) for mark in content["marks"]]})
+    fields: dict[str, Any] = content | {"marks": [_mark(mark) for mark in content["marks"]]}
+    return Result(**fields)
 
 
 def _mark(content: dict[str, Any]) -> Mark:

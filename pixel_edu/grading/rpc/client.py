@@ -200,8 +200,8 @@ def as_python(call: Callable[[], Any]) -> Any:
         return call()
     except Crash as crash:
         kind = getattr(builtins, crash.kind, None)
-        known = isinstance(kind, type) and issubclass(kind, Exception)
-        raise (kind if known else RuntimeError)(crash.said) from crash
+        error = kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError
+        raise error(crash.said) from crash
     except TooSlow:
         raise TimeoutError("it took too long and was stopped") from None
     except Unwritten:

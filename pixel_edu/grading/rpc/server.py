@@ -63,14 +63,15 @@ class Server:
         message, arrays = receive(self.connection)
         if message["do"] == "raise":
             kind = getattr(builtins, message["kind"], None)
-            known = isinstance(kind, type) and issubclass(kind, Exception)
-            raise (kind if known else RuntimeError)(message["said"])
+            error = kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError
+            raise error(message["said"])
         return Unpacker(arrays, self.found).unpack(message["value"])
 
     def answer(self, message: dict, arrays: bytearray) -> None:
         """Do what the tests ask for, and say how it went."""
         unpacker = Unpacker(arrays, self.found)
-        owner, arguments = unpacker.unpack(message["of"]), unpacker.unpack(message["arguments"])
+        owner: Any = unpacker.unpack(message["of"])
+        arguments = unpacker.unpack(message["arguments"])
         before = [_bytes(each) for each in arguments]
         if message["do"] == "run":
             answer = None
@@ -118,7 +119,9 @@ def serve(path: str, names: dict[str, Any] | None = None) -> None:
     if names is None:
         from IPython import get_ipython
 
-        names = get_ipython().user_ns
+        shell = get_ipython()
+        assert shell  # this is called from a cell
+        names = shell.user_ns
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         server = Server(connection, names)

@@ -126,7 +126,8 @@ class Unpacker:
             raise WireError(f"a malformed value ({type(error).__name__}: {error})") from None
 
     def _known(self, packed: dict) -> Any:
-        kind, inside = packed["$"], packed.get("of")
+        kind: str = packed["$"]
+        inside: Any = packed.get("of")
         if kind == "tuple":
             return tuple(map(self.unpack, inside))
         if kind == "set":
@@ -156,7 +157,7 @@ class Unpacker:
         flat = np.frombuffer(self.arrays, dtype, count, at) if count else np.empty(0, dtype)
         return flat.reshape(shape).copy()
 
-    def _torch(self, kind: str, name: str | None, inside: Any) -> Any:
+    def _torch(self, kind: str, name: Any, inside: Any) -> Any:
         import torch
 
         if kind == "device":

@@ -235,7 +235,7 @@ def _kernel(request: dict[str, Any]) -> NoReturn:
 
     # ipykernel 7 listens for what subprocesses print at a TCP socket, which this level forbids; private, and tested
     if not request["network"]:
-        IOPubThread._setup_pipe_in = lambda thread: setattr(thread, "_pipe_flag", False)
+        setattr(IOPubThread, "_setup_pipe_in", lambda thread: setattr(thread, "_pipe_flag", False))  # noqa: B010
     try:
         app = IPKernelApp.instance(connection_file=request["connection"])
         app.initialize(["--HistoryManager.enabled=False", "--InteractiveShell.colors=NoColor"])

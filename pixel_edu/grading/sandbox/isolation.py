@@ -145,6 +145,8 @@ class Sandbox:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        assert self.holder.stdout  # both are pipes
+        assert self.holder.stderr
         if self.holder.stdout.readline() != b"ready\n":
             said = self.holder.stderr.read(2000).decode(errors="replace").strip()
             raise SandboxError(f"the sandbox {self.level!r} does not start here: {said}")
@@ -221,7 +223,8 @@ class Sandbox:
         if self.holder:
             self.holder.wait()
             for stream in (self.holder.stdin, self.holder.stdout, self.holder.stderr):
-                stream.close()
+                if stream:
+                    stream.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Sandbox:

@@ -11,11 +11,11 @@ import signal
 import time
 from typing import Any
 
-from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import KernelProvisionerBase
+from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.isolation import Sandbox
@@ -41,7 +41,8 @@ class ForkClient(AsyncKernelClient):
         Raises:
             RuntimeError: it has ended, or does not answer in time.
         """
-        until = time.monotonic() + timeout
+        until, manager = time.monotonic() + timeout, self.parent
+        assert isinstance(manager, ForkManager)
         while time.monotonic() < until:
             self.kernel_info()
             with contextlib.suppress(queue.Empty):
@@ -50,7 +51,7 @@ class ForkClient(AsyncKernelClient):
                 )  # its protocol is ours: it runs in the same environment
                 await self.iopub_channel.get_msg(timeout=0.2)
                 return
-            if not await self.parent.is_alive():
+            if not await manager.is_alive():
                 raise RuntimeError("the kernel ended before it answered")
         raise RuntimeError(f"the kernel did not answer in {timeout:g} s")
 
@@ -71,16 +72,17 @@ class ForkManager(AsyncKernelManager):
             client_factory=ForkClient,
             **options,
         )
-        self.fork_server, self.sandbox, self.made = fork_server, sandbox, None
+        self.fork_server, self.sandbox = fork_server, sandbox
+        self.made: AsyncKernelClient | None = None
 
-    def client(self, **options: Any) -> ForkClient:
+    def client(self, **options: Any) -> AsyncKernelClient:
         """A client that shares this manager's context, and its limit on the length of messages."""
         self.made = super().client(**{"context": self.context} | options)
         return self.made
 
     def forget(self) -> None:
         """Let go of the kernel; its sandbox goes with its owner."""
-        if self.provisioner:
+        if isinstance(self.provisioner, ForkProvisioner):
             self.provisioner.forget()
         if self.made:
             self.made.stop_channels()
@@ -98,6 +100,7 @@ class ForkProvisioner(KernelProvisionerBase):
 
     pid = 0
     fd: int | None = None
+    parent: ForkManager  # pyright: ignore[reportIncompatibleVariableOverride] traitlets says anything or None
 
     @property
     def has_process(self) -> bool:
