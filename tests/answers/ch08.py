@@ -85,8 +85,8 @@ def projected_with(
             x0 = (x - level.noise * eps) / level.signal
             pixels = x0.movedim(1, 3)
             index = torch.cdist(compare(pixels).reshape(-1, 3), (own or compare)(values)).argmin(1)
-            mended = values[index].reshape(pixels.shape).movedim(3, 1)
-            return finish(x, x0, mended, level) if finish else (x - level.signal * mended) / level.noise
+            snapped = values[index].reshape(pixels.shape).movedim(3, 1)
+            return finish(x, x0, snapped, level) if finish else (x - level.signal * snapped) / level.noise
 
         return in_palette
 
@@ -106,8 +106,8 @@ class Projected:
             return eps
         guess = ((x - level.noise * eps) / level.signal + 1) / 2
         far = (to_oklab(guess.permute(0, 2, 3, 1))[..., None, :] - to_oklab(self.colors)).square().sum(-1)
-        mended = self.colors[far.argmin(-1)].permute(0, 3, 1, 2) * 2 - 1
-        return (x - level.signal * mended) / level.noise
+        snapped = self.colors[far.argmin(-1)].permute(0, 3, 1, 2) * 2 - 1
+        return (x - level.signal * snapped) / level.noise
 
 
 def bits_by_loop(index, bits=8):

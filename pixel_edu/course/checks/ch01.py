@@ -34,10 +34,7 @@ def count_sprites(ask: Ask) -> None:
         int(got[0]),
         different,
         [
-            (
-                len(images),
-                "Your number of pictures is the number of rows: identical rows count once.",
-            ),
+            (len(images), "Your number of pictures is the number of rows: identical rows count once."),
             (
                 bases,
                 "Your number of pictures is the number of base sprites: a mirrored picture is a different picture.",
@@ -129,8 +126,7 @@ def split(ask: Ask) -> None:
     )
     again = parts(images, 0.3, "a second time")[1]
     ask.that(
-        {names[i] for i in again} == out,
-        "The second call holds out other sprites: leave chance out of it.",
+        {names[i] for i in again} == out, "The second call holds out other sprites: leave chance out of it."
     )
     order = ask.rng.permutation(len(images))
     other = parts(images[order], 0.3, "for the rows in another order")[1]

@@ -122,10 +122,7 @@ def beta_from(ask: Ask) -> None:
                 before - alpha_bar,
                 "These are differences of ᾱ: a step takes a share of what the steps before it left, so divide.",
             ),
-            (
-                1 - before / alpha_bar,
-                "The fraction is inverted: divide ᾱ_t, the smaller one, by ᾱ_{t-1}.",
-            ),
+            (1 - before / alpha_bar, "The fraction is inverted: divide ᾱ_t, the smaller one, by ᾱ_{t-1}."),
             (
                 torch.cat([torch.zeros(1, dtype=torch.float64), beta[1:]]),
                 "The first step is lost: before it ᾱ is 1, so β_0 = 1 - ᾱ_0, and not 0.",
@@ -208,10 +205,7 @@ def cosine_alpha_bar(ask: Ask) -> None:
                 cosine(20).alpha_bar,
                 "Your function has values of T, s or max_beta of its own: use the arguments.",
             ),
-            (
-                _cosine(20, 0.1, 0.999),
-                "No step may take more than `max_beta`, here 0.5: use the argument.",
-            ),
+            (_cosine(20, 0.1, 0.999), "No step may take more than `max_beta`, here 0.5: use the argument."),
             (_cosine(20, 0.008, 0.5), "The offset is 0.008 whatever `s` is: use the argument."),
         ],
         tolerance=1e-7,

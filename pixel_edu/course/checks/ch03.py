@@ -213,6 +213,9 @@ def ddim_sample(ask: Ask) -> None:
         def slip(**how) -> torch.Tensor:
             return walk(model, schedule, x, n, **how)
 
+        def swapped(x0: torch.Tensor, x: torch.Tensor, a_t: torch.Tensor, a_s: torch.Tensor) -> torch.Tensor:
+            return (1 - a_s).sqrt() * x0 + a_s.sqrt() * (x - a_t.sqrt() * x0) / (1 - a_t).sqrt()
+
         ask.same(
             got,
             slip(),
@@ -238,14 +241,7 @@ def ddim_sample(ask: Ask) -> None:
                     slip(kept=lambda a_s, _: 0 * a_s),
                     "Each step drops its noise: add the same noise to the clean image again.",
                 ),
-                (
-                    slip(
-                        mean=lambda x0, x, a_t, a_s: (
-                            (1 - a_s).sqrt() * x0 + a_s.sqrt() * (x - a_t.sqrt() * x0) / (1 - a_t).sqrt()
-                        )
-                    ),
-                    "Signal and noise are swapped at the end of a step.",
-                ),
+                (slip(mean=swapped), "Signal and noise are swapped at the end of a step."),
             ],
             tolerance=3e-4,
         )

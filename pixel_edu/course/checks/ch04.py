@@ -168,18 +168,14 @@ def _loaded(ask: Ask, arguments: tuple, wanted: dict[str, tuple[int, ...]], zero
     first = ask(of=module, method="state_dict")
     missing, more = [key for key in wanted if key not in first], [key for key in first if key not in wanted]
     ask.that(
-        not missing,
-        f"There is no parameter `{missing and missing[0]}`: name the parts as the task does.",
+        not missing, f"There is no parameter `{missing and missing[0]}`: name the parts as the task does."
     )
     ask.that(
         not more, f"There is a parameter `{more and more[0]}` that the task does not have: leave it out."
     )
     for key, shape in wanted.items():
         got = tuple(first[key].shape)
-        ask.that(
-            got == shape,
-            f"`{key}` has the shape {got}, not {shape}: look at the widths of that part.",
-        )
+        ask.that(got == shape, f"`{key}` has the shape {got}, not {shape}: look at the widths of that part.")
     ask.that(
         not bool(first[f"{zero}.weight"].any()),
         f"`{zero}` does not start at zero: a new part must change nothing.",
@@ -189,11 +185,7 @@ def _loaded(ask: Ask, arguments: tuple, wanted: dict[str, tuple[int, ...]], zero
     return module, state
 
 
-@exercise(
-    "ex-04-3",
-    "Block(width_in, width, config, attends)",
-    "Your block can replace any in the network.",
-)
+@exercise("ex-04-3", "Block(width_in, width, config, attends)", "Your block can replace any in the network.")
 def residual_block(ask: Ask) -> None:
     """Weights go in by name, features come out."""
     e = CONFIG.embedding
@@ -265,10 +257,7 @@ def label_attention(ask: Ask) -> None:
         ({"order": (0, 2, 1)}, "Keys and values are swapped."),
     ]
     ask.same(
-        got,
-        right,
-        [(attend(x, label, state, **slip), message) for slip, message in slips],
-        tolerance=1e-3,
+        got, right, [(attend(x, label, state, **slip), message) for slip, message in slips], tolerance=1e-3
     )
 
 
@@ -303,10 +292,7 @@ def conv_cost(ask: Ask) -> None:
             int(work),
             weights * s * s,
             [
-                (
-                    (weights + b) * s * s,
-                    "The bias is added, not multiplied: do not count it.",
-                ),
+                ((weights + b) * s * s, "The bias is added, not multiplied: do not count it."),
                 (weights * s, "The output is square: it has size x size places."),
                 (weights, "These are the weights: each of them is used at every place."),
                 (

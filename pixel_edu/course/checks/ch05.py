@@ -138,8 +138,7 @@ def hide_labels(ask: Ask) -> None:
     ask.that(bool(known.all()), "Some labels are neither the old one nor `null_label`.")
     share = float((~kept).float().mean())
     ask.that(
-        not share > 0.8,
-        f"With p_uncond = 0.1, {share:.0%} of the labels are hidden: the mask is inverted.",
+        not share > 0.8, f"With p_uncond = 0.1, {share:.0%} of the labels are hidden: the mask is inverted."
     )
     ask.that(
         0 < share < 1 or draw(0.5).eq(c).float().mean() not in (0, 1),
@@ -274,8 +273,7 @@ def batch_rows(ask: Ask) -> None:
         "Some rows come far more often than others: draw them uniformly.",
     )
     ask.that(
-        len(set(first.tolist())) > 20,
-        "Nearly all rows of a batch are the same: draw each row on its own.",
+        len(set(first.tolist())) > 20, "Nearly all rows of a batch are the same: draw each row on its own."
     )
 
 

@@ -43,10 +43,7 @@ def _slips(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> Slips:
             cond + (s - 1) * -step,
             "Your line starts at the conditional answer: at a scale of 0 the label must have no effect.",
         ),
-        (
-            s * step,
-            "The step is right, but its starting point is missing: add the answer without a label.",
-        ),
+        (s * step, "The step is right, but its starting point is missing: add the answer without a label."),
         (
             uncond - s * step,
             "The difference has the wrong sign: guidance goes towards the label, not away from it.",
@@ -138,10 +135,7 @@ def both_answers(ask: Ask) -> None:
                 "Both answers have the label: the second half must have `null_label` as its label.",
             ),
             ((uncond, uncond), "Neither answer has the label: the first half keeps its own."),
-            (
-                (cond, truth(x, t, 0 * c)),
-                "Label 0 is a class: the answer without a label has `null_label`.",
-            ),
+            ((cond, truth(x, t, 0 * c)), "Label 0 is a class: the answer without a label has `null_label`."),
             (
                 (cond, truth(x, t, 0 * c - 1)),
                 "Label -1 was never trained on: the answer without a label has `null_label`.",

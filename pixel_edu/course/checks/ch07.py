@@ -39,10 +39,7 @@ def timesteps(ask: Ask) -> None:
                 got[-1:] != [-1],
                 f"Your list ends at {got[-1] if got else None}: it must end at -1, clean data.",
             ),
-            (
-                any(v != int(v) for v in got),
-                "Your list has entries that are not integers: round them down.",
-            ),
+            (any(v != int(v) for v in got), "Your list has entries that are not integers: round them down."),
         ]
         for is_wrong, message in wrong:
             ask.that(not is_wrong, message)
@@ -129,31 +126,31 @@ def ddim_sample(ask: Ask) -> None:
         def std(a_t: torch.Tensor, a_s: torch.Tensor) -> torch.Tensor:
             return ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).clamp(min=0).sqrt()
 
+        def noising(a_t: torch.Tensor, a_s: torch.Tensor) -> torch.Tensor:
+            return eta * (1 - a_t / a_s).sqrt()
+
+        def inverted(a_t: torch.Tensor, a_s: torch.Tensor) -> torch.Tensor:
+            return eta * ((1 - a_t) / (1 - a_s).clamp(min=1e-9) * (1 - a_t / a_s)).sqrt()
+
         def room(a_s: torch.Tensor, fresh: torch.Tensor) -> torch.Tensor:
             return (1 - a_s - fresh**2).clamp(min=0).sqrt()
+
+        def full(a_s: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+            return (1 - a_s).sqrt()
 
         slips = [
             (slip(0.0), "eta has no effect: this is the deterministic sampler."),
             (slip(1.0), "This is DDPM, whatever eta is: multiply the spread of the fresh noise by eta."),
             (
-                slip(kept=lambda a_s, _: (1 - a_s).sqrt()),
+                slip(kept=full),
                 "The old noise keeps its full strength, so with the fresh noise there is too much: scale it down.",
             ),
             (
-                slip(
-                    std=lambda a_t, a_s: (1 - a_t / a_s).sqrt() * eta,
-                    last=True,
-                    kept=lambda a_s, _: (1 - a_s).sqrt(),
-                ),
+                slip(std=noising, last=True, kept=full),
                 "There is noise on the result: the last step ends at clean data and draws none.",
             ),
             (
-                slip(
-                    std=lambda a_t, a_s: (
-                        eta * ((1 - a_t) / (1 - a_s).clamp(min=1e-9) * (1 - a_t / a_s)).sqrt()
-                    ),
-                    kept=room,
-                ),
+                slip(std=inverted, kept=room),
                 "The fraction of the noise levels is inverted, and the clamp hides it.",
             ),
             (
@@ -206,10 +203,7 @@ def halfway_x0(ask: Ask) -> None:
                     x0 - step / 2,
                     "This is half-way between the two guesses, which lies behind you: go on beyond the newer one.",
                 ),
-                (
-                    x0 + step / 2,
-                    "You treat both steps as equally long: divide by `last_h`, multiply by `h`.",
-                ),
+                (x0 + step / 2, "You treat both steps as equally long: divide by `last_h`, multiply by `h`."),
                 (
                     x0 - h / (2 * last_h) * step,
                     "You go back instead of on: the difference is the newer guess minus the older one.",

@@ -99,14 +99,18 @@ def colors_needed(ask: Ask) -> None:
     pixels = places[ask.rng.integers(0, 11, 60)] + ask.rng.normal(0, 0.02, (60, 3))
     far = np.square(pixels[:, None] - places[None]).sum(axis=2)
     used = np.unique(far.argmin(axis=1))
+
+    def loss(i: int) -> float:
+        """What dropping a colour costs while all the others are there."""
+        return sum(np.sort(row[used])[1] - row[i] for row in far if row[used].min() == row[i])
+
     for tolerance in (0.25, 0.6, 0.0, 100.0):
         right = needed(far, tolerance**2)
         got = ask(far, tolerance, what=f"with a tolerance of {tolerance:g}")
         ask.that(got is not None, f"{ask.name} returned None: is a `return` missing?")
         got = np.asarray(got)
         ask.that(
-            got.ndim == 1 and got.size > 0,
-            "Return a list of colour numbers: the last colour always stays.",
+            got.ndim == 1 and got.size > 0, "Return a list of colour numbers: the last colour always stays."
         )
         ask.that(got.dtype.kind in "iu", f"Colour numbers are integers, but these are {got.dtype}.")
         ask.that(
@@ -128,17 +132,7 @@ def colors_needed(ask: Ask) -> None:
             ),
             (used, "Nothing is dropped: these are all the colours that are nearest to some pixel."),
             (
-                np.setdiff1d(
-                    used,
-                    [
-                        min(
-                            used,
-                            key=lambda i: sum(
-                                np.sort(r[used])[1] - r[i] for r in far if r[used].min() == r[i]
-                            ),
-                        )
-                    ],
-                ),
+                np.setdiff1d(used, [min(used, key=loss)]),
                 "Only one colour is dropped: continue while the smallest loss is small enough.",
             ),
         ]
@@ -175,7 +169,8 @@ def projected(ask: Ask) -> None:
         def snapped(distance: torch.Tensor) -> torch.Tensor:
             return values[distance.argmin(1)].reshape(2, 8, 8, 3).movedim(-1, 1)
 
-        in_lab = snapped(torch.cdist(to_oklab((pixels + 1) / 2), to_oklab((values + 1) / 2)))
+        palette = to_oklab((values + 1) / 2)
+        in_lab = snapped(torch.cdist(to_oklab((pixels + 1) / 2), palette))
         right = (x - level.signal * in_lab) / level.noise if near else eps
         got = ask(x, t, of=made, method="__call__", like=x, what=f"at t = {at}")
         slips = [
@@ -194,8 +189,7 @@ def projected(ask: Ask) -> None:
                 "These are the nearest colours in sRGB: compare in OKLab.",
             ),
             (
-                (x - level.signal * snapped(torch.cdist(to_oklab(pixels), to_oklab((values + 1) / 2))))
-                / level.noise,
+                (x - level.signal * snapped(torch.cdist(to_oklab(pixels), palette))) / level.noise,
                 "The guess went into `to_oklab` with values from -1 to 1: it takes 0 to 1.",
             ),
             (
@@ -282,10 +276,7 @@ def from_bits(ask: Ask) -> None:
                 "You read every value above 0 as a 1: it must be 128 or more.",
             ),
             (colors[np.minimum(~ones @ weights, last)], "Zeros and ones are swapped."),
-            (
-                colors[np.minimum(ones.sum(-1), last)],
-                "You count the bits: weight them by 1, 2, 4 ...",
-            ),
+            (colors[np.minimum(ones.sum(-1), last)], "You count the bits: weight them by 1, 2, 4 ..."),
         ],
     )
 

@@ -18,7 +18,8 @@ def frechet(ask: Ask) -> None:
     root = np.sqrt(np.linalg.eigvals(c1 @ c2).real.clip(min=0)).sum()
     traces = np.trace(c1) + np.trace(c2)
     right = float(off @ off + traces - 2 * root)
-    biased = [np.cov(each, rowvar=False, bias=True) for each in (a, b)]
+    b1, b2 = np.cov(a, rowvar=False, bias=True), np.cov(b, rowvar=False, bias=True)
+    biased = np.trace(b1) + np.trace(b2) - 2 * np.sqrt(np.linalg.eigvals(b1 @ b2).real.clip(min=0)).sum()
     ask.same(
         ask(a, b, like=1.0),
         right,
@@ -43,12 +44,7 @@ def frechet(ask: Ask) -> None:
                 off @ off + traces - 2 * np.sqrt(np.diag(c1) * np.diag(c2)).sum(),
                 "You use only the variances: the covariances matter, too.",
             ),
-            (
-                off @ off
-                + sum(map(np.trace, biased))
-                - 2 * np.sqrt(np.linalg.eigvals(biased[0] @ biased[1]).real.clip(min=0)).sum(),
-                "Your covariances divide by n: `np.cov` divides by n - 1.",
-            ),
+            (off @ off + biased, "Your covariances divide by n: `np.cov` divides by n - 1."),
             (right**0.5, "This is the root of the Fréchet distance: the formula takes no root."),
         ],
         tolerance=1e-6,
@@ -122,10 +118,7 @@ def nearest_sprites(ask: Ask) -> None:
                 (distance / 255, index, side),
                 "Your distance is for colours from 0 to 1: they run from 0 to 255.",
             ),
-            (
-                (distance, index, ~side),
-                "The sides are inverted: True where the mirror image is nearer.",
-            ),
+            ((distance, index, ~side), "The sides are inverted: True where the mirror image is nearer."),
             (
                 (np.sqrt(np.maximum(plain.max(1), mirrored.max(1))), index, side),
                 "These are the distances to the furthest sprite, not to the nearest.",

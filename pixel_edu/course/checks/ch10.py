@@ -138,10 +138,7 @@ def flat(ask: Ask) -> None:
             named_by(lambda path: ".".join(path) + "."),
             "Your names end with a dot: it stands only between two names.",
         ),
-        (
-            named_by("_".join),
-            "Your names are joined by `_`, which names may contain: join them by a dot.",
-        ),
+        (named_by("_".join), "Your names are joined by `_`, which names may contain: join them by a dot."),
         (named_by("/".join), "Your names are joined by `/`: join them by a dot."),
         (named_by("".join), "Your names are joined without anything between them: join them by a dot."),
         (
@@ -194,10 +191,7 @@ def digest(ask: Ask) -> None:
             (images[::-1], labels[::-1]),
             "The digest stays the same when the sprites come in another order, which gives other batches.",
         ),
-        (
-            (images, labels[::-1]),
-            "The digest stays the same when the labels are permuted.",
-        ),
+        ((images, labels[::-1]), "The digest stays the same when the labels are permuted."),
         (
             (images.reshape(24, 32, 8, 3), labels),
             "The digest stays the same for images of 32 x 8 pixels with the same bytes: hash the shape, too.",
@@ -241,10 +235,7 @@ def thin(ask: Ask) -> None:
             ),
             (slip(lambda v: v[0]), "You take the first value of each group: take the mean of all of them."),
             (slip(np.sum), "You return the sum of each group: divide by the number of values."),
-            (
-                slip(at=0),
-                "Each point is at the first step of its group: it is logged after the last step.",
-            ),
+            (slip(at=0), "Each point is at the first step of its group: it is logged after the last step."),
             (
                 slip(groups=whole),
                 "The steps at the end that do not fill a group are gone: they form a smaller group.",
@@ -270,11 +261,7 @@ def thin(ask: Ask) -> None:
         ask.same(got, slip(), slips, what=f"The points {what}", tolerance=1e-6)
 
 
-@exercise(
-    "ex-10-4",
-    "still_to_log(logged, steps)",
-    "However often a run is killed, its curve stays whole.",
-)
+@exercise("ex-10-4", "still_to_log(logged, steps)", "However often a run is killed, its curve stays whole.")
 def still_to_log(ask: Ask) -> None:
     """What a resumed run adds."""
     values = [float(each) for each in ask.rng.random(30).round(3)]
@@ -296,10 +283,7 @@ def still_to_log(ask: Ask) -> None:
         known = {step for step, _ in before}
         newest = before[-1][0] if before else 0
         slips = [
-            (
-                steps,
-                "All steps are logged again, so some are in the curve twice.",
-            ),
+            (steps, "All steps are logged again, so some are in the curve twice."),
             (
                 [pair for pair in steps if pair[0] >= last],
                 "The last logged step is logged once more: only the steps after it are new.",
@@ -468,10 +452,7 @@ def best_run(ask: Ask) -> None:
                 "going on",
                 "A run that is still going cannot be the best yet: take those whose status is FINISHED.",
             ),
-            (
-                "not measured",
-                "A run that was not measured cannot be the best: a missing score is not 0.",
-            ),
+            ("not measured", "A run that was not measured cannot be the best: a missing score is not 0."),
             (
                 "divided by 0",
                 "NaN is not a score: every comparison with it is false, so drop such runs first.",

@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -271,8 +271,7 @@ def _waits(ask: Ask, status: int, headers: dict, tries: int, where: str) -> None
     )
     if told:
         ask.that(
-            got == int(told) or got != 2**tries,
-            f"{ask.name} waits {got} s {where}: do as the header says.",
+            got == int(told) or got != 2**tries, f"{ask.name} waits {got} s {where}: do as the header says."
         )
         ask.that(
             got == int(told) or got != min(int(told), 60),
@@ -370,10 +369,7 @@ def percentile(ask: Ask) -> None:
                 ordered[min(math.ceil(p / 100 * n), n) - 1],
                 "7 / 100 * 100 is slightly more than 7 in floating point: multiply by the count first, then divide.",
             ),
-            (
-                ordered[min(rank, n - 1)],
-                "You are one place too far: the value of rank 1 is at index 0.",
-            ),
+            (ordered[min(rank, n - 1)], "You are one place too far: the value of rank 1 is at index 0."),
             (ordered[max(p * n // 100 - 1, 0)], "You round the rank down: round it up."),
             (ordered[n - rank], "You sort in descending order: sort in ascending order."),
             (
@@ -396,8 +392,8 @@ def start_noise(ask: Ask) -> None:
     """A planted bug: one generator for a batch."""
     shape = (3, 16, 16)
 
-    def noise(seed: int) -> torch.Tensor:
-        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    def noise(seed: int, draw: Callable = torch.randn) -> torch.Tensor:
+        return draw(shape, generator=torch.Generator().manual_seed(seed))
 
     seeds = [int(s) for s in ask.rng.choice(10_000, 4, replace=False)]
     right = torch.stack([noise(seed) for seed in seeds])
@@ -433,9 +429,7 @@ def start_noise(ask: Ask) -> None:
                 "A sprite's seed depends on its place in the batch: use the seed as it is.",
             ),
             (
-                torch.stack(
-                    [torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-                ),
+                torch.stack([noise(seed, torch.rand) for seed in seeds]),
                 "The noise is between 0 and 1: draw from the normal distribution, with `torch.randn`.",
             ),
             (

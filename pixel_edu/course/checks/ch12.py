@@ -162,10 +162,7 @@ def leaks(ask: Ask) -> None:
                 [s for s in secrets if s not in held(layers, history)],
                 "These are the secrets that do not leak.",
             ),
-            (
-                sorted(held(layers, history)),
-                "The leaks are right, but not in the order of `secrets`.",
-            ),
+            (sorted(held(layers, history)), "The leaks are right, but not in the order of `secrets`."),
         ],
         "With seven secrets",
     )
@@ -206,6 +203,12 @@ def entering_(ask: Ask) -> None:
         def slip(match: Any = matches, paths: list[str] = paths, text: str = text, **how: bool) -> list[str]:
             return entering(paths, text, match, **how)
 
+        def itself(path: str, rule: str) -> bool:
+            return matches(path, rule) if rule.startswith("*") else path == rule
+
+        def prefix(path: str, rule: str) -> bool:
+            return matches(path, rule) if rule.startswith("*") else path.startswith(rule)
+
         compare(
             ask,
             got,
@@ -216,16 +219,9 @@ def entering_(ask: Ask) -> None:
                     slip(no_again=True),
                     "Your rules with ! have no effect: they let in again what an earlier rule kept out.",
                 ),
+                (slip(itself), "Your rules match only the path itself: they match everything below it, too."),
                 (
-                    slip(lambda path, rule: matches(path, rule) if rule.startswith("*") else path == rule),
-                    "Your rules match only the path itself: they match everything below it, too.",
-                ),
-                (
-                    slip(
-                        lambda path, rule: (
-                            matches(path, rule) if rule.startswith("*") else path.startswith(rule)
-                        )
-                    ),
+                    slip(prefix),
                     "A folder's name ends at a slash: the rule `a` does not match `ab.py`, nor anything in `ab`.",
                 ),
                 (
@@ -314,10 +310,7 @@ def again(ask: Ask) -> None:
                     slip(from_as_files=True),
                     "COPY --from takes files of another stage: the changed files are not among them.",
                 ),
-                (
-                    slip(exact=True),
-                    "A changed file inside a copied folder matters: it changes the folder.",
-                ),
+                (slip(exact=True), "A changed file inside a copied folder matters: it changes the folder."),
                 (
                     slip(target=True),
                     "The last word of a COPY is its destination: the words before it are the sources.",
@@ -394,10 +387,7 @@ def sick_at(ask: Ask) -> None:
                     slip(always_start=True),
                     "Once a check has passed, the start period is over: from then on, failures count.",
                 ),
-                (
-                    slip() - given[-1],
-                    "This is the time since it hangs: return the seconds since the start.",
-                ),
+                (slip() - given[-1], "This is the time since it hangs: return the seconds since the start."),
             ],
             what=f"{what.capitalize()}, the seconds",
         )
