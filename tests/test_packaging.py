@@ -203,6 +203,16 @@ def test_the_ci_script_is_executable():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
+def test_the_readme_shows_what_was_measured_of_the_set_up():
+    measured = ROOT / "book" / "measured" / "set_up.md"
+    if not measured.exists():
+        pytest.skip("nothing is measured yet: python benchmarks/set_up.py")
+    table = measured.read_text(encoding="utf-8")
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [f"`make {r}`" for r in ROLES]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- measured by benchmarks/set_up.py -->\n{table}<!-- end -->" in readme
+
+
 @pytest.mark.parametrize(
     ("module", "command", "says"),
     [
