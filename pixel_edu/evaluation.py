@@ -286,7 +286,7 @@ def pairs_seen(seen: Seen, classifier: SpriteClassifier, resamples: int, draw: n
     """The share of all pairs of variants, of two parts of one kind, that the classifier sees somewhere.
 
     A model that has learned single parts but not their combinations, or that has dropped some, sees fewer than real
-    sprites do. Colours are left out.
+    sprites do. Colours do not count.
 
     Args:
         seen: what the classifier saw in N images.
