@@ -230,7 +230,7 @@ class Sampler(NamedTuple):
 
     Attributes:
         title: what people call it.
-        steps: maps predict_eps, the schedule, the start x, a `SampleConfig` and draw_eps to a stream of `Step`s.
+        steps: maps predict_eps, the schedule, the start x, a `SampleConfig` and draw_eps to each `Step` in turn.
     """
 
     title: str
