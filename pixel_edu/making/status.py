@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from pixel_edu import __version__, notebooks
+from pixel_edu import __version__, markdown, notebooks
 from pixel_edu.config import UserError
 from pixel_edu.files import replacing
 from pixel_edu.making.rehearsal import NotebookOutcome
@@ -111,16 +111,13 @@ def write_run(out: Path, found: dict) -> str:
 
 def summary(found: dict) -> str:
     """A run as Markdown: minutes and outcome of every notebook, the reference's quality, and on what it ran."""
-    lines = [
-        f"## Course, profile {found['profile']}",
-        "",
-        "| notebook | minutes | outputs compared | outcome |",
-        "| :--- | ---: | ---: | :--- |",
-    ]
+    rows = []
     for name, each in found["notebooks"].items():
         outcome = "<br>".join(map(_cell, each["failures"])) or "well"
-        lines.append(f"| {name} | {_minutes(each['seconds'])} | {each['compared'] or ''} | {outcome} |")
-    lines.append(f"| together, {found['jobs']} at a time | {_minutes(found['seconds'])} | | |")
+        rows.append((name, _minutes(each["seconds"]), each["compared"] or "", outcome))
+    rows.append((f"together, {found['jobs']} at a time", _minutes(found["seconds"]), "", ""))
+    heads = "notebook", "minutes", "outputs compared", "outcome"
+    lines = [f"## Course, profile {found['profile']}", "", *markdown.table(heads, rows, "lrrl")]
     if found["quality"]:
         lines += ["", *_quality([found])]
     return "\n".join([*lines, "", f"On {found['hardware']}, {_in_words(found['versions'])}."]) + "\n"
@@ -173,25 +170,20 @@ def keep(run: Path, book: Path) -> Path:
 def page(book: Path, chapters: Iterable[Path]) -> str:
     """The tables of the status page, as MyST: minutes, how exact outputs are, quality, and on what all that ran."""
     found = records(book)
-    lines = [
-        NOTICE,
-        "**Minutes**",
-        "",
-        f"| notebook | {' | '.join(found)} |",
-        "| :--- |" + " ---: |" * len(found),
-    ]
+    rows = []
     for name in sorted({name for each in found.values() for name in each["notebooks"]}):
         seconds = [each["notebooks"].get(name, {}).get("seconds") for each in found.values()]
-        lines.append(f"| {name} | {' | '.join('' if s is None else _minutes(s) for s in seconds)} |")
+        rows.append((name, *("" if s is None else _minutes(s) for s in seconds)))
     together = [
         f"{_minutes(each['seconds'])}<br><small>{each['jobs']} at a time</small>" for each in found.values()
     ]
-    lines.append(f"| together | {' | '.join(together)} |")
-    lines += ["", "**How exact the outputs are**", "", f"| chapter | {' | '.join(outputs.KINDS)} |"]
-    lines.append("| :--- |" + " ---: |" * len(outputs.KINDS))
+    rows.append(("together", *together))
+    lines = [NOTICE, "**Minutes**", "", *markdown.table(("notebook", *found), rows)]
+    rows = []
     for path in chapters:
         counts = Counter(outputs.declared(cell) for cell in notebooks.read(path).cells)
-        lines.append(f"| {path.stem} | {' | '.join(str(counts[kind] or '') for kind in outputs.KINDS)} |")
+        rows.append((path.stem, *(counts[kind] or "" for kind in outputs.KINDS)))
+    lines += ["", "**How exact the outputs are**", "", *markdown.table(("chapter", *outputs.KINDS), rows)]
     telling = [each for profile, each in found.items() if profile != "smoke"]  # 50 sprites tell little
     lines += ["", *_quality(telling), "", "**On what**", ""]
     lines += [
@@ -208,18 +200,12 @@ def _quality(found: list[dict]) -> list[str]:
         return []
     heads = [f"{each['profile']}: {who}" for each in with_quality for who in ("reference", "real")]
     counts = ", ".join(f"{each['sprites']:,} in {each['profile']}" for each in with_quality)
-    lines = [
-        f"**The reference beside real sprites** ({counts}; small numbers are 95 % intervals)",
-        "",
-        f"| measure | {' | '.join(heads)} |",
-        "| :--- |" + " ---: |" * len(heads),
-    ]
+    rows = []
     for name in with_quality[0]["quality"]:
         pairs = [each["quality"][name][who] for each in with_quality for who in ("reference", "real")]
-        lines.append(
-            f"| {name} | {' | '.join(f'{value}<br><small>{span}</small>' for value, span in pairs)} |"
-        )
-    return lines
+        rows.append((name, *(f"{value}<br><small>{span}</small>" for value, span in pairs)))
+    title = f"**The reference beside real sprites** ({counts}; small numbers are 95 % intervals)"
+    return [title, "", *markdown.table(("measure", *heads), rows)]
 
 
 def _read(path: Path) -> dict:

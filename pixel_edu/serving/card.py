@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pixel_edu import images
+from pixel_edu import images, markdown
 from pixel_edu.checkpoints import About, find
 from pixel_edu.config import CLASSES, IMAGE_SIZE, SampleConfig, UserError
 from pixel_edu.denoiser import Denoiser
@@ -136,8 +136,7 @@ def _training(about: About, denoiser: Denoiser) -> list[str]:
         "seed": str(config.seed),
         "command": f"`{record['command']}`" if "command" in record else "not noted",
     }
-    rows = [f"| {name} | {fact} |" for name, fact in facts.items()]
-    return ["## How it was trained", "", "| | |", "| :--- | :--- |", *rows, ""]
+    return ["## How it was trained", "", *markdown.table(("", ""), facts.items(), "ll"), ""]
 
 
 def _measured(report: Mapping[str, Any] | None) -> list[str]:
@@ -151,14 +150,14 @@ def _measured(report: Mapping[str, Any] | None) -> list[str]:
         f"{how['sprites']:,} sprites, {how['sampler']} with {how['steps']} steps, guidance {how['guidance']:g}, "
         "beside as many real sprites that the model never saw; in brackets the 95 % interval.",
         "",
-        "| | model | real |",
-        "| :--- | ---: | ---: |",
     ]
+    rows = []
     for key, row in report["measures"].items():
         cells = ("{} ({})".format(*in_words(names[key], Score(**row[who]))) for who in ("model", "real"))
-        lines.append(f"| {row['name']} | {' | '.join(cells)} |")
+        rows.append((row["name"], *cells))
     return [
         *lines,
+        *markdown.table(("", "model", "real"), rows),
         "",
         "The distances are between features of a small classifier of these sprites: compare them with the column "
         "beside them, not with other models'.",
