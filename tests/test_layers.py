@@ -206,3 +206,36 @@ sys.exit("torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr or f"{room} imports torch"
+
+
+COMMANDS = {file.stem for file in (ROOT / PACKAGE / "cli").glob("*.py")} - {"__init__", "__main__"}
+SHARED = {"names", "options", "showing", "trying"}
+"""Modules of the command line that hold no command."""
+
+
+def test_no_command_module_imports_another():
+    graph = module_graph()
+    for name in COMMANDS:
+        targets = {target.removeprefix("pixel_edu.cli.") for target in graph[f"pixel_edu.cli.{name}"]}
+        assert not targets & (COMMANDS - SHARED), f"cli/{name}.py imports another command"
+    assert "showing" in {target.rpartition(".")[2] for target in graph["pixel_edu.cli.data"]}
+
+
+def command_functions():
+    """The functions that typer calls: in command modules, those that an `app` or `cli/__init__.py` registers."""
+    registry = (ROOT / PACKAGE / "cli" / "__init__.py").read_text(encoding="utf-8")
+    registered = set(re.findall(r"app\.command\([^)]*\)\((\w+)\.(\w+)\)", registry))
+    for name in sorted(COMMANDS - SHARED):
+        source = (ROOT / PACKAGE / "cli" / f"{name}.py").read_text(encoding="utf-8")
+        for node in ast.parse(source).body:
+            decorated = isinstance(node, ast.FunctionDef) and any(
+                "app.command" in ast.unparse(each) for each in node.decorator_list
+            )
+            if decorated or (isinstance(node, ast.FunctionDef) and (name, node.name) in registered):
+                yield f"{name}.{node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_no_command_is_longer_than_40_lines_with_its_signature():
+    lengths = dict(command_functions())
+    assert {"train.train", "evaluate.evaluate", "data.make", "course.run_all", "track.sweep"} <= set(lengths)
+    assert {name: lines for name, lines in lengths.items() if lines > 40} == {}

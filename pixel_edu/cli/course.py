@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,37 +14,67 @@ from pixel_edu.cli import showing
 app = typer.Typer(help="Run the course's notebooks and draw its pages' artwork.", no_args_is_help=True)
 
 
-class Profile(StrEnum):
-    """How much a chapter computes."""
+Profile = Literal["smoke", "cpu", "gpu"]
+"""How much a notebook computes."""
 
-    smoke = "smoke"
-    cpu = "cpu"
-    gpu = "gpu"
+Chapters = Annotated[
+    list[str] | None,
+    typer.Argument(help="Chapters, as 01, 01_pixels or a path; default: all.", show_default=False),
+]
+OtherProfile = Annotated[
+    Profile | None,
+    typer.Option(help="Use this profile instead of the chapter's own; needs --out.", show_default=False),
+]
+OtherFolder = Annotated[Path | None, typer.Option(help="The folder to write to.", show_default="in place")]
+CheckChapters = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit code 1 when a stored chapter is out of date.")
+]
+ChaptersFolder = Annotated[Path, typer.Option(help="The folder with the chapters.")]
+
+Notebooks = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Notebooks, as 05, 05_training or chapters/05_training; default: all.", show_default=False
+    ),
+]
+RunProfile = Annotated[Profile, typer.Option(help="How much to compute; gpu needs a GPU.")]
+Out = Annotated[Path | None, typer.Option(help="The folder to write to.", show_default="runs/course-PROFILE")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Notebooks at a time.", show_default="1 for gpu, otherwise one per processor"),
+]
+Quality = Annotated[
+    bool | None,
+    typer.Option(help="Measure the shipped model too.", show_default="when all notebooks run"),
+]
+Root = Annotated[Path, typer.Option(help="The course's folder.")]
+
+Kept = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders of runs to keep as the ones that the page shows.", show_default=False),
+]
+CheckPage = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit code 1 when the page is out of date.")
+]
+CheckArtwork = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit code 1 when something stored is out of date.")
+]
+Book = Annotated[Path, typer.Option(help="The book's folder.")]
 
 
 @app.command()
 def notebooks(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="Chapters, as 01, 01_pixels or a path; default: all.", show_default=False),
-    ] = None,
-    profile: Annotated[
-        Profile | None,
-        typer.Option(help="Use this profile and not the chapter's own; needs --out.", show_default=False),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write to this folder; default: in place.", show_default=False)
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 when a stored chapter is out of date.")
-    ] = False,
-    folder: Annotated[Path, typer.Option(help="Where the chapters are.")] = Path("chapters"),
+    names: Chapters = None,
+    profile: OtherProfile = None,
+    out: OtherFolder = None,
+    check: CheckChapters = False,
+    folder: ChaptersFolder = Path("chapters"),
 ) -> None:
     """Run chapters and store their outputs; an unchanged chapter stays the same, byte for byte."""
     if profile and not out:
         raise typer.BadParameter("a profile of your own goes to a folder of your own: add --out FOLDER")
     if check and out:
-        raise typer.BadParameter("--check compares and writes nothing: leave out --out")
+        raise typer.BadParameter("--check compares and writes nothing: omit --out")
     from pixel_edu import notebooks as course
 
     chosen = _choose(names or [], folder)
@@ -80,7 +109,7 @@ def _run_one(course, path: Path, profile: Profile | None, out: Path | None, chec
 
     with showing.bars(Console(stderr=True)) as progress:
         task = progress.add_task(path.stem, total=None)
-        parameters = {"profile": str(profile)} if profile else {}
+        parameters = {"profile": profile} if profile else {}
         run = course.run(
             path, parameters, lambda done, total: progress.update(task, completed=done, total=total)
         )
@@ -97,44 +126,28 @@ def _run_one(course, path: Path, profile: Profile | None, out: Path | None, chec
 
 @app.command("run")
 def run_all(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Notebooks, as 05, 05_training or chapters/05_training; default: all.", show_default=False
-        ),
-    ] = None,
-    profile: Annotated[Profile, typer.Option(help="How much to compute; gpu needs a GPU.")] = Profile.smoke,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The folder to write to.", show_default="runs/course-PROFILE"),
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Notebooks at a time.", show_default="1 for gpu, else one a processor"),
-    ] = None,
-    quality: Annotated[
-        bool | None,
-        typer.Option(help="Measure the shipped model too.", show_default="when all notebooks run"),
-    ] = None,
-    root: Annotated[Path, typer.Option(help="The course's folder.")] = Path(),
+    names: Notebooks = None,
+    profile: RunProfile = "smoke",
+    out: Out = None,
+    jobs: Jobs = None,
+    quality: Quality = None,
+    root: Root = Path(),
 ) -> None:
     """Run every chapter and every solution, as CI does, and tell how long each took and whether it is as declared.
 
     The executed notebooks are in the folder, beside run.md and run.json. Exit code 1: one of them failed, or says
     something else than its stored outputs; the others ran all the same.
     """
-    import os
-
     from pixel_edu import config
     from pixel_edu.making import rehearsal, status
 
     began = time.perf_counter()
-    if profile is Profile.gpu and (jobs or 1) > 1:
-        raise typer.BadParameter("notebooks that share a GPU wait for each other: leave out --jobs")
-    jobs = jobs or (1 if profile is Profile.gpu else config.cores())
+    if profile == "gpu" and (jobs or 1) > 1:
+        raise typer.BadParameter("notebooks that share a GPU wait for each other: omit --jobs")
+    jobs = jobs or (1 if profile == "gpu" else config.cores())
     out = out or Path("runs") / f"course-{profile}"
     paths = rehearsal.find(names or [], root)
-    if profile is Profile.gpu and config.pick_device().type == "cpu":
+    if profile == "gpu" and config.pick_device().type == "cpu":
         raise config.UserError("there is no GPU on this machine: use --profile cpu")
     measured, results = None, []
     if quality or (quality is None and not names):
@@ -142,19 +155,29 @@ def run_all(
         measured = status.quality(profile)
     for outcome in _watch(rehearsal, paths, profile, out, jobs, status.references(root / "book")):
         results.append(outcome)  # noted at once: a run that is cut off tells of what it did
-        found = status.record(
-            results, profile, time.perf_counter() - began, jobs, config.hardware(), measured
-        )
+        seconds = time.perf_counter() - began
+        found = status.record(results, profile, seconds, jobs, config.hardware(), measured)
         table = status.write_run(out, found)
+    _tell(results, table, out)
+
+
+def _tell(results: list, table: str, out: Path) -> None:
+    """Print the table, also where GitHub shows it.
+
+    Raises:
+        UserError: a notebook failed.
+    """
+    import os
+
+    from pixel_edu.config import UserError
+
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(summary, "a", encoding="utf-8") as file:
             file.write(table)
     typer.echo(table)
     if failed := [each for each in results if each.failures]:
         told = "; ".join(f"{each.name}: {each.failures[0]}" for each in failed)
-        raise config.UserError(
-            f"{len(failed)} of {len(results)} notebooks failed, see {out / 'run.md'}: {told}"
-        )
+        raise UserError(f"{len(failed)} of {len(results)} notebooks failed, see {out / 'run.md'}: {told}")
 
 
 def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int, references) -> Iterator:
@@ -170,7 +193,7 @@ def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int,
                 bars[name] = progress.add_task(name, total=total)
             progress.update(bars[name], completed=done)
 
-        outcomes = rehearsal.rehearse(paths, str(profile), out, jobs, references, on_cell)
+        outcomes = rehearsal.rehearse(paths, profile, out, jobs, references, on_cell)
         for count, each in enumerate(outcomes, 1):
             if each.name in bars:
                 progress.remove_task(bars[each.name])
@@ -180,23 +203,14 @@ def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int,
 
 
 @app.command("status")
-def show_status(
-    runs: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Folders of runs to keep as the ones that the page shows.", show_default=False),
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 when the page is out of date.")
-    ] = False,
-    root: Annotated[Path, typer.Option(help="The course's folder.")] = Path(),
-) -> None:
+def show_status(runs: Kept = None, check: CheckPage = False, root: Root = Path()) -> None:
     """Write the tables of the book's status page from runs of the course."""
     from pixel_edu.files import replacing
     from pixel_edu.making import status
 
     book = root / "book"
     if check and runs:
-        raise typer.BadParameter("--check keeps no runs: leave them out")
+        raise typer.BadParameter("--check keeps no runs: omit them")
     for run in runs or []:
         typer.echo(f"{status.keep(run, book)} written")
     path = book / "generated" / "status.md"
@@ -213,12 +227,7 @@ def show_status(
 
 
 @app.command()
-def artwork(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 when something stored is out of date.")
-    ] = False,
-    book: Annotated[Path, typer.Option(help="The book's folder.")] = Path("book"),
-) -> None:
+def artwork(check: CheckArtwork = False, book: Book = Path("book")) -> None:
     """Draw the pictures of the book's pages and count the numbers of the dataset card."""
     from pixel_edu.making import artwork as art
 

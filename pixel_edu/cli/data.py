@@ -14,22 +14,22 @@ app = typer.Typer(help="Make, check, look at, split and fetch datasets.", no_arg
 Folder = Annotated[
     Path, typer.Argument(help="A dataset's folder, in any of the three layouts.", show_default=False)
 ]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip pictures that cannot be read.")]
 
 
 @app.command()
 def make(
     out: Annotated[Path, typer.Argument(help="The folder to make.", show_default=False)],
-    n: Annotated[int, typer.Option("-n", "--n", min=1, max=2_000_000, help="How many sprites.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Which dataset.")] = 0,
-    jpegs: Annotated[int, typer.Option(min=0, help="Also write so many rows as JPEGs.")] = 0,
+    n: Annotated[int, typer.Option("-n", "--n", min=1, max=2_000_000, help="Number of sprites.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the dataset.")] = 0,
+    jpegs: Annotated[int, typer.Option(min=0, help="Number of rows to write as JPEGs too.")] = 0,
     like_kaggle: Annotated[
         bool,
         typer.Option(
-            "--like-kaggle", help="894 sprites, mirrored, 50 times over: with the real set's traps."
+            "--like-kaggle", help="894 sprites, mirrored, each 50 times: with the traps of the real dataset."
         ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a dataset that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing dataset.")] = False,
 ) -> None:
     """Draw procedural sprites and write them in the layout of the Kaggle dataset."""
     from pixel_edu import data, sprites
@@ -49,7 +49,7 @@ def check(
     path: Folder,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     accept: Annotated[
-        list[str] | None, typer.Option(help="A trap that you know of, by its name; may be repeated.")
+        list[str] | None, typer.Option(help="Name of a trap to accept; may be repeated.")
     ] = None,
     skip_bad: SkipBad = False,
 ) -> None:
@@ -102,9 +102,9 @@ def _print(report, wrong: list) -> None:
 def show(
     path: Folder,
     out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("sprites.png"),
-    columns: Annotated[int, typer.Option(min=1, max=200, help="Sprites a row.")] = 20,
+    columns: Annotated[int, typer.Option(min=1, max=200, help="Sprites per row.")] = 20,
     rows: Annotated[int, typer.Option(min=1, max=200, help="Rows for each class.")] = 2,
-    scale: Annotated[int, typer.Option(min=1, max=32, help="Screen pixels a sprite pixel.")] = 4,
+    scale: Annotated[int, typer.Option(min=1, max=32, help="Screen pixels per sprite pixel.")] = 4,
     skip_bad: SkipBad = False,
 ) -> None:
     """Draw a picture of different sprites of each class, class by class."""

@@ -1,61 +1,61 @@
-"""pixel-edu export and push: the model in other programs' forms."""
+"""pixel-edu export and push: the model in other programs' formats."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from pixel_edu.cli import showing
+from pixel_edu.cli import options, showing
 
-
-class Format(StrEnum):
-    """What to write."""
-
-    onnx = "onnx"
-    diffusers = "diffusers"
+Checkpoint = Annotated[
+    str, typer.Argument(help=f"A file that pixel-edu train wrote, or {options.SHIPPED}.", metavar="MODEL")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="The file to write or, for diffusers, the new folder.",
+        show_default="MODEL.onnx or MODEL-diffusers",
+    ),
+]
+Format = Annotated[
+    Literal["onnx", "diffusers"],
+    typer.Option(help="onnx: a file for onnxruntime. diffusers: a folder with its own code and model card."),
+]
+Half = Annotated[
+    bool, typer.Option("--half", help="onnx: store the weights at half precision, in half the space.")
+]
+ModelReport = Annotated[
+    Path | None,
+    typer.Option(help="diffusers: the report.json of pixel-edu evaluate, for the card.", show_default=False),
+]
+Folder = Annotated[Path, typer.Argument(help="A folder that pixel-edu export --format diffusers wrote.")]
+Repository = Annotated[str, typer.Argument(help="The repository on the Hub, such as you/sprites.")]
+Private = Annotated[bool, typer.Option("--private", help="Make the repository visible to you only.")]
+Update = Annotated[bool, typer.Option("--update", help="Add a commit to a repository that already exists.")]
 
 
 def export(
-    checkpoint: Annotated[
-        str, typer.Argument(help="A file of pixel-edu train, or a shipped model, such as reference or tiny.")
-    ] = "reference",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="The file or, for diffusers, the new folder to write; default: NAME.onnx or NAME-diffusers.",
-            show_default=False,
-        ),
-    ] = None,
-    format: Annotated[
-        Format,
-        typer.Option(help="onnx: a file for onnxruntime. diffusers: a folder with its own code and card."),
-    ] = Format.onnx,
-    half: Annotated[
-        bool, typer.Option("--half", help="onnx: store the weights at half precision, in half the space.")
-    ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            help="diffusers: the report.json of pixel-edu evaluate, for the card.", show_default=False
-        ),
-    ] = None,
+    checkpoint: Checkpoint = "reference",
+    out: Out = None,
+    format: Format = "onnx",
+    half: Half = False,
+    report: ModelReport = None,
 ) -> None:
     """Write a model as ONNX, or as a pipeline of diffusers.
 
     onnxruntime draws one sprite several times faster than PyTorch on a CPU. The folder for diffusers runs where
     pixel-edu is not installed, and pixel-edu push publishes it.
     """
-    if half and format is not Format.onnx:
-        raise typer.BadParameter("only onnx has it: leave it out", param_hint="--half")
-    if report and format is not Format.diffusers:
+    if half and format != "onnx":
+        raise typer.BadParameter("only --format onnx has it: omit it", param_hint="--half")
+    if report and format != "diffusers":
         raise typer.BadParameter("only diffusers has a card: add --format diffusers", param_hint="--report")
     from pixel_edu import checkpoints
 
     source = checkpoints.find(checkpoint)
-    if format is Format.onnx:
+    if format == "onnx":
         from pixel_edu.serving import onnx
 
         out = out or Path(f"{source.stem}.onnx")
@@ -71,14 +71,7 @@ def export(
         typer.echo(f"{out}; read {out / 'README.md'}, then publish it: pixel-edu push {out} YOU/NAME")
 
 
-def push(
-    folder: Annotated[Path, typer.Argument(help="A folder of pixel-edu export --format diffusers.")],
-    repo: Annotated[str, typer.Argument(help="The repository on the hub, such as you/sprites.")],
-    private: Annotated[bool, typer.Option("--private", help="Only you see it.")] = False,
-    update: Annotated[
-        bool, typer.Option("--update", help="Add a commit to a repository that is already there.")
-    ] = False,
-) -> None:
+def push(folder: Folder, repo: Repository, private: Private = False, update: Update = False) -> None:
     """Upload an exported model to the Hugging Face Hub, card and all. You need an account: hf auth login."""
     from pixel_edu.serving import hub
 

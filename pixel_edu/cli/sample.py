@@ -52,11 +52,10 @@ def sample(
     """Draw sprites and write them as PNG. The same seed draws the same sprite, however many there are.
 
     Unless the palette is off, the files are indexed: they list their colours, as pixel artists expect.
-
-    As sprites.npy, with their classes in sprites_labels.npy beside it, they are a dataset that pixel-edu data reads.
+    As sprites.npy, with sprites_labels.npy beside it, they are a dataset that pixel-edu data reads.
     """
     from pixel_edu import generate, images
-    from pixel_edu import palette as palettes
+    from pixel_edu.palette import in_colors
     from pixel_edu.serving import engine
 
     denoiser, chosen = engine.open_model(checkpoint, device)
@@ -64,7 +63,7 @@ def sample(
     labels = [CLASSES.index(class_) if class_ else i % denoiser.null_label for i in range(n)]
     seeds, bar = range(seed, seed + n), showing.bar("drawing", over=20)
     drawn = generate.generate(denoiser, labels, seeds, config, chosen, track=bar)
-    drawn = palettes.in_colors(drawn, denoiser.palette, palette)
+    drawn = in_colors(drawn, denoiser.palette, palette)
     if out.is_dir() or not out.suffix:
         _write_each(out, drawn, labels, seeds, scale, indexed=palette != "off")
     elif out.suffix == ".npy":

@@ -2,72 +2,73 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from pixel_edu.cli import showing
+from pixel_edu.cli import options, showing
 from pixel_edu.config import UserError, not_installed
 
-
-class Engine(StrEnum):
-    """What computes the network."""
-
-    auto = "auto"
-    onnxruntime = "onnxruntime"
-    torch = "torch"
+Host = Annotated[
+    str, typer.Option(help="The address to serve on; 0.0.0.0 accepts requests from other machines.")
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to serve on; 0 picks a free one.")]
+Queue = Annotated[
+    int,
+    typer.Option(
+        min=1, max=1_000_000, help="Sprites that may wait; requests beyond that get status 429 at once."
+    ),
+]
+Loops = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1000,
+        help="Sampling loops that run at the same time. Waiting requests with the same settings share one.",
+        show_default="CPU cores + 1 with onnxruntime, CPU cores with torch, 2 on a GPU",
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(min=0.1, max=3600, help="Seconds that a request may take before it gets status 504."),
+]
+Engine = Annotated[
+    Literal["auto", "onnxruntime", "torch"],
+    typer.Option(help="What runs the network; auto: onnxruntime on a CPU, if it is installed."),
+]
+MaxBatch = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=4096,
+        help="Images per call of the network.",
+        show_default="8 with onnxruntime, 32 with torch, 128 on a GPU",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=256,
+        help="Calls of the network at the same time.",
+        show_default="CPU cores, 1 on a GPU",
+    ),
+]
+Log = Annotated[bool, typer.Option("--log", help="Print a line for every request.")]
 
 
 def serve(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            help="A file of pixel-edu train or export, or a shipped model, such as reference or tiny."
-        ),
-    ] = "reference",
-    host: Annotated[
-        str, typer.Option(help="The address to serve on; 0.0.0.0 lets other machines in.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    queue: Annotated[
-        int,
-        typer.Option(min=1, max=1_000_000, help="Sprites that may wait; more are refused, with status 429."),
-    ] = 320,
-    loops: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=1000,
-            help="Sampling loops at the same time; orders that wait for one and want the same settings share it.",
-            show_default="the CPU's cores, and one more; torch: without that; GPU: 2",
-        ),
-    ] = None,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            min=0.1, max=3600, help="Seconds that an order may take; then it ends, with status 504."
-        ),
-    ] = 30.0,
-    engine: Annotated[
-        Engine,
-        typer.Option(help="What computes the network; auto: onnxruntime on a CPU, if it is installed."),
-    ] = Engine.auto,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    max_batch: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=4096,
-            help="Images in a call of the network.",
-            show_default="8, 32 (torch) or 128 (GPU)",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, max=256, help="Calls at the same time.", show_default="the CPU's cores; GPU: 1"),
-    ] = None,
-    log: Annotated[bool, typer.Option("--log", help="Print a line for every request.")] = False,
+    checkpoint: options.Checkpoint = "reference",
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    queue: Queue = 320,
+    loops: Loops = None,
+    timeout: Timeout = 30.0,
+    engine: Engine = "auto",
+    device: options.Device = "auto",
+    max_batch: MaxBatch = None,
+    workers: Workers = None,
+    log: Log = False,
 ) -> None:
     """Serve a model over HTTP, until Ctrl-C. Requests that come together are drawn together.
 
@@ -80,24 +81,24 @@ def serve(
 
     with server.bind(host, port) as taken:  # before anything slow
         with showing.busy("preparing the model"):
-            from pixel_edu.serving import api
-            from pixel_edu.serving import engine as engines
-            from pixel_edu.serving.studio import Limits
-
-            chosen = engines.start(checkpoint, device, engine.value)
-            limits = Limits(
-                max_batch or chosen.batch_size,
-                workers or chosen.workers,
-                loops or chosen.loops,
-                queue,
-                timeout,
-            )
-            app = api.create_app(chosen.denoiser, limits, chosen.device)
+            app, by = _app(checkpoint, device, engine, max_batch, workers, loops, queue, timeout)
         url = server.address(taken)
 
         def listening() -> None:
-            by = f"{chosen.name} on {chosen.device}"
             typer.echo(f"{checkpoint} is served by {by} at {url}; how to ask: {url}/docs; Ctrl-C ends it")
 
         server.run(app, taken, timeout, listening, log)
-    typer.echo("ended; what was accepted was finished")
+    typer.echo("ended; every accepted request was finished")
+
+
+def _app(checkpoint: str, device: str, engine: str, max_batch, workers, loops, queue: int, timeout: float):
+    """The application, and in words what runs its network; limits that are None are the engine's."""
+    from pixel_edu.serving import api
+    from pixel_edu.serving import engine as engines
+    from pixel_edu.serving.studio import Limits
+
+    chosen = engines.start(checkpoint, device, engine)
+    limits = Limits(
+        max_batch or chosen.batch_size, workers or chosen.workers, loops or chosen.loops, queue, timeout
+    )
+    return api.create_app(chosen.denoiser, limits, chosen.device), f"{chosen.name} on {chosen.device}"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_edu.cli import showing
+from pixel_edu.cli import options, showing
 from pixel_edu.config import UserError
 
 Address = Annotated[
@@ -17,7 +17,6 @@ Address = Annotated[
         "--mlflow", help="A server's address or a database.", show_default="where the run was tracked"
     ),
 ]
-RunFolder = Annotated[Path, typer.Argument(help="The folder of a tracked training, such as runs/tiny.")]
 
 SCALES, STEPS = [1.0, 2.0, 3.0, 5.0], [5, 10, 20]
 PICTURES = (".png", ".svg", ".pdf")
@@ -27,10 +26,10 @@ app = typer.Typer(help="Track runs in MLflow.", no_args_is_help=True)
 
 @app.command()
 def server(
-    folder: Annotated[
-        Path, typer.Option(help="Where the database and the files are kept, between starts too.")
-    ] = Path("runs/tracking"),
-    port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine.")] = 5000,
+    folder: Annotated[Path, typer.Option(help="Where the database and the files are kept.")] = Path(
+        "runs/tracking"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
     """Run an MLflow server on PostgreSQL, on this machine only, until Ctrl-C.
 
@@ -49,7 +48,7 @@ def server(
             process.wait()
         finally:
             servers.stop(process)
-    raise UserError(f"MLflow has ended by itself: its log is {folder / 'server.log'}")
+    raise UserError(f"MLflow stopped unexpectedly: its log is {folder / 'server.log'}")
 
 
 def _interrupt(number: int, frame) -> None:
@@ -58,8 +57,8 @@ def _interrupt(number: int, frame) -> None:
 
 @app.command()
 def promote(
-    folder: RunFolder,
-    name: Annotated[str, typer.Option(help="Of the model in the registry.")] = "sprites",
+    folder: options.RunFolder,
+    name: Annotated[str, typer.Option(help="Name of the model in the registry.")] = "sprites",
     mlflow: Address = "",
 ) -> None:
     """Register the run's model, and make it the champion if it beats the one that is.
@@ -82,7 +81,7 @@ def promote(
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of tracked trainings, two or more.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders of two or more tracked runs.")],
     out: Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")] = Path(
         "compare.png"
     ),
@@ -90,7 +89,9 @@ def compare(
 ) -> None:
     """Draw runs side by side: losses, scores with intervals, and what each drew last."""
     if out.suffix not in PICTURES:
-        raise typer.BadParameter(f"{out.name} ends with none of {', '.join(PICTURES)}", param_hint="--out")
+        raise typer.BadParameter(
+            f"{out.name} does not end with one of {', '.join(PICTURES)}", param_hint="--out"
+        )
     from pixel_edu import tracking
     from pixel_edu.files import replacing
     from pixel_edu.tracking import comparing
@@ -104,12 +105,15 @@ def compare(
 
 @app.command()
 def sweep(
-    folder: RunFolder,
-    guidance: Annotated[list[float], typer.Option(help="A guidance scale; may be given again.")] = SCALES,
+    folder: options.RunFolder,
+    guidance: Annotated[list[float], typer.Option(help="A guidance scale; may be repeated.")] = SCALES,
     steps: Annotated[
-        list[int], typer.Option(min=1, max=1000, help="Model calls; may be given again.")
+        list[int], typer.Option(min=1, max=1000, help="Number of model calls; may be repeated.")
     ] = STEPS,
-    n: Annotated[int, typer.Option("-n", "--n", min=50, max=100_000, help="Sprites for each pair.")] = 500,
+    n: Annotated[
+        int,
+        typer.Option("-n", "--n", min=50, max=100_000, help="Sprites for each pair of guidance and steps."),
+    ] = 500,
     sprites: Annotated[
         int, typer.Option(min=100, help="Procedural sprites that it was trained on.")
     ] = 20_000,
@@ -117,7 +121,7 @@ def sweep(
 ) -> None:
     """Measure the run's model at every pair of guidance and steps, each as a run nested in its own.
 
-    The same command again goes on where it was.
+    Repeat the same command to continue where it stopped.
     """
     if unknown := [scale for scale in guidance if not -20 <= scale <= 20]:
         raise typer.BadParameter(f"{unknown[0]} is not a number from -20 to 20", param_hint="--guidance")

@@ -95,7 +95,7 @@ def test_sigterm_finishes_what_was_accepted_and_ends_with_0(tmp_path):
             assert (status, len(json.loads(body)["sprites"])) == (200, 1)
         status, body = stream.result(PATIENCE)
         assert (status, body.decode().count("event: sprites")) == (200, 1)
-        assert server.said().endswith("ended; what was accepted was finished\n")
+        assert server.said().endswith("ended; every accepted request was finished\n")
         assert "Traceback" not in server.said()
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", server.port)) != 0
