@@ -16,14 +16,14 @@ from tests.waiting import PATIENCE
 
 IMPORTED = [
     "accelerate",
-    "jaxtyping",
     "matplotlib.pyplot",
     "PIL.Image",
     "rich.table",
     "safetensors.torch",
     "torch",
+    "torchmetrics",
 ]
-IMPORTED += ["torchmetrics", "typer"]
+"""But for what pytest's plugins must be the first to import."""
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -71,3 +71,11 @@ def _pixel_edu(arguments) -> None:
     from pixel_edu.cli import main
 
     main()
+
+
+def of_pytest(arguments) -> None:
+    """Pytest, for `run`: what is tested is the package in the working folder."""
+    sys.path.insert(0, os.getcwd())
+    import pytest
+
+    sys.exit(pytest.main(arguments))

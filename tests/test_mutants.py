@@ -1,12 +1,11 @@
 """The formulas that others got wrong, planted here one at a time: some test must notice each of them."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import command
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,16 +108,15 @@ MUTANTS = {
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_planted_mistake_is_noticed(name, tmp_path):
     module, right, wrong, tests = MUTANTS[name]
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "pixel_edu", tmp_path / "pixel_edu", ignore=ignore)
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=ignore)
+    for folder in ("pixel_edu", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     source = tmp_path / "pixel_edu" / f"{module}.py"
     text = source.read_text()
     assert text.count(right) == 1
     source.write_text(text.replace(right, wrong))
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", f"tests/test_{tests}.py"]
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    done = command.run(
+        "-x", "-p", "no:cacheprovider", f"tests/test_{tests}.py", cwd=tmp_path, target=command.of_pytest
+    )
     assert done.returncode == 1, "no test noticed" if done.returncode == 0 else done.stdout[-2000:]
     assert "1 failed" in done.stdout
