@@ -27,7 +27,7 @@ from pixel_edu.config import UserError
 from pixel_edu.grading.sandbox import restrictions
 
 LEVELS = ("bubblewrap", "namespaces", "landlock", "none")
-"""The strictest first."""
+"""The sandbox levels, the strictest first."""
 HIDDEN = ("course/checks",)
 """What a student's code never sees of this package: the checks know the right answers."""
 HOLD = "echo ready; exec cat"
