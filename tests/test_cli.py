@@ -39,7 +39,14 @@ def test_the_installed_command_is_this_one():
     assert shown.stdout == f"pixel-edu {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["data", "--help"], ["course", "--help"]])
+COMMANDS = """
+data course track exercises train sample evaluate export push serve demo grade submit
+data/make data/check data/show data/split data/fetch course/notebooks course/run course/status course/artwork
+track/server track/promote track/compare track/sweep
+""".split()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([*each.split("/"), "--help"] for each in COMMANDS)])
 def test_help_imports_nothing_heavy(arguments):
     code = f"""
 import sys
