@@ -72,9 +72,10 @@ links: $(BOOK) ## see whether the links out of the book lead somewhere; needs th
 release: $(BOOK) ## build the wheel and the notes of a release into dist/; TAG=v1.2.0
 	$(BIN)/python tools/release.py "$(TAG)"
 
-lint: $(TEST) ## check the code's style
+lint: $(TEST) ## check the code's style and types
 	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --level error
 	$(BIN)/deno fmt --quiet --check
 	$(BIN)/deno lint --quiet
 

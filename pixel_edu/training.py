@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -231,8 +231,9 @@ def train(
             group["lr"] = config.learning_rate_at(step)
         value = batch_loss(network, batch, schedule, config)
         accelerator.backward(value)
-        grad_norm = accelerator.clip_grad_norm_(network.parameters(), config.clip)
-        mean = accelerator.reduce(value.detach(), "mean").item()
+        grad_norm: Any = accelerator.clip_grad_norm_(network.parameters(), config.clip)
+        reduced: Any = accelerator.reduce(value.detach(), "mean")  # of a tensor, a tensor
+        mean = reduced.item()
         if not math.isfinite(mean):
             raise UserError(
                 f"the loss is {mean} at step {step}: go on from the last checkpoint with a lower learning rate"

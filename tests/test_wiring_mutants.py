@@ -352,7 +352,7 @@ MUTANTS = {
     },
     ("pixelart", "pixelart", "an_outline_is_as_closed_as_a_walk_around_it_says"): {
         "outline: any white": ("    outside[:, 1:-1, 1:-1] = False\n", ""),
-        "outline: through colour": ("grown = _spread(outside) & white", "grown = _spread(outside)"),
+        "outline: through colour": ("grown = _spread(outside) & mask", "grown = _spread(outside)"),
         "outline: darkest channel": (
             "dark = images.max(axis=-1) <= DARK",
             "dark = images.min(axis=-1) <= DARK",
@@ -415,7 +415,7 @@ MUTANTS = {
     ("palette", "palette", "the_projected_guess_is_in_the_palette_once_the_noise_is_low"): {
         "projected early": ("(level.half_log_snr > above)", "(level.half_log_snr < above)"),
         "projected: 0..1": ("to_oklab((x0 + 1) / 2)", "to_oklab(x0)"),
-        "projected: x0 itself": ("return (x - level.signal * corrected) / level.noise", "return corrected"),
+        "projected: x0 itself": (") / level.noise\n\n    return", ")\n\n    return"),
     },
     ("palette", "palette", "bits_name_every_colour_and_a_number_without_one_takes_the_last"): {
         "bits: highest first": (

@@ -54,7 +54,7 @@ def evaluate(
     sampler: options.Sampler = options.DEFAULT.sampler,
     steps: options.SamplingSteps = options.DEFAULT.num_steps,
     guidance: options.Guidance = options.DEFAULT.guidance_scale,
-    interval: options.Interval = options.DEFAULT.interval,
+    interval: options.Interval = options.DEFAULT.interval,  # pyright: ignore[reportArgumentType] typer parses text
     palette: options.Palette = "auto",
     seed: Seed = 1_000_000,
     sprites: options.TrainedOn = 100_000,

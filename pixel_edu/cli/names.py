@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def registered(module: str, registry: str) -> tuple[str, ...]:
@@ -28,6 +29,7 @@ def registered(module: str, registry: str) -> tuple[str, ...]:
     source = Path(__file__).parents[1] / f"{module}.py"
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value: Any = getattr(node, "value", None)
         if any(isinstance(target, ast.Name) and target.id == registry for target in targets):
-            return tuple(ast.literal_eval(key) for key in node.value.keys)
+            return tuple(ast.literal_eval(key) for key in value.keys)
     raise ValueError(f"{source.name} assigns no dict to {registry}: name the registry as it stands there")

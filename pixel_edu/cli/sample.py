@@ -43,7 +43,7 @@ def sample(
     sampler: options.Sampler = options.DEFAULT.sampler,
     steps: options.SamplingSteps = options.DEFAULT.num_steps,
     guidance: options.Guidance = options.DEFAULT.guidance_scale,
-    interval: options.Interval = options.DEFAULT.interval,
+    interval: options.Interval = options.DEFAULT.interval,  # pyright: ignore[reportArgumentType] typer parses text
     palette: options.Palette = "auto",
     columns: Columns = 10,
     scale: Scale = 8,

@@ -10,6 +10,7 @@ Modules of this room: `core` says what a dataset is; `arrays`, `table` and `pict
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 
 from pixel_edu.data.arrays import load_arrays
@@ -22,7 +23,7 @@ __all__ = ["DataError", "Split", "SpriteData", "base_ids", "load", "split", "wri
 
 
 def load(
-    path: str | Path, skip_bad: bool = False, undo_overflow: bool = False, track: Callable = iter
+    path: str | PathLike, skip_bad: bool = False, undo_overflow: bool = False, track: Callable = iter
 ) -> SpriteData:
     """Read a folder of labelled sprites, in whichever of three layouts it has.
 

@@ -218,7 +218,8 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
     policy = late.read_policy(options.late) if options.late else late.Policy()
     gradebook.read_manual(options.out / "manual.csv")  # a mistake in it shows now, not after an hour
     store, selection = Store(options.out), options.selection
-    jobs = batch.plan(found, what, store, selection.students, selection.exercises, selection.shard)
+    students, exercises = list(selection.students), list(selection.exercises)
+    jobs = batch.plan(found, what, store, students, exercises, selection.shard)
     _run(options, what, jobs, store, track)
     regraded = [job for job in jobs if job.before]
     changes = list(_changes(regraded, store))

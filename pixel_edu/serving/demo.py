@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -82,7 +82,9 @@ def frames(
 def _visible(x: Images, denoiser: Denoiser) -> np.ndarray:
     """An unfinished image in its own colours; bits are decoded."""
     drawn = to_uint8(x)
-    return drawn[0] if denoiser.channels == CHANNELS else from_bits(drawn, denoiser.palette)[0]
+    if denoiser.palette is None or denoiser.channels == CHANNELS:
+        return drawn[0]
+    return from_bits(drawn, denoiser.palette)[0]
 
 
 def create_page(denoiser: Denoiser, device: str | torch.device = "cpu") -> gradio.Blocks:
@@ -230,7 +232,8 @@ def create_app(page: gradio.Blocks) -> FastAPI:
     from fastapi import FastAPI
 
     gr = _gradio()
-    theme = gr.themes.Default(primary_hue="blue", font="system-ui", font_mono="ui-monospace")
+    themes: Any = gr.themes  # gradio exports it by assignment, which type checkers do not see
+    theme = themes.Default(primary_hue="blue", font="system-ui", font_mono="ui-monospace")
     return gr.mount_gradio_app(
         FastAPI(),
         page,

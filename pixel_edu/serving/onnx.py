@@ -45,10 +45,11 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
     denoiser = load_model(checkpoint)
     t, c = torch.zeros(2, 2, dtype=torch.int64)  # two tensors, since one passed twice would become one input
     example = torch.zeros(2, denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), t, c
-    batch = torch.export.Dim("batch")
+    batch, network = torch.export.Dim("batch"), denoiser.network
+    assert isinstance(network, torch.nn.Module)  # as every network from a checkpoint is
     with _quiet():
         program = torch.onnx.export(
-            denoiser.network,
+            network,
             example,
             input_names=INPUTS,
             output_names=("answer",),
@@ -56,6 +57,7 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
             dynamo=True,
             verbose=False,
         )
+    assert program is not None  # the exporter that dynamo=True chooses returns one
     model = program.model_proto
     graph = model.graph
     for part in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):

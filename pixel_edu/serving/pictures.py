@@ -39,8 +39,8 @@ def each(sprites: np.ndarray, labels: Sequence[int], seeds: Sequence[int]) -> li
 
 def _one(sprite: np.ndarray, label: int, seed: int) -> Sprite:
     colors, index = np.unique(sprite.reshape(-1, 3), axis=0, return_inverse=True)
-    return Sprite(
-        class_=CLASSES[label],
+    return Sprite(  # pyright: ignore[reportCallIssue] pydantic takes the field's name beside its alias
+        class_=CLASSES[label],  # pyright: ignore[reportCallIssue]
         seed=seed,
         png=images.png_url(images.indexed_png_bytes(sprite)),
         palette=[f"#{color.tobytes().hex()}" for color in colors],

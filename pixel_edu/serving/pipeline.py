@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from diffusers import ConfigMixin, DiffusionPipeline, ImagePipelineOutput, ModelMixin
@@ -100,7 +101,8 @@ class SpritePipeline(DiffusionPipeline):
         x = randn_tensor(shape, generator, self._execution_device, torch.float32)
         x = x * self.scheduler.init_noise_sigma
         noise = {"generator": generator} if _takes(self.scheduler.step, "generator") else {}
-        for t in self.progress_bar(timesteps):
+        bar: Any = self.progress_bar  # its annotation is that of a decorator
+        for t in bar(timesteps):
             seen = self.scheduler.scale_model_input(x, t)
             answer = ask(seen, torch.full((len(x),), int(t), device=x.device))
             x = self.scheduler.step(answer, t, x, **noise).prev_sample
@@ -114,7 +116,8 @@ class SpritePipeline(DiffusionPipeline):
         """A class's number, by its name or by itself."""
         if not isinstance(label, str):
             return int(label)
-        numbers = {name: int(number) for number, name in (self.config.id2label or {}).items()}
+        config: Any = self.config  # a dict whose keys are attributes too
+        numbers = {name: int(number) for number, name in (config.id2label or {}).items()}
         if label not in numbers:
             raise ValueError(f"there is no class {label!r}: use {', '.join(numbers)}")
         return numbers[label]
@@ -141,7 +144,8 @@ class SpritePipeline(DiffusionPipeline):
         return self.scheduler.timesteps
 
     def _finished(self, x: Tensor) -> list[Image.Image]:
-        palette = self.config.palette and from_words(self.config.palette)
+        config: Any = self.config
+        palette = config.palette and from_words(config.palette)
         return [Image.fromarray(each) for each in as_sprites(to_uint8(x), palette)]
 
 

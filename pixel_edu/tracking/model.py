@@ -167,7 +167,7 @@ def as_default(client: MlflowClient) -> Iterator[None]:
     try:
         yield
     finally:  # MLflow keeps both in the environment too
-        mlflow.set_tracking_uri(tracking)
+        mlflow.set_tracking_uri(tracking)  # pyright: ignore[reportArgumentType] None forgets it
         mlflow.set_registry_uri(registry or "")
         if registry is None:
             del os.environ["MLFLOW_REGISTRY_URI"]

