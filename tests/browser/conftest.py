@@ -9,6 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",
@@ -30,8 +32,20 @@ def chromium():
         pytest.skip("no Chromium on the path: install one, or name it in CHROMIUM")
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=found, args=FLAGS)
+        browser.new_context, browser.new_page = patient(browser.new_context), patient(browser.new_page)
         yield browser
         browser.close()
+
+
+def patient(opens):
+    """What opens a page or a context, whose every wait then ends when what it waits for is there."""
+
+    def opened(**options):
+        made = opens(**options)
+        made.set_default_timeout(1000 * PATIENCE)
+        return made
+
+    return opened
 
 
 @pytest.fixture(scope="session")

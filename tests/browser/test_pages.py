@@ -28,16 +28,20 @@ SILENT = """[...document.querySelectorAll(".bd-article :is(img, svg, canvas, [ro
 TEXT = ".bd-article :is(p, li, h1, h2, a, td, th, code, span)"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def visit(chromium, site):
-    """Opens a page and gathers what it asks for and complains about."""
+    """Shows a page and gathers what it asks for and complains about.
 
-    @contextmanager
-    def opened(name, width=1280, scheme="light", motion="no-preference"):
-        context = chromium.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion=motion
-        )
-        page = context.new_page()
+    A page stays open as long as the same is visited: for another width or scheme the window changes. The tests below
+    that only look are grouped by page.
+    """
+    shown, contexts = {}, []
+
+    def open_(name, motion):
+        while contexts:
+            contexts.pop().close()
+        contexts.append(chromium.new_context(reduced_motion=motion))
+        page = contexts[-1].new_page()
         page.wrong = []
         page.on("console", lambda said: page.wrong.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
@@ -49,16 +53,28 @@ def visit(chromium, site):
             ),
         )
         page.goto(f"{site}{name}.html", wait_until="networkidle")
+        return page
+
+    @contextmanager
+    def visited(name, width=1280, scheme="light", motion="no-preference"):
+        if (name, motion) not in shown:
+            page = open_(name, motion)
+            shown.clear()
+            shown[name, motion] = page
+        page = shown[name, motion]
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme, reduced_motion=motion)
         page.wait_for_function(
-            "document.documentElement.dataset.theme !== 'auto'"
+            "scheme => document.documentElement.dataset.theme === scheme", arg=scheme
         )  # the theme's script has run
         yield page
+
+    yield visited
+    for context in contexts:
         context.close()
 
-    return opened
 
-
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", PAGES, scope="module")
 def test_a_page_asks_nobody_else_and_makes_no_error(visit, name):
     with visit(name) as page:
         page.mouse.wheel(0, 100_000)
@@ -66,21 +82,48 @@ def test_a_page_asks_nobody_else_and_makes_no_error(visit, name):
         assert page.wrong == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", PAGES, scope="module")
 def test_a_page_fits_a_phone(visit, name):
     with visit(name, width=360) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", PAGES, scope="module")
 def test_words_stand_out_from_what_is_behind_them(visit, name, scheme):
     with visit(name, scheme=scheme) as page:
         assert page.evaluate("document.documentElement.dataset.theme") == scheme
         assert too_faint(page, TEXT) == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", PAGES, scope="module")
+def test_every_picture_is_told_in_words(visit, name):
+    with visit(name) as page:
+        silent = page.evaluate(SILENT)
+        assert silent == []
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")], scope="module")
+def test_figures_have_no_box_behind_them_in_the_dark(visit, name):
+    with visit(name, scheme="dark") as page:
+        boxes = page.evaluate(
+            """[...document.querySelectorAll(".cell_output .text_html, .cell_output :is(img, svg, figure)")]
+            .map(e => getComputedStyle(e).backgroundColor).filter(colour => colour !== "rgba(0, 0, 0, 0)")"""
+        )
+        assert boxes == []
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")], scope="module")
+def test_sprites_are_enlarged_without_smoothing(visit, name):
+    with visit(name) as page:
+        ways = page.evaluate(
+            "[...document.querySelectorAll('.bd-article img')].map(e => getComputedStyle(e).imageRendering)"
+        )
+        assert ways
+        assert set(ways) == {"pixelated"}
+
+
+@pytest.mark.parametrize("name", PAGES, scope="module")
 def test_axe_finds_nothing_serious(visit, name):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
     with visit(name) as page:
@@ -96,43 +139,16 @@ def test_axe_finds_nothing_serious(visit, name):
         assert grave == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_picture_is_told_in_words(visit, name):
-    with visit(name) as page:
-        silent = page.evaluate(SILENT)
-        assert silent == []
-
-
-@pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")])
-def test_figures_have_no_box_behind_them_in_the_dark(visit, name):
-    with visit(name, scheme="dark") as page:
-        boxes = page.evaluate(
-            """[...document.querySelectorAll(".cell_output .text_html, .cell_output :is(img, svg, figure)")]
-            .map(e => getComputedStyle(e).backgroundColor).filter(colour => colour !== "rgba(0, 0, 0, 0)")"""
-        )
-        assert boxes == []
-
-
-@pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")])
-def test_sprites_are_enlarged_without_smoothing(visit, name):
-    with visit(name) as page:
-        ways = page.evaluate(
-            "[...document.querySelectorAll('.bd-article img')].map(e => getComputedStyle(e).imageRendering)"
-        )
-        assert ways
-        assert set(ways) == {"pixelated"}
-
-
 def test_formulas_are_set(visit):
     with visit("book/notation") as page:
-        page.wait_for_selector("mjx-container mjx-math", timeout=10_000)
+        page.wait_for_selector("mjx-container mjx-math")
         assert page.wrong == []
 
 
 def test_noise_clears_up_once_and_again_when_asked(visit):
     running = "document.querySelector('.frames i').getAnimations()[0]?.playState ?? 'none'"
     with visit("book/intro") as page:
-        page.wait_for_function(f"['finished', 'none'].includes({running})", timeout=10_000)
+        page.wait_for_function(f"['finished', 'none'].includes({running})")
         page.get_by_role("button", name="Play again").click()
         assert page.evaluate(running) == "running"
 
@@ -146,4 +162,4 @@ def test_the_first_tab_stop_skips_to_the_text_and_is_seen(visit):
     with visit("book/setup") as page:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
-        page.wait_for_function("document.activeElement.getBoundingClientRect().top >= 0", timeout=5_000)
+        page.wait_for_function("document.activeElement.getBoundingClientRect().top >= 0")
