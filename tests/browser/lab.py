@@ -5,11 +5,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.waiting import PATIENCE, wait_until
 
 
 @contextmanager
@@ -45,14 +46,11 @@ def jupyterlab(home: Path, work: Path) -> Iterator[str]:
             env=environment,
         )
     try:
-        for _ in range(240):
-            found = re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", log.read_text())
-            if found:
-                break
-            time.sleep(0.25)
-        assert found, log.read_text()[-2000:]
-        urllib.request.urlopen(found[0] + "api", timeout=30).close()
+        found = wait_until(
+            lambda: re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", log.read_text()), log.read_text
+        )
+        urllib.request.urlopen(found[0] + "api", timeout=PATIENCE).close()
         yield found[0]
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(PATIENCE)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from pixel_edu import notebooks
 from pixel_edu.notebooks import handouts
 from tests.browser.lab import jupyterlab
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -64,7 +64,7 @@ class Notebook:
         cells = notebooks.read(ROOT / "exercises" / f"{name}.ipynb").cells
         self.places = {cell.id: i for i, cell in enumerate(cells)}
 
-    def run(self, cell, source=None, limit=60):
+    def run(self, cell, source=None):
         """Type over a cell, or not, and run it with Shift and Enter; gives what it said."""
         place = self.places[cell]
         before = self.page.evaluate(STATE, place)["count"]
@@ -75,13 +75,12 @@ class Notebook:
             self.page.keyboard.press("Control+a")
             self.page.keyboard.insert_text(source)
         self.page.keyboard.press("Shift+Enter")
-        until = time.monotonic() + limit
-        while time.monotonic() < until:
+
+        def finished():
             state = self.page.evaluate(STATE, place)
-            if state["count"] not in (None, before) and state["busy"] == "idle":
-                return state
-            time.sleep(0.1)
-        raise AssertionError(f"{cell} did not finish: {state}")
+            return state if state["count"] not in (None, before) and state["busy"] == "idle" else None
+
+        return wait_until(finished, lambda: f"{cell} did not finish: {self.page.evaluate(STATE, place)}", 0.1)
 
     def shot(self, name):
         if SHOTS:
@@ -97,11 +96,11 @@ def opened(chromium, lab):
     def open_(name):
         page = chromium.new_page(viewport={"width": 1280, "height": 1000})
         pages.append(page)
-        page.goto(f"{lab}lab/tree/{name}.ipynb?reset", timeout=60_000)
+        page.goto(f"{lab}lab/tree/{name}.ipynb?reset")
         ready = (
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
         )
-        page.wait_for_function(ready, timeout=90_000)
+        page.wait_for_function(ready)
         page.locator(".jp-NotebookPanel .jp-Cell").first.click()
         return Notebook(page, name)
 
@@ -118,12 +117,11 @@ def test_a_student_works_through_a_notebook(opened, name):
     notebook.shot("0-opened")
     hint = notebook.page.locator("details", has_text="Hint 1").first
     assert hint.locator("p").first.is_hidden()
-    for _ in range(5):  # a cell that JupyterLab draws again while it loads is closed again
-        hint.locator("summary").click()
-        time.sleep(0.5)
-        if hint.locator("p").first.is_visible():
-            break
-    assert hint.locator("p").first.is_visible()
+
+    def is_open():  # a cell that JupyterLab draws again while it loads is closed again
+        return hint.locator("p").first.is_visible() or hint.locator("summary").click()
+
+    wait_until(is_open, every=0.5)
     mark = hint.locator("summary").evaluate("e => getComputedStyle(e).listStyleType")
     assert mark == "disclosure-closed"  # else nothing tells that it opens
     notebook.shot("1-hint")
