@@ -279,7 +279,7 @@ def _check(labels: np.ndarray, config: TrainConfig, processes: int) -> None:
         )
 
 
-RECIPES = {
+RECIPES = {name: TrainConfig(unet) for name, unet in PRESETS.items()} | {
     "tiny": TrainConfig(PRESETS["tiny"], steps=1_000, batch_size=64, learning_rate=4e-3),
     "reference": TrainConfig(PRESETS["reference"], steps=24_000, precision="bf16"),
     "classic": TrainConfig(
@@ -291,4 +291,4 @@ RECIPES = {
         precision="bf16",
     ),
 }
-"""A run by a preset's name: how each of the networks is trained."""
+"""A run by a preset's name: how each of the networks is trained; by default as `TrainConfig` says."""

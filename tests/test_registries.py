@@ -1,4 +1,4 @@
-"""A sampler and a schedule that are registered are offered everywhere, without another edit."""
+"""A sampler, a schedule and a preset that are registered are offered everywhere, without another edit."""
 
 import json
 import re
@@ -9,9 +9,10 @@ import pytest
 
 REGISTERED = """
 import json
-from pixel_edu import samplers, schedules
+from pixel_edu import samplers, schedules, unet
 samplers.SAMPLERS["toy"] = samplers.Sampler("The toy", samplers.SAMPLERS["ddim"].steps)
 schedules.SCHEDULES["toyish"] = schedules.cosine
+unet.PRESETS["small"] = unet.UNetConfig((8, 16), (False, False))
 """
 
 
@@ -29,7 +30,9 @@ print(CliRunner().invoke(app, ["{command}", "--help"], env={{"COLUMNS": "200"}})
 """
 
 
-@pytest.mark.parametrize(("command", "name"), [("sample", "toy"), ("evaluate", "toy"), ("train", "toyish")])
+@pytest.mark.parametrize(
+    ("command", "name"), [("sample", "toy"), ("evaluate", "toy"), ("train", "toyish"), ("train", "small")]
+)
 def test_the_command_line_offers_what_is_registered(command, name):
     assert name in re.findall(r"\w+", told(HELP.format(command=command)))
 
@@ -77,3 +80,11 @@ print(both[0] == both[1])
 def test_the_widgets_facts_are_those_of_the_package():
     facts = pytest.importorskip("pixel_edu.widgets.facts")
     assert facts.PATH.read_text(encoding="utf-8") == facts.text(), "run python -m pixel_edu.widgets.facts"
+
+
+def test_a_registered_preset_has_a_recipe():
+    code = """
+from pixel_edu.training import RECIPES, TrainConfig
+print(RECIPES["small"] == TrainConfig(unet.PRESETS["small"]))
+"""
+    assert told(code).split() == ["True"]

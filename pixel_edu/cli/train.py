@@ -25,7 +25,7 @@ Data = Annotated[
     Path | None,
     typer.Argument(help="A dataset's folder; default: procedural sprites.", show_default=False),
 ]
-Preset = Annotated[Literal[registered("training", "RECIPES")], typer.Option(help="The recipe to start from.")]
+Preset = Annotated[Literal[registered("unet", "PRESETS")], typer.Option(help="The recipe to start from.")]
 Schedule = Annotated[
     Literal[registered("schedules", "SCHEDULES")] | None,
     typer.Option(help="The noise schedule.", show_default=RECIPES),
