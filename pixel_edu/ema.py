@@ -60,7 +60,8 @@ def ema_update(
     {'w': tensor([0.9000])}
     """
     share = 1 - min(decay, n / (n + 9))
-    return {  # a counter has no average
+    # lerp(a, b, share) is a + share·(b - a): one rounding, exact where both are equal. A counter has no average.
+    return {
         name: torch.lerp(average[name], value, share) if value.is_floating_point() else value
         for name, value in values.items()
     }

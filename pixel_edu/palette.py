@@ -83,9 +83,8 @@ def for_bits(palette: np.ndarray) -> np.ndarray:
 def _halved(index: np.ndarray, lab: np.ndarray) -> np.ndarray:
     if len(index) < 2:
         return index
-    half = (
-        1 << (len(index) - 1).bit_length() - 1
-    )  # the largest power of 2 below the count: where a bit changes
+    # The largest power of 2 below the count, not the middle: there the highest bit of a colour's number changes.
+    half = 1 << (len(index) - 1).bit_length() - 1
     ordered = index[np.argsort(lab[index, lab[index].var(axis=0).argmax()], kind="stable")]
     return np.concatenate([_halved(part, lab) for part in (ordered[:half], ordered[half:])])
 

@@ -153,6 +153,7 @@ class Block(nn.Module):
         """(B, width_in, H, W) to (B, width, H, W)."""
         h = self.conv1(F.silu(self.norm1(x)))
         scale, shift = self.context(context)[..., None, None].chunk(2, dim=1)
+        # 1 + scale: a projection that answers 0 leaves the features as they are, and does not erase them.
         h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
         h = self.shortcut(x) + h
         return h if self.attention is None else self.attention(h, label)
