@@ -136,6 +136,8 @@ def load_run(path: str | os.PathLike, config: TrainConfig | None = None) -> Trai
                 moments = {moment: memory[moment][name].reshape(weight.shape) for moment in MOMENTS}
             except (KeyError, RuntimeError) as error:
                 raise _damaged(path) from error
+            # What AdamW would hold had it taken these steps. Its own load_state_dict goes by the order of weights;
+            # names still fit when a module is moved.
             state.optimizer.state[weight] = {"step": torch.tensor(float(about.step)), **moments}
     state.step = about.step
     return state

@@ -104,7 +104,8 @@ class Oracle:
         flat, centers = x.cpu().double().flatten(1), self.centers.cpu().double().flatten(1)
         variance = signal**2 * self.spreads.cpu().double() ** 2 + noise**2
         squares = flat.square().sum(dim=1, keepdim=True) + signal**2 * centers.square().sum(dim=1)
-        distance = squares - 2 * signal * flat @ centers.T  # |x - signal·μ|², (B, N)
+        # |x - signal·μ|² = |x|² - 2·signal·x·μ + signal²·|μ|², (B, N): one product of matrices, and no (B, N, C·H·W)
+        distance = squares - 2 * signal * flat @ centers.T
         logits = (
             self.weights.cpu().double().log() - flat.shape[1] / 2 * variance.log() - distance / (2 * variance)
         )

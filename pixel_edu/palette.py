@@ -170,6 +170,8 @@ def _needed(far: np.ndarray, tolerance: float) -> np.ndarray:
     kept = np.unique(far.argmin(axis=1))
     pixels = np.arange(len(far))
     while len(kept) > 1:
+        # What it would cost to drop each colour: its pixels go to their second choice, so that distance replaces the
+        # first. The cheapest is dropped, and all costs are counted anew.
         part = far[:, kept]
         first = part.argmin(axis=1)
         best = part[pixels, first]

@@ -91,6 +91,8 @@ def ddpm_steps(
         here, there = _level(schedule, t, x), _level(schedule, s, x)
         x0 = _ask(predict_eps, x, t, here).x0
         h = there.half_log_snr - here.half_log_snr
+        # The mean of the posterior of x_s given x_t and x0, in λ: the two weights are noise_s/noise_t·e^-h and
+        # signal_s·(1 - e^-2h). At clean data h is infinite, they are 0 and 1, and what is left is x0.
         x = there.noise / here.noise * torch.exp(-h) * x - there.signal * torch.expm1(-2 * h) * x0
         if s >= 0:
             x = x + _posterior_std(here, there) * draw_eps(x)
@@ -115,7 +117,9 @@ def ddim_steps(
     for call, (t, s) in enumerate(itertools.pairwise(schedule.timesteps(num_steps)), 1):
         here, there = _level(schedule, t, x), _level(schedule, s, x)
         eps, x0 = _ask(predict_eps, x, t, here)
-        fresh = eta * _posterior_std(here, there)  # how much of the noise at s is drawn anew
+        # Of the noise at s, `fresh` is drawn anew and the predicted eps gets the rest: the squares add up to noise_s²,
+        # so every eta has the same amount of noise at every timestep.
+        fresh = eta * _posterior_std(here, there)
         x = there.signal * x0 + (there.noise**2 - fresh**2).clamp(min=0).sqrt() * eps
         if draw_eps and eta and s >= 0:
             x = x + fresh * draw_eps(x)
@@ -134,7 +138,10 @@ def dpmpp_2m_steps(
         halfway = x0
         if before is not None and s >= 0:
             last_x0, last_h = before
-            halfway = x0 + h / (2 * last_h) * (x0 - last_x0)  # a line through two calls, read at t + h/2
+            # A straight line in λ through the last two answers, read half a step ahead: that makes the step second
+            # order. h is infinite at the last step, where a line would lead nowhere.
+            halfway = x0 + h / (2 * last_h) * (x0 - last_x0)
+        # The exact solution of the probability-flow ODE over the step if x0 did not change: an exponential integrator.
         x = there.noise / here.noise * x - there.signal * torch.expm1(-h) * halfway
         before = x0, h
         yield Step(call, s, x, x0)

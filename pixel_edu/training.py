@@ -165,6 +165,7 @@ def draw_batch(
         config: gives seed, batch size, and the share of labels to replace by K, "no label".
         step: 1, 2, ...
     """
+    # SeedSequence mixes the two numbers into one: seed + step would give run 0 at step 1 the batch of run 1 at step 0.
     seed = np.random.SeedSequence([config.seed, step]).generate_state(1)[0]
     generator = torch.Generator().manual_seed(int(seed))
     rows = torch.randint(len(images), (config.batch_size,), generator=generator).numpy()

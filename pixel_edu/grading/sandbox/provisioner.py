@@ -46,9 +46,8 @@ class ForkClient(AsyncKernelClient):
         while time.monotonic() < until:
             self.kernel_info()
             with contextlib.suppress(queue.Empty):
-                await self.shell_channel.get_msg(
-                    timeout=1
-                )  # its protocol is ours: it runs in the same environment
+                # Any reply will do: the kernel runs in our environment, so its protocol is ours.
+                await self.shell_channel.get_msg(timeout=1)
                 await self.iopub_channel.get_msg(timeout=0.2)
                 return
             if not await manager.is_alive():
