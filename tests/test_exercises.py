@@ -126,7 +126,7 @@ def test_a_result_of_another_form_and_a_changed_input_are_named(id, kind):
 
 @pytest.mark.parametrize("id", IDS)
 def test_right_answers_pass_whatever_the_seed(id):
-    assert len(bank(id).RIGHT[id]) >= 2
+    assert len(bank(id).RIGHT[id]) >= 2, f"give {id} two right answers, at least, in tests/answers"
     for answer in bank(id).RIGHT[id]:
         for seed in range(4):
             require(id, answer, seed)
@@ -147,7 +147,8 @@ def test_each_exercise_has_five_wrong_answers_with_messages_of_their_own(id):
     said = [
         checking.examine(exercise, calling.caller(answer)).message for answer in bank(id).WRONG[id].values()
     ]
-    assert len(set(said)) == len(said) >= 5
+    assert len(said) >= 5, f"give {id} five wrong answers, at least, in tests/answers"
+    assert len(set(said)) == len(said), "two wrong answers get the same message"
 
 
 def test_every_exercise_of_the_notebooks_has_a_check_and_a_bank_and_no_other():

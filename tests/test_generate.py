@@ -99,7 +99,7 @@ def test_a_precise_answer_is_the_usual_one_with_more_digits(prediction):
     [
         ([0, 1], [0], SampleConfig(), "2 labels and 1 seeds"),
         ([9], [0], SampleConfig(), "labels run from 0 to 5"),
-        ([0], [0], SampleConfig("euler"), "use dpmpp_2m, ddim, ddpm"),
+        ([0], [0], SampleConfig("euler"), "use dpmpp_2m, ddim"),
         ([0], [0], SampleConfig(num_steps=0), "num_steps is 0"),
     ],
 )

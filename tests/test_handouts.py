@@ -132,14 +132,14 @@ def test_every_solution_passes_its_hidden_tests_and_draws_what_it_promises(name)
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_each_exercise_says_what_a_reader_wants_to_know(name):
     found = handouts.exercises_of(source(name), name)
-    assert 4 <= len(found) <= 7
-    assert sum("planted bug" in each.title for each in found) == 1
+    assert 4 <= len(found) <= 8, "a chapter has four to eight exercises"
+    assert sum("planted bug" in each.title for each in found) == 1, "one of them is a planted bug"
     for each in found:
-        assert 10 <= each.minutes <= 25
-        assert len(each.hints) == 3
-        assert all(text for _, text in each.hints)
-        assert len(each.task.split()) > 20
-        assert each.why
+        assert 10 <= each.minutes <= 25, f"{each.id} takes 10 to 25 minutes"
+        assert len(each.hints) == 3, f"{each.id} has three hints"
+        assert all(text for _, text in each.hints), f"a hint of {each.id} is empty"
+        assert len(each.task.split()) > 20, f"{each.id} states its task in more than 20 words"
+        assert each.why, f"{each.id} lacks its cell {each.id}-why"
 
 
 def test_the_book_shows_every_exercise_and_no_hidden_test(book):
