@@ -91,7 +91,7 @@ def serve(
     typer.echo("ended; every accepted request was finished")
 
 
-def _app(checkpoint: str, device: str, engine: str, max_batch, workers, loops, queue: int, timeout: float):
+def _app(checkpoint: str, device: str, engine: Engine, max_batch, workers, loops, queue: int, timeout: float):
     """The application, and in words what runs its network; limits that are None are the engine's."""
     from pixel_edu.serving import api
     from pixel_edu.serving import engine as engines
