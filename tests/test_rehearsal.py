@@ -210,10 +210,11 @@ def test_an_interrupted_run_does_not_wait_for_its_cells(course):
     source = f"import time; open({str(started)!r}, 'w').close(); time.sleep(600)"
     write(course / "chapters" / "01_toy.ipynb", ("", source))
     words = ["run", "chapters/01_toy", "--root", str(course), "--out", str(course / "out")]
-    code = f"import sys; sys.argv[1:] = {['course', *words]}; from pixel_edu.cli import main; main()"
-    with open(
-        course / "said", "w"
-    ) as said:  # a file: a pipe is closed only when the kernel has ended as well
+    # a test that itself runs in the background inherits a SIGINT that is ignored
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += f"sys.argv[1:] = {['course', *words]}; from pixel_edu.cli import main; main()"
+    # a file: a pipe is closed only when the kernel has ended as well
+    with open(course / "said", "w") as said:
         run = subprocess.Popen([sys.executable, "-c", code], stderr=said, stdout=said)
         try:
             wait_until(lambda: started.exists() or run.poll() is not None, (course / "said").read_text)

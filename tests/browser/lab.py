@@ -5,12 +5,22 @@ import os
 import re
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.waiting import PATIENCE, wait_until
+
+
+def answers(address: str) -> bool:
+    """Whether a server is there."""
+    try:
+        urllib.request.urlopen(address, timeout=PATIENCE).close()
+    except urllib.error.URLError:
+        return False
+    return True
 
 
 @contextmanager
@@ -49,7 +59,7 @@ def jupyterlab(home: Path, work: Path) -> Iterator[str]:
         found = wait_until(
             lambda: re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", log.read_text()), log.read_text
         )
-        urllib.request.urlopen(found[0] + "api", timeout=PATIENCE).close()
+        wait_until(lambda: answers(found[0] + "api"), log.read_text)  # it tells its address before it listens
         yield found[0]
     finally:
         server.terminate()

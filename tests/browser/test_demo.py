@@ -210,10 +210,10 @@ def test_every_control_changes_the_sprite(page):
     drawn = [
         draw(page, Guidance=scale, Steps=n).get_attribute("src") for scale, n in ((3, 20), (6, 20), (3, 7))
     ]
-    page.get_by_label("ddim", exact=True).check()
+    page.get_by_label("DDIM", exact=True).check()
     drawn.append(draw(page).get_attribute("src"))
     assert len(set(drawn)) == 4
-    page.get_by_label("dpmpp_2m", exact=True).check()
+    page.get_by_label("DPM-Solver++", exact=True).check()
     assert draw(page, Steps=20).get_attribute("src") == drawn[0]
 
 

@@ -68,7 +68,7 @@ def test_a_class_with_variants_needs_its_seed():
     with pytest.raises(ExerciseError, match="90_test has variants: give the --seed"):
         assignment.from_notebook(source(), "90_test")
     with pytest.raises(ExerciseError, match="say with --students"):
-        classroom.assignment.exercises.hand_out(source(), "90_test")
+        classroom.assignment.handouts.hand_out(source(), "90_test")
 
 
 def test_variants_are_worth_the_same_and_whole():
