@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,9 @@ def chromium():
     found = next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM", ""), *NAMES))), None)
     if not found:
         pytest.skip("no Chromium on the path: install one, or name it in CHROMIUM")
+    driver = subprocess.run([sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True)
+    if driver.returncode:  # such as a shared library that a bare Debian does not have
+        pytest.skip(f"playwright's driver does not start: {driver.stderr.strip().splitlines()[-1]}")
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=found, args=FLAGS)
         browser.new_context, browser.new_page = patient(browser.new_context), patient(browser.new_page)
