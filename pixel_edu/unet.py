@@ -132,7 +132,7 @@ class Level(nn.Module):
             x = block(x, context, label)
             skips.append(x)
         x = self.grow(self.below(self.shrink(x), context, label))
-        for block in self.up:  # the last block down meets the first block up, as brackets do
+        for block in self.up:
             x = block(torch.cat([x, skips.pop()], dim=1), context, label)
         return x
 

@@ -71,6 +71,14 @@ def _modules_with_shapes() -> list[str]:
 install_import_hook(_modules_with_shapes(), "beartype.beartype")
 
 
+@pytest.fixture(autouse=True)
+def own_path():
+    """Keep sys.path as it is: MLflow puts a model's copy of this package there, and processes forked later take it."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with the real labels and the writer of a full-size stand-in; not in this repository."""
