@@ -88,3 +88,12 @@ from pixel_edu.training import RECIPES, TrainConfig
 print(RECIPES["small"] == TrainConfig(unet.PRESETS["small"]))
 """
     assert told(code).split() == ["True"]
+
+
+def test_a_name_that_is_not_registered_is_refused_in_a_sentence_of_ours():
+    done = subprocess.run(
+        [sys.executable, "-m", "pixel_edu.cli", "sample", "--sampler", "euler"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "'euler' is not one of 'dpmpp_2m'" in done.stderr
+    assert "Value error" not in done.stderr  # pydantic's words, which typer passes on

@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def _say_misuse(misuse: typer.TyperException) -> str:
-    context, message = getattr(misuse, "ctx", None), " ".join(misuse.format_message().split())
+    context, message = getattr(misuse, "ctx", None), " ".join(misuse.format_message().split()).replace("Value error, ", "")
     if not message:  # a group of commands by itself: its help has been printed
         return ""
     return f"error: {message}" + (f" (see {context.command_path} --help)" if context else "")
