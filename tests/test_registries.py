@@ -92,7 +92,9 @@ print(RECIPES["small"] == TrainConfig(unet.PRESETS["small"]))
 
 def test_a_name_that_is_not_registered_is_refused_in_a_sentence_of_ours():
     done = subprocess.run(
-        [sys.executable, "-m", "pixel_edu.cli", "sample", "--sampler", "euler"], capture_output=True, text=True
+        [sys.executable, "-m", "pixel_edu.cli", "sample", "--sampler", "euler"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 2
     assert "'euler' is not one of 'dpmpp_2m'" in done.stderr

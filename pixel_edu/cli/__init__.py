@@ -94,7 +94,8 @@ def main() -> None:
 
 
 def _say_misuse(misuse: typer.TyperException) -> str:
-    context, message = getattr(misuse, "ctx", None), " ".join(misuse.format_message().split()).replace("Value error, ", "")
+    context = getattr(misuse, "ctx", None)
+    message = " ".join(misuse.format_message().split()).replace("Value error, ", "")  # pydantic's words
     if not message:  # a group of commands by itself: its help has been printed
         return ""
     return f"error: {message}" + (f" (see {context.command_path} --help)" if context else "")
