@@ -1,4 +1,4 @@
-r"""Samplers: three ways to walk from noise to clean data, each a loop over the same list of timesteps.
+r"""Samplers: ways to walk from noise to clean data, each a loop over the same list of timesteps.
 
 A sampler knows neither networks nor labels: it is a function of `predict_eps(x, t)`, a schedule and noise. Each comes
 twice. `ddpm_steps`, `ddim_steps` and `dpmpp_2m_steps` are generators that yield a `Step` after every model call;

@@ -32,7 +32,7 @@ Timeout = Annotated[
     float,
     typer.Option(min=0.1, max=3600, help="Seconds that a request may take before it gets status 504."),
 ]
-Engine = Annotated[
+EngineName = Annotated[
     Literal["auto", "onnxruntime", "torch"],
     typer.Option(help="What runs the network; auto: onnxruntime on a CPU, if it is installed."),
 ]
@@ -64,7 +64,7 @@ def serve(
     queue: Queue = 320,
     loops: Loops = None,
     timeout: Timeout = 30.0,
-    engine: Engine = "auto",
+    engine: EngineName = "auto",
     device: options.Device = "auto",
     max_batch: MaxBatch = None,
     workers: Workers = None,
@@ -91,7 +91,9 @@ def serve(
     typer.echo("ended; every accepted request was finished")
 
 
-def _app(checkpoint: str, device: str, engine: Engine, max_batch, workers, loops, queue: int, timeout: float):
+def _app(
+    checkpoint: str, device: str, engine: EngineName, max_batch, workers, loops, queue: int, timeout: float
+):
     """The application, and in words what runs its network; limits that are None are the engine's."""
     from pixel_edu.serving import api
     from pixel_edu.serving import engine as engines
