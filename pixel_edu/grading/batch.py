@@ -136,6 +136,8 @@ class Grader:
         result.level, result.run_key = self.level, what.key
         executed = ""
         try:
+            if submission.problem:
+                raise Unreadable(submission.problem)
             merged = merge(submission.content, what)
             tasks = [task for task in what.tasks if task.id in job.ids]
             outcome = self._run(merged, tasks)

@@ -243,6 +243,12 @@ def test_tests_in_the_answers_process_are_marked_as_unsafe(grader, tag):
     assert points(own.grade(job(wrong))[0])["double"] == 0
 
 
+def test_a_file_that_cannot_be_read_gets_a_row_with_the_reason(grader):
+    pipe = Submission("p.ipynb", "p", "", "2026-01-01T00:00:00+00:00", b"", "it is not a file but a pipe")
+    result, executed = grader.grade(job(solved())._replace(submission=pipe))
+    assert (result.status, result.reason, executed) == ("unreadable", "it is not a file but a pipe", "")
+
+
 def test_part_of_the_points_for_part_of_the_work(grader):
     notebook = solved()
     classroom.find(

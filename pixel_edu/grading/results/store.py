@@ -14,6 +14,7 @@ from typing import Any
 
 from pixel_edu.files import replacing
 from pixel_edu.grading.marking import BY_HAND, ENDED, SKIPPED, Mark
+from pixel_edu.grading.names import escaped
 
 VERSION = 2
 RENAMED = {"rung": "level", "rooms": "sandboxes"}
@@ -101,10 +102,10 @@ class Store:
         """Keep a result, and what was executed: the result last, so that it is there only when all is."""
         if notebook:
             with replacing(self.folder / "executed" / f"{result.key}.ipynb") as temporary:
-                temporary.write_text(notebook, encoding="utf-8")
+                temporary.write_text(escaped(notebook), encoding="utf-8")
         with replacing(self.folder / "marks" / f"{result.key}.json") as temporary:
             temporary.write_text(
-                json.dumps({"version": VERSION} | asdict(result), indent=1, ensure_ascii=False),
+                escaped(json.dumps({"version": VERSION} | asdict(result), indent=1, ensure_ascii=False)),
                 encoding="utf-8",
             )
 

@@ -1,0 +1,57 @@
+"""Names of students and files: equal ones are equal, and all of them can be shown."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+
+def name_key(name: str) -> str:
+    """What equal names have in common, however their letters are put together.
+
+    Args:
+        name: of a student, as a folder, a table or a learning platform writes it.
+
+    Returns:
+        The name in Unicode's composed form (NFC), without space around it and with one space between words.
+
+    Examples:
+        >>> name_key("Jose\\u0301  Gil ") == name_key("Jos\\u00e9 Gil")
+        True
+    """
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are the same to a reader; capital letters count."""
+    return name_key(one) == name_key(other)
+
+
+def legible(name: str) -> str:
+    """A file's name that can be printed and encoded, whatever bytes it is made of.
+
+    Bytes that are not UTF-8 are read as cp1252, which older Windows systems write.
+
+    Args:
+        name: as Python reads it from a folder; bytes that are not UTF-8 stand in it as surrogates.
+
+    Examples:
+        >>> legible("J\\udce9.ipynb")
+        'Jé.ipynb'
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode(errors="surrogateescape").decode("cp1252", errors="replace")
+    return name
+
+
+def escaped(json: str) -> str:
+    """JSON text whose half characters, which no file can hold, are spelled out as a source would.
+
+    Examples:
+        >>> import json as module
+        >>> module.loads(escaped('["a\\udc80"]')) == ["a" + chr(92) + "udc80"]
+        True
+    """
+    return re.sub("[\ud800-\udfff]", lambda half: rf"\\u{ord(half[0]):04x}", json)
