@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -245,7 +246,7 @@ def test_tests_in_the_answers_process_are_marked_as_unsafe(grader, tag):
 
 def test_a_file_that_cannot_be_read_gets_a_row_with_the_reason(grader):
     pipe = Submission("p.ipynb", "p", "", "2026-01-01T00:00:00+00:00", b"", "it is not a file but a pipe")
-    result, executed = grader.grade(job(solved())._replace(submission=pipe))
+    result, executed = grader.grade(replace(job(solved()), submission=pipe))
     assert (result.status, result.reason, executed) == ("unreadable", "it is not a file but a pipe", "")
 
 
