@@ -10,6 +10,9 @@ PROFILE ?= smoke
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14; do \
 	$$p -c 'import ensurepip' 2>/dev/null && echo $$p && exit; done; command -v python3)
 
+# The tests start hundreds of processes: with this variable set, each of them would compile every module again.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := .venv/bin
 BOOK := .venv/.ready-book
 LAB := .venv/.ready-lab
