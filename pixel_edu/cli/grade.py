@@ -89,6 +89,7 @@ MlflowUri = Annotated[
         show_default="no",
     ),
 ]
+ListOnly = Annotated[bool, typer.Option("--list", help="Show whose files would be graded, and run nothing.")]
 Demo = Annotated[bool, typer.Option("--demo", help="Make up a class of 30 in OUT/submissions, and grade it.")]
 
 
@@ -112,6 +113,7 @@ def grade(
     scheduler: Scheduler = "",
     shard: ShardText = "1/1",
     mlflow: MlflowUri = "",
+    list_only: ListOnly = False,
     demo: Demo = False,
 ) -> None:
     """Mark what a class handed in: sandboxed, with hidden tests, in parallel. Run it again to grade only what is new.
@@ -130,7 +132,29 @@ def grade(
         exports=session.Exports(canvas, moodle, column, mlflow),
         demo=demo,
     )
-    _grade(options)
+    _list(submissions) if list_only else _grade(options)
+
+
+def _list(folder: Path | None) -> None:
+    """Whose files would be graded, a file a line."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from pixel_edu.grading.submissions import find
+
+    if folder is None:
+        raise typer.BadParameter("--list: give the folder of the files handed in")
+    found = find(folder)
+    table = Table(box=None, pad_edge=False)
+    for name in ("student", "number", "last changed (UTC)", "file", "problem"):
+        table.add_column(name, overflow="fold")
+    for each in found:
+        time = each.time[:16].replace("T", " ")
+        table.add_row(*map(escape, (each.student, each.number, time, each.file, each.problem)))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{len(found)} files of {len({(each.student, each.number) for each in found})} students")
 
 
 def _parsed(shard: str) -> tuple[int, int]:

@@ -5,7 +5,9 @@ import random
 import socket
 
 import pytest
+from typer.testing import CliRunner
 
+from pixel_edu.cli import app
 from pixel_edu.grading.names import legible, name_key, same_name
 from pixel_edu.grading.results.store import Result, Store
 from pixel_edu.grading.submissions import find
@@ -119,6 +121,22 @@ def test_moodles_flat_files_have_a_number_and_its_texts_are_not_a_second_student
     put(tmp_path, "Ada B_12_assignsubmission_onlinetext_/onlinetext.html")
     put(tmp_path, "Bo C_13_assignsubmission_onlinetext_/onlinetext.html")
     assert students(tmp_path) == [("Ada B", "12"), ("Bo C", "13")]
+
+
+def test_list_shows_whose_files_would_be_graded_and_runs_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "in", "Ada B_12_assignsubmission_file_hw.ipynb", "[b]o.ipynb")
+    os.mkfifo(tmp_path / "in" / "pipe.ipynb")
+    os.utime(tmp_path / "in" / "[b]o.ipynb", (0, 0))
+    result = CliRunner().invoke(app, ["grade", "in", "-a", "02_noise", "--list"])
+    assert result.exit_code == 0
+    lines = [line.split() for line in result.output.splitlines()]
+    assert lines[1][:3] == ["Ada", "B", "12"]
+    assert lines[2] == ["[b]o", "1970-01-01", "00:00", "[b]o.ipynb"]
+    assert " ".join(lines[3]).endswith("it is not a file but a pipe")
+    assert lines[4] == "3 files of 3 students".split()
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("PIXEL_EDU_CLASSES", "60"))))
