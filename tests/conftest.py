@@ -183,18 +183,25 @@ def _as_declared(item, kind, new, stored) -> bool:
     return found is None
 
 
-_clock = sum(os.times()[:4])
+class ProcessorTime:
+    """Notes what each test took: a plugin, because this file's own hooks do not see what lies outside tests/."""
+
+    def __init__(self) -> None:
+        self.clock = sum(os.times()[:4])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item):
+        """Note the processor time that this process, and those of its children that ended, took since the last note."""
+        report = yield
+        now = sum(os.times()[:4])
+        report.cpu, self.clock = now - self.clock, now
+        report.fast = not item.get_closest_marker("slow") and type(item).__name__ != "IPyNbCell"
+        return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item):
-    """Note the processor time that this process, and those of its children that ended, took since the last note."""
-    global _clock
-    report = yield
-    now = sum(os.times()[:4])
-    report.cpu, _clock = now - _clock, now
-    report.fast = not item.get_closest_marker("slow") and type(item).__name__ != "IPyNbCell"
-    return report
+def pytest_configure(config) -> None:
+    """Measure chapters and doctests too, so that their time is not charged to the file that comes next."""
+    config.pluginmanager.register(ProcessorTime())
 
 
 def pytest_addoption(parser) -> None:
