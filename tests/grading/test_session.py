@@ -41,6 +41,7 @@ def test_a_session_reports_each_file_and_gives_the_gradebook(options, level):
     assert (events, again.graded, len(again.rows)) == ([], 0, 2)
 
 
+@pytest.mark.slow
 def test_grading_again_names_the_marks_that_changed(options):
     session.grade(options)
     notebook = classroom.source()
