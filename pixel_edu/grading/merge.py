@@ -52,24 +52,45 @@ def read(content: bytes) -> tuple[NotebookNode, list[str]]:
     if not content.strip():
         raise Unreadable("it is empty")
     try:
-        raw = json.loads(content.decode("utf-8-sig"))
+        raw = json.loads(content.decode(json.detect_encoding(content)))
     except (UnicodeDecodeError, ValueError, RecursionError):
         raise Unreadable("it is not a notebook: its content is not JSON") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
         raise Unreadable("it is not a notebook: it has no `nbformat`")
     notes = [f"upgraded from notebook format {raw['nbformat']}"] if raw["nbformat"] < 4 else []
     try:
+        raw["metadata"] = {"kernelspec": _dict(_dict(raw.get("metadata")).get("kernelspec"))}
         notebook: Any = (
-            nbformat.from_dict(raw) if raw["nbformat"] == 4 else nbformat.reads(json.dumps(raw), 4)
+            nbformat.from_dict(raw | {"cells": [_plain(cell) for cell in raw["cells"]]})
+            if raw["nbformat"] == 4
+            else nbformat.reads(json.dumps(raw), 4)
         )
         for cell in notebook.cells:
-            cell.source = "".join(cell.get("source", ""))
+            cell.source = _printable("".join(cell.get("source") or ""))
             cell.metadata = cell.get("metadata", NotebookNode())
             if not isinstance(grade_id(cell), str) or cell.cell_type not in ("code", "markdown", "raw"):
                 raise ValueError
     except Exception:
         raise Unreadable("it is damaged: its cells are not those of a notebook") from None
     return notebook, notes
+
+
+def _plain(cell: dict) -> dict:
+    """A cell without outputs, which nothing here needs, and with metadata that are dictionaries."""
+    metadata = _dict(cell.get("metadata"))
+    metadata["nbgrader"] = _dict(metadata.get("nbgrader"))
+    if not metadata["nbgrader"]:
+        del metadata["nbgrader"]
+    return cell | {"metadata": metadata, "outputs": []}
+
+
+def _dict(value: Any) -> dict:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _printable(source: str) -> str:
+    """A source in which a lone surrogate, which no file can hold, is written as its escape: the same to Python."""
+    return source.encode("utf-8", "backslashreplace").decode()
 
 
 def merge(content: bytes, assignment: Assignment) -> Merged:
@@ -123,7 +144,7 @@ def _sort(
     theirs: NotebookNode, known: dict[str, NotebookNode], wanted: dict[str, NotebookNode], notes: list[str]
 ) -> tuple[dict[str, str], dict[str, list], set[str]]:
     """Their answers by name, their own cells by the known cell before them, and names of given cells they changed."""
-    answers: dict[str, str] = {}
+    written: dict[str, list[str]] = {}
     own: dict[str, list[NotebookNode]] = {}
     changed, before = set(), ""
     named = {grade_id(cell) for cell in theirs.cells}
@@ -138,11 +159,9 @@ def _sort(
                 id = homes[0]
                 notes.append(f"{id}: found by the name of its function")
         if id in wanted:
-            if id in answers:
-                notes.append(f"{id}: there are several cells for it, and the last counts")
             if cell.cell_type != wanted[id].cell_type and wanted[id].cell_type == "code":
                 notes.append(f"{id}: its cell had become {cell.cell_type}, and was run as code")
-            answers[id] = cell.source
+            written.setdefault(id, []).append(cell.source)
             before = id
         elif id in known:
             before = id
@@ -156,7 +175,36 @@ def _sort(
             changed.add(grade_id(cell))
         elif cell.cell_type == "code" and cell.source.strip():
             own.setdefault(before, []).append(_cell(cell.source, "own"))
+    answers = {id: _together(id, sources, wanted[id].source, notes) for id, sources in written.items()}
     return answers, own, changed
+
+
+def _together(id: str, sources: list[str], stub: str, notes: list[str]) -> str:
+    """The answer that several cells of one name make: a split one whole again, else the last that is not the stub."""
+    if len(sources) == 1:
+        return sources[0]
+    answered = [each for each in sources if each.strip() and each.strip() != stub.strip()] or sources[-1:]
+    names = [set(defined(each)) for each in answered]
+    parts = [
+        each
+        for place, each in enumerate(answered)
+        if not names[place] or not names[place] <= set().union(*names[place + 1 :])
+    ]
+    whole = "\n".join(parts)
+    if len(parts) > 1 and _parses(whole):
+        notes.append(f"{id}: there are several cells for it, and they were run in order")
+        return whole
+    which = "the last counts" if answered[-1] is sources[-1] else "the last that is not the stub counts"
+    notes.append(f"{id}: there are several cells for it, and {which}")
+    return answered[-1]
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def defined(source: str) -> Iterable[str]:

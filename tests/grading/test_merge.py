@@ -1,0 +1,109 @@
+"""Answers are put together as the student meant them, whatever an editor made of the file."""
+
+import codecs
+import json
+from pathlib import Path
+
+import pytest
+
+from pixel_edu.grading import assignment as assignments
+from pixel_edu.grading.merge import merge
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def assignment():
+    return assignments.from_folder(ROOT / "solutions", "02_noise")
+
+
+@pytest.fixture
+def solved(assignment):
+    return json.loads(json.dumps(assignment.notebook))
+
+
+def answers(notebook, assignment):
+    return merge(json.dumps(notebook).encode(), assignment).answers
+
+
+def first_answer(notebook):
+    facts = [cell["metadata"].get("nbgrader", {}) for cell in notebook["cells"]]
+    return next(place for place, each in enumerate(facts) if each.get("solution"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_any_encoding_of_json_is_read(encoding, solved, assignment):
+    content = json.dumps(solved, ensure_ascii=False).encode(encoding)
+    assert merge(content, assignment).answers == answers(solved, assignment)
+
+
+def test_a_bom_before_utf_16_is_read(solved, assignment):
+    content = codecs.BOM_UTF16_BE + json.dumps(solved).encode("utf-16-be")
+    assert merge(content, assignment).answers == answers(solved, assignment)
+
+
+@pytest.mark.parametrize("metadata", [None, [], {"kernelspec": None}, {"kernelspec": "python3"}, "absent"])
+def test_the_notebooks_metadata_may_be_missing_or_odd(metadata, solved, assignment):
+    clean = answers(solved, assignment)
+    solved["metadata"] = metadata
+    if metadata == "absent":
+        del solved["metadata"]
+    assert answers(solved, assignment) == clean
+
+
+def test_odd_cells_are_read(solved, assignment):
+    clean = answers(solved, assignment)
+    for cell in solved["cells"]:
+        cell.pop("id", None)
+        cell["source"] = cell["source"].splitlines(keepends=True)
+        cell["outputs"] = None
+    solved["cells"] += [
+        {"cell_type": "markdown", "metadata": None, "source": None},
+        {"cell_type": "markdown", "metadata": {"nbgrader": None}, "source": []},
+    ]
+    assert answers(solved, assignment) == clean
+
+
+def test_a_lone_surrogate_becomes_its_escape(solved, assignment):
+    cell = solved["cells"][first_answer(solved)]
+    cell["source"] = "def f(): raise ValueError('\udc80')"
+    (answer,) = [each for each in answers(solved, assignment).values() if "ValueError" in each]
+    assert answer == r"def f(): raise ValueError('\udc80')"
+
+
+def test_both_halves_of_a_split_cell_count(solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    cell = solved["cells"][place]
+    id, lines = cell["metadata"]["nbgrader"]["grade_id"], cell["source"].splitlines()
+    for cut in range(1, len(lines)):
+        halves = ["\n".join(lines[:cut]), "\n".join(lines[cut:])]
+        cells = [cell | {"source": half} for half in halves]
+        split = solved | {"cells": solved["cells"][:place] + cells + solved["cells"][place + 1 :]}
+        assert answers(split, assignment)[id] == clean[id].rstrip("\n")
+
+
+def test_a_helper_before_the_answer_counts(solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    cell = solved["cells"][place]
+    solved["cells"].insert(place, cell | {"source": "def helper():\n    return 1"})
+    id = cell["metadata"]["nbgrader"]["grade_id"]
+    assert answers(solved, assignment)[id] == "def helper():\n    return 1\n" + clean[id]
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_answer_beats_an_untouched_stub(after, solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    id = solved["cells"][place]["metadata"]["nbgrader"]["grade_id"]
+    stub = next(
+        cell for cell in assignment.hand_out.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == id
+    )
+    solved["cells"].insert(place + after, json.loads(json.dumps(stub)))
+    assert answers(solved, assignment) == clean
+
+
+def test_of_two_whole_answers_the_last_counts(solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    cell = solved["cells"][place]
+    names = cell["source"]
+    solved["cells"].insert(place, cell | {"source": names.replace("return", "return 0 *", 1)})
+    assert answers(solved, assignment) == clean
