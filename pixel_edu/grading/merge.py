@@ -145,6 +145,7 @@ def _sort(
 ) -> tuple[dict[str, str], dict[str, list], set[str]]:
     """Their answers by name, their own cells by the known cell before them, and names of given cells they changed."""
     written: dict[str, list[str]] = {}
+    places: dict[str, str] = {}  # the known cell before an answer
     own: dict[str, list[NotebookNode]] = {}
     changed, before = set(), ""
     named = {grade_id(cell) for cell in theirs.cells}
@@ -162,6 +163,7 @@ def _sort(
             if cell.cell_type != wanted[id].cell_type and wanted[id].cell_type == "code":
                 notes.append(f"{id}: its cell had become {cell.cell_type}, and was run as code")
             written.setdefault(id, []).append(cell.source)
+            places.setdefault(id, before)
             before = id
         elif id in known:
             before = id
@@ -175,28 +177,55 @@ def _sort(
             changed.add(grade_id(cell))
         elif cell.cell_type == "code" and cell.source.strip():
             own.setdefault(before, []).append(_cell(cell.source, "own"))
-    answers = {id: _together(id, sources, wanted[id].source, notes) for id, sources in written.items()}
-    return answers, own, changed
+    answers = {}
+    for id, sources in written.items():
+        answers[id], above, below = _together(id, sources, wanted[id], notes)
+        own[places[id]] = [*own.get(places[id], []), *(_cell(each, "own") for each in above)]
+        own[id] = [*(_cell(each, "own") for each in below), *own.get(id, [])]
+    return answers, {key: cells for key, cells in own.items() if cells}, changed
 
 
-def _together(id: str, sources: list[str], stub: str, notes: list[str]) -> str:
-    """The answer that several cells of one name make: a split one whole again, else the last that is not the stub."""
+def _together(
+    id: str, sources: list[str], given: NotebookNode, notes: list[str]
+) -> tuple[str, list[str], list[str]]:
+    """The answer that several cells of one name make, and what of them runs in cells of its own, above and below it.
+
+    A stub never counts beside an answer, and the halves of a split cell are joined.
+    """
     if len(sources) == 1:
-        return sources[0]
-    answered = [each for each in sources if each.strip() and each.strip() != stub.strip()] or sources[-1:]
-    names = [set(defined(each)) for each in answered]
-    parts = [
-        each
-        for place, each in enumerate(answered)
-        if not names[place] or not names[place] <= set().union(*names[place + 1 :])
-    ]
+        return sources[0], [], []
+    answered = [each for each in sources if each.strip() and each.strip() != given.source.strip()]
+    answered = list(dict.fromkeys(answered)) or sources[-1:]
+    several = f"{id}: there are several cells for it, and"
+    if given.cell_type != "code" and len(answered) > 1:
+        notes.append(f"{several} they were put together")
+        return "\n\n".join(answered), [], []
+    parts = _not_superseded(answered)
+    asked = set(defined(given.source))
+    mine = [place for place, each in enumerate(parts) if asked & set(defined(each))]
+    if len(parts) > 1 and mine and all(map(_parses, parts)):
+        # Only what defines the answer is joined: a line that was tried beside it may fail, and would take it along.
+        notes.append(f"{several} they were run in order")
+        answer = "\n".join(parts[place] for place in mine)
+        others = [place for place in range(len(parts)) if place not in mine]
+        above = [parts[place] for place in others if place < mine[0]]
+        return answer, above, [parts[place] for place in others if place > mine[0]]
     whole = "\n".join(parts)
     if len(parts) > 1 and _parses(whole):
-        notes.append(f"{id}: there are several cells for it, and they were run in order")
-        return whole
-    which = "the last counts" if answered[-1] is sources[-1] else "the last that is not the stub counts"
-    notes.append(f"{id}: there are several cells for it, and {which}")
-    return answered[-1]
+        notes.append(f"{several} they were run in order")
+        return whole, [], []
+    which = "the last counts" if answered[-1] == sources[-1] else "the last that is not the stub counts"
+    notes.append(f"{several} {which}")
+    return answered[-1], [], []
+
+
+def _not_superseded(sources: list[str]) -> list[str]:
+    """Without those whose functions are all defined again further down."""
+    names = [set(defined(each)) for each in sources]
+    again = [set().union(*names[place + 1 :]) for place in range(len(names))]
+    return [
+        each for each, here, later in zip(sources, names, again, strict=True) if not here or not here <= later
+    ]
 
 
 def _parses(source: str) -> bool:

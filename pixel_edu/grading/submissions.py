@@ -61,7 +61,7 @@ def find(folder: Path) -> list[Submission]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder: give the folder of the files handed in")
-    canvas = _from_canvas(folder)
+    canvas = {in_folder: _from_canvas(_names(folder, in_folder)) for in_folder in (False, True)}
     found = [_submission(folder, path, canvas) for path in _files(folder)]
     if not found:
         raise UserError(f"{folder}: this folder is empty: give the folder of the files handed in")
@@ -97,16 +97,23 @@ def _not_handed_in(top: Path) -> bool:
     return any(re.fullmatch(r"[0-9a-f]{16}\.json", path.name) for path in top.glob("marks/*.json"))
 
 
-def _from_canvas(folder: Path) -> bool:
-    """Whether the files follow Canvas's pattern as a whole, and do not just happen to have numbers in their names.
+def _names(folder: Path, in_folder: bool) -> list[str]:
+    """What may name a student: the folders' names, or those of the notebooks beside them."""
+    tops = [path for path in folder.iterdir() if not (_ignored(path) or _not_handed_in(path))]
+    if in_folder:
+        return [path.name for path in tops if path.is_dir()]
+    return [path.stem for path in tops if path.suffix == ".ipynb" and not path.is_dir()]
 
-    At least half of the notebooks do, no two have the same file number, and they are not all of one student, as
+
+def _from_canvas(names: list[str]) -> bool:
+    """Whether names follow Canvas's pattern as a whole, and do not just happen to have numbers in them.
+
+    At least half of them do, no two have the same file number, and they are not all of one student, as
     `hw_3_1_ada.ipynb` and `hw_3_2_bo.ipynb` would be.
     """
-    stems = [path.stem for path in folder.glob("*.ipynb") if not _ignored(path)]
-    like = [match for match in map(CANVAS.fullmatch, stems) if match]
+    like = [match for match in map(CANVAS.fullmatch, names) if match]
     files, students = {match["file"] for match in like}, {(match["name"], match["id"]) for match in like}
-    return 2 * len(like) >= len(stems) and len(files) == len(like) and len(students) > (len(like) > 1)
+    return 2 * len(like) >= len(names) and len(files) == len(like) and len(students) > (len(like) > 1)
 
 
 def _without_texts(found: list[Submission]) -> list[Submission]:
@@ -120,12 +127,12 @@ def _is_text(submission: Submission) -> bool:
     return bool(platform and platform["kind"] == "onlinetext")
 
 
-def _submission(folder: Path, path: Path, canvas: bool) -> Submission:
+def _submission(folder: Path, path: Path, canvas: dict[bool, bool]) -> Submission:
     file = path.relative_to(folder)
     top = folder / file.parts[0]
     in_folder = len(file.parts) > 1 or (top.is_dir() and not top.is_symlink())
     name = legible(top.name if in_folder else path.stem)
-    platform = MOODLE.fullmatch(name) or ((canvas or in_folder) and CANVAS.fullmatch(name))
+    platform = MOODLE.fullmatch(name) or (canvas[in_folder] and CANVAS.fullmatch(name))
     student, number = (platform["name"], platform["id"]) if platform else (name, "")
     time = datetime.fromtimestamp(path.lstat().st_mtime, UTC).isoformat(timespec="seconds")
     problem = _problem(path, top if in_folder else path)

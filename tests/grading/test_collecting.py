@@ -109,6 +109,10 @@ def test_names_that_look_like_canvas_by_chance_are_taken_whole(tmp_path):
     assert students(tmp_path) == [("hw_3_2_ada", ""), ("hw_3_2_bo", "")]
     put(tmp_path / "other", "hw_3_1_ada.ipynb", "hw_3_2_bo.ipynb")
     assert students(tmp_path / "other") == [("hw_3_1_ada", ""), ("hw_3_2_bo", "")]
+    put(tmp_path / "folders", "hw_3_1_ada/hw.ipynb", "hw_3_2_bo/hw.ipynb")
+    assert students(tmp_path / "folders") == [("hw_3_1_ada", ""), ("hw_3_2_bo", "")]
+    put(tmp_path / "one", "hw_3_2_ada/hw.ipynb", "bo/hw.ipynb", "cy/hw.ipynb")
+    assert students(tmp_path / "one") == [("bo", ""), ("cy", ""), ("hw_3_2_ada", "")]
 
 
 def test_two_students_of_one_name_are_two_by_number(tmp_path):

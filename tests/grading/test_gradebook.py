@@ -109,7 +109,25 @@ def test_the_last_file_that_could_be_graded_counts():
         Policy(),
     )
     assert len(rows) == 3
-    assert gradebook.one_each(rows)["ada"].raw == 5
+    assert [row.raw for row in gradebook.one_each(rows)] == [5]
+
+
+def test_two_students_of_one_name_are_two_in_every_table(tmp_path):
+    found = [result("Zhang Wei", 2, "111", file="a.ipynb"), result("Zhang Wei", 1, "222", file="b.ipynb")]
+    rows = gradebook.rows(found, {}, Policy())
+    gradebook.nbgrader(tmp_path / "n.csv", rows, ASSIGNMENT, Policy())
+    assert [line[-2] for line in table(tmp_path / "n.csv")[1:]] == ["5", "4"]
+    listed = (
+        CANVAS.replace("Bo,12", "Zhang Wei,222").replace("8,EX", "8,").replace("Dora,14", "Zhang Wei,111")
+    )
+    (tmp_path / "in.csv").write_text(listed)
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    assert [line[6] for line in table(tmp_path / "out.csv")[3:]] == ["4", "5"]
+    assert (filled.students, filled.without) == (2, [])
+    (tmp_path / "in.csv").write_text(listed.replace("222", "9"))
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    assert [line[6] for line in table(tmp_path / "out.csv")[3:]] == ["", "5"]
+    assert (filled.students, filled.without) == (1, ["Zhang Wei"])
 
 
 @pytest.mark.parametrize(

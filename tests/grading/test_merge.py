@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from nbformat import from_dict
 
 from pixel_edu.grading import assignment as assignments
 from pixel_edu.grading.merge import merge
@@ -79,7 +80,10 @@ def test_both_halves_of_a_split_cell_count(solved, assignment):
         halves = ["\n".join(lines[:cut]), "\n".join(lines[cut:])]
         cells = [cell | {"source": half} for half in halves]
         split = solved | {"cells": solved["cells"][:place] + cells + solved["cells"][place + 1 :]}
-        assert answers(split, assignment)[id] == clean[id].rstrip("\n")
+        merged = merge(json.dumps(split).encode(), assignment)
+        code = "\n".join(each.source for each in merged.notebook.cells)
+        assert f"{clean[id]}\n" in code  # whole, in this order, be it in one cell or two
+        assert merged.answers[id].startswith(clean[id].split(":")[0])
 
 
 def test_a_helper_before_the_answer_counts(solved, assignment):
@@ -87,7 +91,10 @@ def test_a_helper_before_the_answer_counts(solved, assignment):
     cell = solved["cells"][place]
     solved["cells"].insert(place, cell | {"source": "def helper():\n    return 1"})
     id = cell["metadata"]["nbgrader"]["grade_id"]
-    assert answers(solved, assignment)[id] == "def helper():\n    return 1\n" + clean[id]
+    merged = merge(json.dumps(solved).encode(), assignment)
+    assert merged.answers == clean
+    sources = [each.source for each in merged.notebook.cells]
+    assert sources.index("def helper():\n    return 1") == sources.index(clean[id]) - 1
 
 
 @pytest.mark.parametrize("after", [0, 1])
@@ -107,3 +114,26 @@ def test_of_two_whole_answers_the_last_counts(solved, assignment):
     names = cell["source"]
     solved["cells"].insert(place, cell | {"source": names.replace("return", "return 0 *", 1)})
     assert answers(solved, assignment) == clean
+
+
+def test_a_line_tried_above_the_answer_does_not_take_it_away(solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    cell = solved["cells"][place]
+    id = cell["metadata"]["nbgrader"]["grade_id"]
+    for tried in ("add_noise(1, 2)", "%%time\nprint(1)", "x ="):
+        cells = [*solved["cells"][:place], cell | {"source": tried}, *solved["cells"][place:]]
+        merged = merge(json.dumps(solved | {"cells": cells}).encode(), assignment)
+        (alone,) = [each for each in merged.notebook.cells if each.source == clean[id]]
+        assert alone.metadata.part == id
+
+
+def test_a_written_answer_in_two_cells_counts_whole(assignment):
+    hand_out = json.loads(json.dumps(assignment.hand_out))
+    cell = next(each for each in hand_out["cells"] if each["metadata"].get("nbgrader", {}).get("solution"))
+    id = cell["metadata"]["nbgrader"]["grade_id"]
+    cell["cell_type"] = "markdown"
+    asked = assignments.Assignment("x", assignment.notebook, from_dict(hand_out), assignment.tasks, "")
+    place = hand_out["cells"].index(cell)
+    halves = [cell | {"source": "First, the noise grows."}, cell | {"source": "Second, it doesn't stop."}]
+    given = hand_out | {"cells": hand_out["cells"][:place] + halves + hand_out["cells"][place + 1 :]}
+    assert answers(given, asked)[id] == "First, the noise grows.\n\nSecond, it doesn't stop."

@@ -94,12 +94,12 @@ def rows(results: Iterable[Result], manual: dict[tuple[str, str], dict], policy:
     return made
 
 
-def one_each(rows: list[Row]) -> dict[str, Row]:
-    """A student's row: the last one handed in that could be graded."""
-    chosen: dict[str, Row] = {}
+def one_each(rows: list[Row]) -> list[Row]:
+    """Each student's row: the last one handed in that could be graded. Two students of one name differ in number."""
+    chosen: dict[tuple[str, str], Row] = {}
     for row in sorted(rows, key=lambda row: (row.raw is not None, row.result.time)):
-        chosen[row.result.student] = row
-    return chosen
+        chosen[row.result.student, row.result.number] = row
+    return [chosen[key] for key in sorted(chosen)]
 
 
 class Tally(NamedTuple):
@@ -176,15 +176,15 @@ def nbgrader(path: Path, rows: list[Row], assignment: Assignment, policy: Policy
     """The columns of `nbgrader export`."""
     due = policy.deadline.isoformat() if policy.deadline else ""
     lines = []
-    for student, row in sorted(one_each(rows).items()):
+    for row in one_each(rows):
         scores = [number(row.raw), number(row.penalty), number(row.score), number(assignment.points)]
-        lines.append([assignment.name, due, row.result.time, safe(student), "", "", "", *scores])
+        lines.append([assignment.name, due, row.result.time, safe(row.result.student), "", "", "", *scores])
     write_csv(path, NBGRADER, lines)
 
 
 def gradescope(folder: Path, rows: list[Row]) -> None:
     """results.json, a folder for each student, as Gradescope's autograder writes it."""
-    for student, row in one_each(rows).items():
+    for row in one_each(rows):
         tests = []
         for mark in row.marks:
             test = {
@@ -202,7 +202,7 @@ def gradescope(folder: Path, rows: list[Row]) -> None:
             content["score"] = row.score
         if row.days:
             content["output"] = f"{row.days} days late: {number(row.penalty)} points lost."
-        place = folder / f"{slug(student)}-{row.result.key[:6]}"
+        place = folder / f"{slug(row.result.student)}-{row.result.key[:6]}"
         place.mkdir(parents=True, exist_ok=True)
         with replacing(place / "results.json") as temporary:
             temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -309,18 +309,22 @@ def _fill(
     plain: Any = str,
 ) -> Filled:
     """Put each student's score into their line; excused ones and those without a score stay as they are."""
-    left = {name: row for name, row in one_each(rows).items() if row.score is not None}
-    known = {key: name for name, row in left.items() for key in (row.result.number, name) if key}
-    filled, seen = 0, set()
+    left = [row for row in one_each(rows) if row.score is not None]
+    known: dict[str, list[Row]] = {}
+    for row in left:
+        for key in {row.result.number, row.result.student} - {""}:
+            known.setdefault(key, []).append(row)
+    filled, seen = 0, []
     for line in lines:
-        names = [known[plain(line[key])] for key in keys if line[key].strip() and plain(line[key]) in known]
-        if names:
-            seen.add(names[0])
+        named = [plain(line[key]) for key in keys if line[key].strip()]
+        # A name that two students have fits neither: nobody's score is guessed.
+        if row := next((known[name][0] for name in named if len(known.get(name, [])) == 1), None):
+            seen.append(row)
             if line[place].strip().upper() != "EX":
-                line[place] = number(left[names[0]].score)
+                line[place] = number(row.score)
                 filled += 1
     write_csv(out, header, lines)
-    return Filled(out, filled, sorted(left.keys() - seen))
+    return Filled(out, filled, [row.result.student for row in left if row not in seen])
 
 
 def read_manual(path: Path) -> dict[tuple[str, str], dict[str, str]]:

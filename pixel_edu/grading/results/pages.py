@@ -57,7 +57,7 @@ def _unknown(result: Result) -> str:
 
 def report(path: Path, rows: list[Row], assignment: Assignment) -> None:
     """Write the report on the class."""
-    chosen = list(one_each(rows).values())
+    chosen = one_each(rows)
     scores = [row.score for row in chosen if row.score is not None]
     page = templates.render(
         "class.html.j2",

@@ -21,7 +21,7 @@ def log(uri: str, rows: list[Row], assignment: Assignment, report: Path) -> None
     """
     import mlflow
 
-    chosen = list(one_each(rows).values())
+    chosen = one_each(rows)
     scores = [row.score for row in chosen if row.score is not None]
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment(f"grading {assignment.name}")
