@@ -22,11 +22,6 @@ def name_key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two names are the same to a reader; capital letters count."""
-    return name_key(one) == name_key(other)
-
-
 def legible(name: str) -> str:
     """A file's name that can be printed and encoded, whatever bytes it is made of.
 

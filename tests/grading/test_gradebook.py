@@ -130,6 +130,20 @@ def test_two_students_of_one_name_are_two_in_every_table(tmp_path):
     assert (filled.students, filled.without) == (1, ["Zhang Wei"])
 
 
+def test_a_name_is_the_same_however_its_letters_are_encoded(tmp_path):
+    whole, parts = "Jos\u00e9", "Jose\u0301"
+    (tmp_path / "late.yaml").write_text(f"deadline: 2026-03-01\nextensions: {{{whole}: 2026-03-09}}", "utf-8")
+    rows = gradebook.rows([result(parts, 2)], {}, late.read_policy(tmp_path / "late.yaml"))
+    assert [row.days for row in rows] == [0]
+    (tmp_path / "in.csv").write_text(CANVAS.replace("Bo,12", f"{whole},9").replace("8,EX", "8,"), "utf-8")
+    gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    assert table(tmp_path / "out.csv")[3][6] == "5"
+    both = gradebook.rows(
+        [result(parts, 2), result(whole, 1, time="2026-03-03T00:00:00+00:00")], {}, Policy()
+    )
+    assert [row.raw for row in gradebook.one_each(both)] == [4]
+
+
 @pytest.mark.parametrize(
     ("hours", "days"), [(-1, 0), (0, 0), (0.2, 0), (0.3, 1), (24, 1), (24.3, 2), (1000, 42)]
 )

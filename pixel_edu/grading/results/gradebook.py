@@ -19,6 +19,7 @@ from pixel_edu.config import UserError
 from pixel_edu.files import replacing
 from pixel_edu.grading.assignment import Assignment, Task
 from pixel_edu.grading.marking import BY_HAND, UNWRITTEN, Mark
+from pixel_edu.grading.names import name_key
 from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.store import Result
 
@@ -98,7 +99,7 @@ def one_each(rows: list[Row]) -> list[Row]:
     """Each student's row: the last one handed in that could be graded. Two students of one name differ in number."""
     chosen: dict[tuple[str, str], Row] = {}
     for row in sorted(rows, key=lambda row: (row.raw is not None, row.result.time)):
-        chosen[row.result.student, row.result.number] = row
+        chosen[name_key(row.result.student), row.result.number] = row
     return [chosen[key] for key in sorted(chosen)]
 
 
@@ -312,11 +313,11 @@ def _fill(
     left = [row for row in one_each(rows) if row.score is not None]
     known: dict[str, list[Row]] = {}
     for row in left:
-        for key in {row.result.number, row.result.student} - {""}:
+        for key in {row.result.number, name_key(row.result.student)} - {""}:
             known.setdefault(key, []).append(row)
     filled, seen = 0, []
     for line in lines:
-        named = [plain(line[key]) for key in keys if line[key].strip()]
+        named = [name_key(plain(line[key])) for key in keys if line[key].strip()]
         # A name that two students have fits neither: nobody's score is guessed.
         if row := next((known[name][0] for name in named if len(known.get(name, [])) == 1), None):
             seen.append(row)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pixel_edu.config import UserError
+from pixel_edu.grading.names import name_key
 
 EXAMPLE = "deadline: 2026-11-20T23:59:00+01:00"
 
@@ -23,8 +24,8 @@ class Policy:
         percent_per_day: share of the points that is lost for each day begun.
         percent_at_most: the most that is lost.
         days_at_most: a submission that is later gets nothing; None sets no such limit.
-        extensions: deadlines of individual students.
-        handed_in: times that replace those of the files of individual students.
+        extensions: deadlines of individual students, by `name_key`.
+        handed_in: times that replace those of the files of individual students, by `name_key`.
     """
 
     deadline: datetime | None = None
@@ -42,6 +43,7 @@ class Policy:
             student: who handed in.
             time: when, ISO 8601.
         """
+        student = name_key(student)
         deadline = self.extensions.get(student, self.deadline)
         if deadline is None:
             return 0
@@ -88,7 +90,9 @@ def _value(path: Path, key: str, value: Any) -> Any:
     if key in ("extensions", "handed_in"):
         if not isinstance(value, dict):
             raise UserError(f"{path}: {key} must list students and times: write `{key}: {{ada: 2026-11-25}}`")
-        return {str(student): _time(path, f"{key}, {student}", each) for student, each in value.items()}
+        return {
+            name_key(str(student)): _time(path, f"{key}, {student}", each) for student, each in value.items()
+        }
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise UserError(f"{path}: {key} is {value!r}: use a number, 0 or more")
     return value
