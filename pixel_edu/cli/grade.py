@@ -132,20 +132,23 @@ def grade(
         exports=session.Exports(canvas, moodle, column, mlflow),
         demo=demo,
     )
-    _list(submissions) if list_only else _grade(options)
+    _list(options) if list_only else _grade(options)
 
 
-def _list(folder: Path | None) -> None:
+def _list(options: GradingOptions) -> None:
     """Whose files would be graded, a file a line."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from pixel_edu.grading.assignment import from_folder
     from pixel_edu.grading.submissions import find
 
-    if folder is None:
+    if options.submissions is None:
         raise typer.BadParameter("--list: give the folder of the files handed in")
-    found = find(folder)
+    if options.assignment:
+        from_folder(options.source, options.assignment, options.seed)  # a wrong name shows now
+    found = find(options.submissions)
     table = Table(box=None, pad_edge=False)
     for name in ("student", "number", "last changed (UTC)", "file", "problem"):
         table.add_column(name, overflow="fold")

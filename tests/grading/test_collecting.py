@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -132,7 +133,8 @@ def test_list_shows_whose_files_would_be_graded_and_runs_nothing(tmp_path, monke
     put(tmp_path / "in", "Ada B_12_assignsubmission_file_hw.ipynb", "[b]o.ipynb")
     os.mkfifo(tmp_path / "in" / "pipe.ipynb")
     os.utime(tmp_path / "in" / "[b]o.ipynb", (0, 0))
-    result = CliRunner().invoke(app, ["grade", "in", "-a", "02_noise", "--list"])
+    source = str(Path(__file__).parents[2] / "solutions")
+    result = CliRunner().invoke(app, ["grade", "in", "-a", "02_noise", "--source", source, "--list"])
     assert result.exit_code == 0
     lines = [line.split() for line in result.output.splitlines()]
     assert lines[1][:3] == ["Ada", "B", "12"]
@@ -140,6 +142,8 @@ def test_list_shows_whose_files_would_be_graded_and_runs_nothing(tmp_path, monke
     assert " ".join(lines[3]).endswith("it is not a file but a pipe")
     assert lines[4] == "3 files of 3 students".split()
     assert not (tmp_path / "results").exists()
+    result = CliRunner().invoke(app, ["grade", "in", "-a", "77_x", "--source", source, "--list"])
+    assert "there is no assignment '77_x'; there are 01_data" in str(result.exception)
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("PIXEL_EDU_CLASSES", "60"))))

@@ -135,9 +135,10 @@ def test_a_name_is_the_same_however_its_letters_are_encoded(tmp_path):
     (tmp_path / "late.yaml").write_text(f"deadline: 2026-03-01\nextensions: {{{whole}: 2026-03-09}}", "utf-8")
     rows = gradebook.rows([result(parts, 2)], {}, late.read_policy(tmp_path / "late.yaml"))
     assert [row.days for row in rows] == [0]
-    (tmp_path / "in.csv").write_text(CANVAS.replace("Bo,12", f"{whole},9").replace("8,EX", "8,"), "utf-8")
-    gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
-    assert table(tmp_path / "out.csv")[3][6] == "5"
+    for name in (whole, parts):
+        (tmp_path / "in.csv").write_text(CANVAS.replace("Bo,12", f"{name},9").replace("8,EX", "8,"), "utf-8")
+        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+        assert table(tmp_path / "out.csv")[3][6] == "5"
     both = gradebook.rows(
         [result(parts, 2), result(whole, 1, time="2026-03-03T00:00:00+00:00")], {}, Policy()
     )
