@@ -143,7 +143,7 @@ def test_list_shows_whose_files_would_be_graded_and_runs_nothing(tmp_path, monke
     assert lines[4] == "3 files of 3 students".split()
     assert not (tmp_path / "results").exists()
     result = CliRunner().invoke(app, ["grade", "in", "-a", "77_x", "--source", source, "--list"])
-    assert "there is no assignment '77_x'; there are 01_data" in str(result.exception)
+    assert "there is no assignment '77_x'; there are 01_pixels" in str(result.exception)
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("PIXEL_EDU_CLASSES", "60"))))
