@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.parse_args()
     lines = [
-        "| | installs | packages | MB | seconds | of them computing | seconds again |",
+        "| | installs | packages | MB | seconds | CPU seconds | seconds, second call |",
         "| :--- | :--- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for role in TARGETS:

@@ -42,11 +42,11 @@ def legible(name: str) -> str:
 
 
 def escaped(json: str) -> str:
-    """JSON text whose half characters, which no file can hold, are spelled out as a source would.
+    """JSON text with its lone surrogates, which UTF-8 cannot encode, written as escapes.
 
     Examples:
         >>> import json as module
         >>> module.loads(escaped('["a\\udc80"]')) == ["a" + chr(92) + "udc80"]
         True
     """
-    return re.sub("[\ud800-\udfff]", lambda half: rf"\\u{ord(half[0]):04x}", json)
+    return re.sub("[\ud800-\udfff]", lambda lone: rf"\\u{ord(lone[0]):04x}", json)

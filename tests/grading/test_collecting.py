@@ -37,7 +37,7 @@ def test_a_name_that_is_not_utf_8_is_legible(tmp_path):
     assert legible("Zoë.ipynb") == "Zoë.ipynb"
 
 
-def test_half_a_character_in_a_result_is_spelled_out(tmp_path):
+def test_a_lone_surrogate_in_a_result_is_escaped(tmp_path):
     store = Store(tmp_path)
     store.save(Result("0" * 16, "a.ipynb", "a", "", "", reason="ValueError: \udc80"), '["\udc80"]')
     result = store.load("0" * 16)
