@@ -12,6 +12,8 @@ import tempfile
 from multiprocessing import forkserver
 from pathlib import Path
 
+import psutil
+
 from tests.waiting import PATIENCE
 
 IMPORTED = [
@@ -79,3 +81,8 @@ def of_pytest(arguments) -> None:
     import pytest
 
     sys.exit(pytest.main(arguments))
+
+
+def running() -> list[str]:
+    """The command lines of all processes of this machine."""
+    return [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]

@@ -18,10 +18,11 @@ ROOT = Path(__file__).parents[2]
 def test_solutions_get_everything_and_hand_outs_nothing(name, fork_server, level):
     what = assignment.from_folder(ROOT / "solutions", name)
     grader = Grader(what, Examiner(what), fork_server, level, ResourceLimits())
-    got = []
+    got, messages = [], []
     for folder in ("solutions", "exercises"):
         content = (ROOT / folder / f"{name}.ipynb").read_bytes()
         submission = Submission(f"{folder}.ipynb", folder, "", "2026-01-01T00:00:00+00:00", content)
         result, _ = grader.grade(GradingJob(submission, tuple(task.id for task in what.tasks)))
         got.append((result.status, result.points, {mark.status for mark in result.marks}))
-    assert got == [("graded", what.points, {"passed"}), ("graded", 0, {"not written"})]
+        messages += [f"{mark.id}: {mark.message} {mark.remark}" for mark in result.marks]
+    assert got == [("graded", what.points, {"passed"}), ("graded", 0, {"not written"})], "\n".join(messages)
