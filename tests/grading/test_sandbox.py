@@ -81,6 +81,20 @@ def test_a_kernel_has_no_privileges_and_cannot_get_any(name, fork_server):
     assert restrictions.program() is None or said["Seccomp"] == "2"
 
 
+@pytest.mark.parametrize("name", HERE)
+def test_the_package_can_be_imported_although_its_folder_has_changed(name, fork_server):
+    if not HERE[name]:
+        pytest.skip(f"this machine has no {name}")
+    os.utime(
+        isolation.Path(selftest.pixel_edu.__file__).parent
+    )  # as a file saved there does, or the first __pycache__
+    cell = new_code_cell("import pixel_edu.oracle\nprint('imported')", metadata={"part": "given"})
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": notebooks.KERNEL})
+    run = running.SubmissionRun(Merged(notebook, [], {}), None, fork_server, name, LIMITS)
+    run.execute()
+    assert [out.get("text") for out in run.executed.cells[0].outputs] == ["imported\n"]
+
+
 def test_a_room_leaves_nothing_behind(level):
     with Sandbox(level, LIMITS) as sandbox:
         folder, holder = sandbox.folder, sandbox.holder

@@ -213,7 +213,7 @@ def _restrict(request: dict[str, Any]) -> None:
     restrictions.limit(limits)
     if request["restricted"]:
         if request["readable"]:
-            restrictions.landlock(map(Path, request["readable"]), map(Path, request["writable"]))
+            restrictions.landlock(*(map(Path, request[key]) for key in ("readable", "writable", "listable")))
         restrictions.drop()
         restrictions.forbid(request["network"])
 

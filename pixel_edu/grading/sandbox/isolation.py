@@ -164,6 +164,14 @@ class Sandbox:
         return [*system(), *pieces, *proc]
 
     @property
+    def listable(self) -> list[Path]:
+        """What Landlock leaves open to list: the folders of which only parts can be read.
+
+        Python lists a package's folder again once that has changed. If it may not, no module there is found any more.
+        """
+        return [folder for folder in python() if any(each.is_relative_to(folder) for each in hidden())]
+
+    @property
     def writable(self) -> list[Path]:
         """What Landlock leaves open to write."""
         return [self.folder, Path("/dev/null"), Path("/dev/shm")]
@@ -179,6 +187,7 @@ class Sandbox:
             "limits": self.limits._asdict(),
             "readable": [str(each) for each in self.readable] if closed else [],
             "writable": [str(each) for each in self.writable] if closed else [],
+            "listable": [str(each) for each in self.listable] if closed else [],
             "restricted": self.level != "none",
             "network": self.level != "landlock",
         }

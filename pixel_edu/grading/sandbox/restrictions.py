@@ -197,20 +197,25 @@ def landlock_version() -> int:
     return max(_libc.syscall(CALLS["landlock_create"], None, 0, 1), 0)
 
 
-def landlock(readable: Iterable[Path], writable: Iterable[Path]) -> None:
+def landlock(readable: Iterable[Path], writable: Iterable[Path], listable: Iterable[Path] = ()) -> None:
     """landlock: nothing but these folders, and no connection by TCP where the kernel can forbid it.
+
+    Args:
+        readable: files and folders that may be read.
+        writable: those that may be changed, too.
+        listable: folders that may be listed, with all below them; what stands in their files stays closed.
 
     Raises:
         OSError: the kernel has no Landlock.
     """
     version = landlock_version()
-    read = 0b1101  # run a file, read one, list a folder
+    read, list_folder = 0b1101, 0b1000  # run a file, read one, list a folder; only the last
     every = (1 << (13 + (version >= 2) + (version >= 3) + (version >= 5))) - 1
     of_files = 0b111 | (version >= 3) << 14
     rules = struct.pack("QQQ", every, 0b11, 0b11)  # files; TCP; sockets and signals of others
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     fd = _check(_libc.syscall(CALLS["landlock_create"], rules, size, 0), "landlock_create_ruleset")
-    for folders, access in ((readable, read), (writable, every)):
+    for folders, access in ((readable, read), (writable, every), (listable, list_folder)):
         for folder in folders:
             with contextlib.suppress(FileNotFoundError):
                 place = os.open(folder, os.O_PATH | os.O_CLOEXEC)
