@@ -203,30 +203,45 @@ def training_part(sprites: SpriteData, validation: float, classes: int) -> tuple
     return sprites.images[part], sprites.labels[part]
 
 
+class UntilAsked:
+    """Passes steps on until a signal asks the program to stop.
+
+    Attributes:
+        signal: what asked: `signal.SIGINT` (Ctrl-C) or `signal.SIGTERM` (a scheduler, or kill); None so far.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __call__(self, steps: Steps) -> Iterator[TrainStep]:
+        """The steps up to the one that is running when the signal comes."""
+        for step in steps:
+            yield step
+            if self.signal:
+                return
+
+    def note(self, number: int, frame: object) -> None:
+        """Handle a signal: the first one is remembered, the second ends the program at once."""
+        if self.signal and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal:
+            raise SystemExit(128 + number)
+        self.signal = signal.Signals(number)
+
+
 @contextmanager
-def interruptible() -> Iterator[Callable[[Steps], Iterator[TrainStep]]]:
-    """Inside, Ctrl-C ends the steps after the one that is running, and a second one raises at once.
+def interruptible() -> Iterator[UntilAsked]:
+    """Inside, Ctrl-C or SIGTERM ends the steps after the one that is running; a second one raises at once.
 
     It yields a value for `track`: `with interruptible() as track: run.train(images, labels, track=track)`.
     """
-    asked: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    def until_asked(steps: Steps) -> Iterator[TrainStep]:
-        for step in steps:
-            yield step
-            if asked:
-                return
-
-    before = signal.signal(signal.SIGINT, note)
+    until_asked = UntilAsked()
+    before = {each: signal.signal(each, until_asked.note) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield until_asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> np.ndarray:

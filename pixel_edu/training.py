@@ -237,7 +237,8 @@ def train(
         mean = reduced.item()
         if not math.isfinite(mean):
             raise UserError(
-                f"the loss is {mean} at step {step}: go on from the last checkpoint with a lower learning rate"
+                f"the loss is {mean} at step {step}: begin again (--restart, or another folder) "
+                f"with a learning rate below {config.learning_rate:g}"
             )
         optimizer.step()
         optimizer.zero_grad()
@@ -254,19 +255,22 @@ def is_main_process() -> bool:
 
 
 def _accelerator(cpu: bool) -> Accelerator:
-    """An accelerator for one run.
+    """An accelerator for one run, which takes no settings from accelerate's environment that change what is computed.
 
     accelerate keeps the device of a process's first accelerator in a private class attribute, which is reset here where
     another device is asked for.
     """
     from accelerate import Accelerator  # takes a second to import, and only training needs it
     from accelerate.state import AcceleratorState, PartialState
+    from accelerate.utils import GradientAccumulationPlugin
 
     # Private: nothing public tells which device accelerate holds, or makes it take another.
     known = PartialState._shared_state
     if known.get("_cpu", cpu) != cpu and known["num_processes"] == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=cpu)
+    # `batch_loss` computes in the config's precision; accelerate would add the one of ACCELERATE_MIXED_PRECISION.
+    whole_steps = GradientAccumulationPlugin(num_steps=1)
+    return Accelerator(cpu=cpu, mixed_precision="no", gradient_accumulation_plugin=whole_steps)
 
 
 def _check(labels: np.ndarray, config: TrainConfig, processes: int) -> None:

@@ -1,6 +1,7 @@
 import csv
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -107,17 +108,39 @@ def test_a_log_that_is_ahead_of_its_checkpoint_is_cut(tmp_path):
     assert path.read_text() == f"{HEADINGS}\n1,0.5,1,1,1\n2,0.4,1,1,2\n"
 
 
-def test_ctrl_c_saves_the_step_it_was_at(tmp_path):
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_the_step_it_was_at(how, code, tmp_path):
     out = tmp_path / "stopped"
     asked = [*COMMAND, "train", "--steps", "100000", "--save-every", "5", "--out", out, *SMALL]
     with subprocess.Popen(asked, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as run:
         while checkpoint_step(out) == 0 and run.poll() is None:
             time.sleep(0.05)
-        run.send_signal(signal.SIGINT)
+        run.send_signal(how)
         said = run.communicate(timeout=PATIENCE)[1]
-    assert run.returncode == 130
+    assert run.returncode == code
     assert "the same command continues from there" in said
     assert f"step {checkpoint_step(out):,};" in said
+
+
+def test_the_precision_is_what_was_asked_for_whatever_accelerate_is_told(whole, tmp_path):
+    told = {"ACCELERATE_MIXED_PRECISION": "bf16", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4"}
+    asked = ["train", "--steps", 2, "--precision", "fp32", "--out", tmp_path / "run", *SMALL]
+    done = command.run(*asked, env=ENVIRONMENT | told)
+    assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "run") == losses(whole)[:2]  # both are still warming up
+
+
+def test_what_the_message_recommends_after_nan_trains(tmp_path):
+    asked = ["train", "--steps", 3, "--out", tmp_path / "run", *SMALL, "--learning-rate"]
+    refused = pixel_edu(*asked, 1e30, "--save-every", 1)
+    assert refused.returncode == 1
+    said = re.search(
+        r"begin again \((--restart), or .* learning rate below (\S+)", refused.stderr.splitlines()[-1]
+    )
+    restart, rate = said.groups()
+    done = pixel_edu(*asked, float(rate) / 1e32, restart)
+    assert done.returncode == 0, done.stderr
+    assert load_model(tmp_path / "run" / "model.safetensors")
 
 
 def test_a_finished_run_says_so_and_changes_nothing(whole):

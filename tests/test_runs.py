@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import os
 import signal
 
 import numpy as np
@@ -71,20 +70,33 @@ def test_a_crash_costs_the_steps_after_the_last_checkpoint_and_no_more(whole, tm
     assert losses(tmp_path) == losses(whole)
 
 
-def test_ctrl_c_ends_after_the_step_that_is_running_and_python_gets_its_handler_back(tmp_path):
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_after_the_step_that_is_running_and_python_gets_its_handler_back(how, tmp_path):
+    before = signal.getsignal(how)
     run = TrainingRun(tmp_path, CONFIG)
-    with interruptible() as until_ctrl_c:
+    with interruptible() as until_asked:
 
         def track(steps):
-            for step in until_ctrl_c(steps):
+            for step in until_asked(steps):
                 if step.step == 3:
-                    os.kill(os.getpid(), signal.SIGINT)
+                    signal.raise_signal(how)
                 yield step
 
         assert run.train(DRAWN.images, DRAWN.labels, "cpu", track=track) is False
     assert load_run(tmp_path / RUN).step == 3
-    assert signal.getsignal(signal.SIGINT) is before
+    assert until_asked.signal == how
+    assert signal.getsignal(how) is before
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("second", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_second_signal_ends_at_once(first, second, raised):
+    with interruptible():
+        signal.raise_signal(first)
+        with pytest.raises(raised):
+            signal.raise_signal(second)
 
 
 def test_other_sprites_another_config_or_another_source_are_refused(tmp_path):

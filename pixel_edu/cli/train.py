@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -151,7 +152,7 @@ def _open(
     command = "pixel-edu " + " ".join(sys.argv[1:])
     run = runs.TrainingRun(out, config, source, restart, {"command": command})
     if run.finished:
-        typer.echo(f"{out} is finished after {config.steps:,} steps: for more, --restart with more --steps")
+        typer.echo(f"{out} is finished after {config.steps:,} steps: for more --steps, choose another --out")
     elif run.state.step:
         typer.echo(f"{out}: continuing after step {run.state.step:,} of {config.steps:,}", err=True)
     return run
@@ -190,15 +191,15 @@ def _send_the_rest(run: TrainingRun, uri: str) -> None:
 
 
 def _train(run: TrainingRun, images, labels, device: str, sample_every: int, save_every: int, tracked):
-    """Train to the end, or to Ctrl-C, and say which."""
+    """Train to the end, or until Ctrl-C or SIGTERM, and say which."""
     from pixel_edu import runs
     from pixel_edu.training import is_main_process
 
     total, main = run.state.config.steps, is_main_process()
-    with runs.interruptible() as until_ctrl_c, showing.training(total, run.state.step, main) as show:
+    with runs.interruptible() as until_asked, showing.training(total, run.state.step, main) as show:
 
         def track(steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
-            for step in until_ctrl_c(tracked.follow(steps) if tracked else steps):
+            for step in until_asked(tracked.follow(steps) if tracked else steps):
                 show(step)
                 yield step
 
@@ -208,6 +209,8 @@ def _train(run: TrainingRun, images, labels, device: str, sample_every: int, sav
         return
     if not finished:
         typer.echo(f"stopped after step {run.state.step:,}; the same command continues from there", err=True)
+        if until_asked.signal == signal.SIGTERM:
+            raise typer.Exit(128 + signal.SIGTERM)
         raise KeyboardInterrupt
     minutes, model = float(run.record["seconds"]) / 60, run.folder / runs.MODEL
     typer.echo(f"{total:,} steps in {minutes:.1f} minutes; sprites: pixel-edu sample --checkpoint {model}")
