@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pixel_edu.config import UserError
+
+
+def quoted(path: str | os.PathLike) -> str:
+    """A path as a word of a command line of this system, for a message that says what to type.
+
+    >>> quoted("my sprites"), quoted("runs/tiny")
+    ("'my sprites'", 'runs/tiny')
+    """
+    text = os.fspath(path)
+    return subprocess.list2cmdline([text]) if os.name == "nt" else shlex.quote(text)
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def notebooks(
     chosen = _choose(names or [], folder)
     stale = [path for path in chosen if not _run_one(course, path, profile, out, check)]
     if stale:
-        typer.echo(f"out of date: {', '.join(map(str, stale))}; run: make notebooks", err=True)
+        typer.echo(f"out of date: {', '.join(map(str, stale))}; run the same without --check", err=True)
         raise typer.Exit(1)
 
 
@@ -218,7 +218,7 @@ def show_status(runs: Kept = None, check: CheckPage = False, root: Root = Path()
     if path.exists() and path.read_text(encoding="utf-8") == text:
         typer.echo(f"{path}: up to date")
     elif check:
-        typer.echo(f"{path} is out of date; run: pixel-edu course status", err=True)
+        typer.echo(f"{path} is out of date; run the same without --check", err=True)
         raise typer.Exit(1)
     else:
         with replacing(path) as temporary:
@@ -233,6 +233,6 @@ def artwork(check: CheckArtwork = False, book: Book = Path("book")) -> None:
 
     changed = art.stale(book) if check else art.draw_all(book)
     if check and changed:
-        typer.echo(f"out of date: {', '.join(changed)}; run: pixel-edu course artwork", err=True)
+        typer.echo(f"out of date: {', '.join(changed)}; run the same without --check", err=True)
         raise typer.Exit(1)
     typer.echo(f"{book}: {', '.join(changed) + ' written' if changed else 'up to date'}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pixel_edu.cli import showing
+from pixel_edu.files import quoted
 
 app = typer.Typer(help="Make, check, look at, split and fetch datasets.", no_args_is_help=True)
 
@@ -41,7 +42,7 @@ def make(
         out, drawn.images, drawn.labels, jpegs, **like, force=force, track=showing.bar("writing JPEGs")
     )
     rows = len(drawn.labels) * (100 if like_kaggle else 1)
-    typer.echo(f"{rows:,} rows in {out}; look at them with: pixel-edu data show {out} sprites.png")
+    typer.echo(f"{rows:,} rows in {out}; look at them with: pixel-edu data show {quoted(out)} sprites.png")
 
 
 @app.command()

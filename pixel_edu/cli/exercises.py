@@ -60,7 +60,7 @@ def build(
         typer.echo(f"{path}: {state}")
         stale += [path] if state == "out of date" else []
     if stale:
-        typer.echo(f"out of date: {', '.join(map(str, stale))}; run: pixel-edu exercises build", err=True)
+        typer.echo(f"out of date: {', '.join(map(str, stale))}; run the same without --check", err=True)
         raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from pixel_edu.cli import options, showing
+from pixel_edu.files import quoted
 
 Checkpoint = Annotated[
     str, typer.Argument(help=f"A file that pixel-edu train wrote, or {options.SHIPPED}.", metavar="MODEL")
@@ -61,14 +62,14 @@ def export(
         out = out or Path(f"{source.stem}.onnx")
         with showing.busy("exporting"):
             onnx.export(source, out, half)
-        typer.echo(f"{out}; draw with it: pixel-edu sample --checkpoint {out}")
+        typer.echo(f"{out}; draw with it: pixel-edu sample --checkpoint {quoted(out)}")
     else:
         from pixel_edu.serving import hub
 
         out = out or Path(f"{source.stem}-diffusers")
         with showing.busy("exporting"):
             hub.save(source, out, report)
-        typer.echo(f"{out}; read {out / 'README.md'}, then publish it: pixel-edu push {out} YOU/NAME")
+        typer.echo(f"{out}; read {out / 'README.md'}, then publish it: pixel-edu push {quoted(out)} YOU/NAME")
 
 
 def push(folder: Folder, repo: Repository, private: Private = False, update: Update = False) -> None:

@@ -60,7 +60,7 @@ Column = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(help="The seed that exercises build --students used for the variants.", show_default=False),
+    typer.Option(help="The seed that pixel-edu exercises build --students had.", show_default=False),
 ]
 CellSeconds = Annotated[float, typer.Option(min=0.1, help="Time limit for one cell, in seconds.")]
 NotebookSeconds = Annotated[float, typer.Option(min=1, help="Time limit for a whole submission, in seconds.")]

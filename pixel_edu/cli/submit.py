@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pixel_edu.cli import trying
+from pixel_edu.files import quoted
 
 
 def submit(
@@ -15,5 +16,5 @@ def submit(
     cell_seconds: trying.CellSeconds = 30,
 ) -> None:
     """The older name of pixel-edu exercises try, which see."""
-    typer.echo(f"this command is now called: pixel-edu exercises try {notebook}", err=True)
+    typer.echo(f"this command is now called: pixel-edu exercises try {quoted(notebook)}", err=True)
     trying.run(notebook, cell_seconds)

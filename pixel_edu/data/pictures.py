@@ -93,7 +93,8 @@ def read_pictures(
             kept.append(i)
         except DataError as error:
             if not skip_bad:
-                raise DataError(f"{error}, or skip bad pictures with --skip-bad") from None
+                all_of_them = "pixel-edu data check FOLDER --skip-bad lists all such pictures"
+                raise DataError(f"{error}, or take it out of the folder ({all_of_them})") from None
             notes.append(f"skipped: {error}")
     if not kept:
         raise DataError(

@@ -136,7 +136,9 @@ def from_notebook(
     if not variants.letters(notebook):
         return _of(notebook, name, hand_out)
     if seed is None:
-        raise ExerciseError(f"{name} has variants: give the --seed that they were handed out with")
+        raise ExerciseError(
+            f"{name} has variants: give pixel-edu grade the --seed that they were handed out with"
+        )
     every = tuple(_of(each, name) for each in variants.each(notebook))
     worth = [[(task.id, task.points) for task in each.tasks] for each in every]
     if any(each != worth[0] for each in worth):

@@ -131,6 +131,6 @@ def choose(wanted: str, fork_server: ForkServer) -> Choice:
             return Choice(level, said)
         said.append(f"{level}: a notebook could {', '.join(through)}")
     raise SandboxError(
-        f"no sandbox holds on this machine ({'; '.join(said)}): install bubblewrap, or grade with --sandbox none if "
-        "you trust everybody who handed in"
+        f"no sandbox holds on this machine ({'; '.join(said)}): install bubblewrap, or use pixel-edu grade --sandbox "
+        "none if you trust everybody who handed in"
     )

@@ -156,7 +156,7 @@ def keep(run: Path, book: Path) -> Path:
     found = _read(run / "run.json")
     if not found["quality"]:
         raise UserError(
-            f"{run}: this run did not measure the reference: run the whole course, or add --quality"
+            f"{run}: this run did not measure the reference: run the whole course, or pixel-edu course run --quality"
         )
     failed = [name for name, each in found["notebooks"].items() if each["failures"]]
     if failed:

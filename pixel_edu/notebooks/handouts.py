@@ -105,8 +105,8 @@ def exercises_of(notebook: NotebookNode, name: str = "") -> list[HandoutExercise
     twice = [id for id, count in counts.items() if count > 1]
     if twice:
         raise ExerciseError(
-            f"{name}: there are several cells {twice[0]}: give each its own name or, if they are variants, say with "
-            "--students who gets one"
+            f"{name}: there are several cells {twice[0]}: give each its own name or, if they are variants, name the "
+            "students who get them: pixel-edu exercises build --students"
         )
     found = []
     for id in [each for each in cells if EXERCISE_ID.fullmatch(each)]:

@@ -51,7 +51,9 @@ def read(path: str | os.PathLike) -> NotebookNode:
     except FileNotFoundError:
         raise NotebookError(f"{path}: there is no such notebook: check the name") from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise NotebookError(f"{path}: this is not a notebook: restore it from version control") from None
+        raise NotebookError(
+            f"{path}: this is not a notebook: give an .ipynb file as Jupyter saves it"
+        ) from None
 
 
 def write(notebook: NotebookNode, path: str | os.PathLike) -> None:

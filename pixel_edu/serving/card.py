@@ -16,6 +16,7 @@ from pixel_edu.checkpoints import About, find
 from pixel_edu.config import CLASSES, IMAGE_SIZE, SampleConfig, UserError
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.evaluation import MEASURES, Score
+from pixel_edu.files import quoted
 from pixel_edu.generate import generate
 from pixel_edu.palette import as_sprites
 from pixel_edu.report import in_words
@@ -64,9 +65,11 @@ def read_report(path: str | os.PathLike, checkpoint: str | os.PathLike) -> dict[
             f"{path} cannot be read as a report: give a report.json of pixel-edu evaluate"
         ) from error
     if not good:
-        raise UserError(f"{path} is not a report of this version: run pixel-edu evaluate {checkpoint} again")
+        raise UserError(
+            f"{path} is not a report of this version: run pixel-edu evaluate {quoted(checkpoint)} again"
+        )
     if find(measured).resolve() != Path(checkpoint).resolve():
-        raise UserError(f"{path} is about {measured}: run pixel-edu evaluate {checkpoint} first")
+        raise UserError(f"{path} is about {measured}: run pixel-edu evaluate {quoted(checkpoint)} first")
     return report
 
 

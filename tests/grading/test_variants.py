@@ -65,9 +65,9 @@ def test_a_student_is_graded_on_their_own(fork_server, level):
 
 
 def test_a_class_with_variants_needs_its_seed():
-    with pytest.raises(ExerciseError, match="90_test has variants: give the --seed"):
+    with pytest.raises(ExerciseError, match="90_test has variants: give pixel-edu grade the --seed"):
         assignment.from_notebook(source(), "90_test")
-    with pytest.raises(ExerciseError, match="say with --students"):
+    with pytest.raises(ExerciseError, match="exercises build --students"):
         classroom.assignment.handouts.hand_out(source(), "90_test")
 
 
