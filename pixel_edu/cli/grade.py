@@ -150,11 +150,12 @@ def _list(options: GradingOptions) -> None:
         from_folder(options.source, options.assignment, options.seed)  # a wrong name shows now
     found = find(options.submissions)
     table = Table(box=None, pad_edge=False)
-    for name in ("student", "number", "last changed (UTC)", "file", "problem"):
+    for name in ("student", "number", "handed in (UTC)", "known from", "file", "problem or note"):
         table.add_column(name, overflow="fold")
     for each in found:
-        time = each.time[:16].replace("T", " ")
-        table.add_row(*map(escape, (each.student, each.number, time, each.file, each.problem)))
+        time, said = each.time[:16].replace("T", " "), "; ".join(filter(None, [each.problem, *each.notes]))
+        cells = (each.student, each.number, time, each.time_from, each.file, said)
+        table.add_row(*map(escape, cells))
     console = Console(highlight=False)
     console.print(table)
     console.print(f"{len(found)} files of {len({(each.student, each.number) for each in found})} students")

@@ -138,7 +138,7 @@ class Grader:
         try:
             if submission.problem:
                 raise Unreadable(submission.problem)
-            merged = merge(submission.content, what)
+            merged = merge(submission.read(), what)
             tasks = [task for task in what.tasks if task.id in job.ids]
             outcome = self._run(merged, tasks)
             result.marks, result.notes, result.sandboxes = outcome.marks, outcome.notes, outcome.sandboxes

@@ -10,8 +10,11 @@ Nothing that a student's process wrote is pickled, here as elsewhere.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from pixel_edu.config import UserError
@@ -25,6 +28,8 @@ from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
 TIMEOUT = 10
 """Seconds in which a scheduler must answer."""
+AHEAD = 4
+"""How many submissions are sent at once, for each of the workers' threads."""
 _graders: dict[tuple, Grader] = {}
 _one_at_a_time = threading.Lock()
 
@@ -79,11 +84,19 @@ def grade(
     with client:
         shared = client.scatter(assignment, broadcast=True)
         names = {f"grade-{job.submission.key}": job for job in jobs}
-        futures = [
-            client.submit(on_worker, job, shared, sandbox, limits, key=name, pure=False)
-            for name, job in names.items()
-        ]
-        for future in as_completed(futures):
+        waiting, running = iter(names.items()), as_completed()
+        threads: dict[str, int] = client.nthreads()  # pyright: ignore[reportAssignmentType] it is not asynchronous
+        ahead = AHEAD * max(1, sum(threads.values()))
+
+        def send() -> None:
+            for name, job in itertools.islice(waiting, 1):
+                with contextlib.suppress(OSError):  # the worker says so in its result
+                    job = replace(job, submission=job.submission.loaded())  # workers do not have its file
+                running.add(client.submit(on_worker, job, shared, sandbox, limits, key=name, pure=False))
+
+        for _ in range(ahead):
+            send()
+        for future in running:
             wait(future)
             error = future.exception() if future.status == "error" else None
             if isinstance(error, UserError):
@@ -93,6 +106,7 @@ def grade(
             else:
                 yield future.result()
             future.release()
+            send()
 
 
 def is_local(address: str) -> bool:

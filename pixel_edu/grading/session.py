@@ -225,7 +225,7 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
     changes = list(_changes(regraded, store))
     rows, by_hand, filled = [], 0, {}
     if selection.shard[1] == 1:
-        results = [result for each in found if (result := store.load(each.key))]
+        results = [_as_found(each, result) for each in found if (result := store.load(each.key))]
         by_hand = gradebook.write_manual(options.out / "manual.csv", results)
         rows = gradebook.rows(results, gradebook.read_manual(options.out / "manual.csv"), policy)
         write(options.out, rows, what, policy)
@@ -234,6 +234,12 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
         filled = dict(_fill(options, rows, what))
     seconds = time.monotonic() - began
     return Summary(what, len(found), len(jobs), len(regraded), changes, seconds, rows, by_hand, filled)
+
+
+def _as_found(submission: submissions.Submission, result: Result) -> Result:
+    """A stored result with what collecting found out: number, time and notes may be known better by now."""
+    notes = [*submission.notes, *result.notes]
+    return replace(result, number=submission.number, time=submission.time, notes=notes)
 
 
 def _with_demo(options: GradingOptions) -> GradingOptions:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
 from pixel_edu.config import UserError
 from pixel_edu.grading.merge import LARGEST
@@ -20,33 +23,76 @@ MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<kind>file|on
 IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "timestamp.txt"}
 NOBODY = {"late.yaml", "late.yml", "manual.csv", "readme", "readme.md", "readme.txt"}
 """Files of the instructor's beside those handed in, in small letters."""
+FILE_TIME = "the file's own time"
+BLOCK = 1 << 20
+"""How much of a file is in memory at once while its key is made, in bytes."""
 KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
 
 
-class Submission(NamedTuple):
-    """A file that was handed in.
+Source = bytes | Path
+"""Where a submission's bytes are: in memory, or in a file."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A file that was handed in. Its bytes are read when they are needed, and not kept.
 
     Attributes:
         file: its path below the folder of submissions.
         student: who handed it in.
         number: the learning platform's number of the student, or "".
-        time: when the file was last changed, ISO 8601 in UTC.
-        content: its bytes; none if there is a problem.
+        time: when it was handed in, ISO 8601 in UTC.
+        source: where its bytes are; b"" if there is a problem.
         problem: why it cannot be read, or "".
+        time_from: where the time is known from.
+        notes: a sentence for each guess about it.
     """
 
     file: str
     student: str
     number: str
     time: str
-    content: bytes
+    source: Source
     problem: str = ""
+    time_from: str = FILE_TIME
+    notes: tuple[str, ...] = ()
 
-    @property
+    def open(self) -> BinaryIO:
+        """Its bytes, as a stream.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
+
+    def read(self) -> bytes:
+        """Its bytes, but not many more than may be handed in.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        with self.open() as stream:
+            return stream.read(LARGEST + 1)
+
+    def loaded(self) -> Submission:
+        """The same with its bytes in memory, for a machine that does not have the file."""
+        return replace(self, source=self.read())
+
+    @cached_property
     def key(self) -> str:
-        """A digest of whose file it is and what stands in it, or why it cannot be read."""
-        content = self.content or self.problem.encode()
-        return hashlib.sha256(f"{self.student}\0{self.file}\0".encode() + content).hexdigest()[:16]
+        """A digest of whose file it is and what stands in it, or why it cannot be read.
+
+        Raises:
+            OSError: it cannot be read, which should have been a problem.
+        """
+        digest = hashlib.sha256(f"{self.student}\0{self.file}\0".encode())
+        if self.problem:
+            digest.update(self.problem.encode())
+        else:
+            with self.open() as stream:
+                while block := stream.read(BLOCK):
+                    digest.update(block)
+        return digest.hexdigest()[:16]
 
 
 def find(folder: Path) -> list[Submission]:
@@ -136,13 +182,17 @@ def _submission(folder: Path, path: Path, canvas: dict[bool, bool]) -> Submissio
     student, number = (platform["name"], platform["id"]) if platform else (name, "")
     time = datetime.fromtimestamp(path.lstat().st_mtime, UTC).isoformat(timespec="seconds")
     problem = _problem(path, top if in_folder else path)
-    content = b""
-    if not problem and not path.is_dir():
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            problem = f"it cannot be read: {error.strerror}"
-    return Submission(legible(str(file)), student, number, time, content, problem)
+    source = b"" if problem or path.is_dir() else path
+    return _with_key(Submission(legible(str(file)), student, number, time, source, problem))
+
+
+def _with_key(submission: Submission) -> Submission:
+    """The same, read once; if it cannot be read, with that as its problem."""
+    try:
+        _ = submission.key
+    except OSError as error:
+        return replace(submission, source=b"", problem=f"it cannot be read: {error.strerror}")
+    return submission
 
 
 def _problem(path: Path, own: Path) -> str:

@@ -63,7 +63,7 @@ def test_what_is_graded_is_not_graded_again(pool, level, tmp_path):
     assert graded(pool, store, plan(class_, ASSIGNMENT, store), level) == 5
     assert all(points(store.load(each.key)) == FULL for each in class_)
     assert plan(class_, ASSIGNMENT, store) == []
-    late = class_[0]._replace(content=class_[0].content + b"\n")
+    late = replace(class_[0], source=class_[0].read() + b"\n")
     assert [job.submission for job in plan([late, *class_[1:]], ASSIGNMENT, store)] == [late]
 
 
@@ -285,7 +285,7 @@ def test_killed_twenty_times_it_loses_nothing_and_does_nothing_twice(level, tmp_
     handed_in, out = tmp_path / "in", tmp_path / "out"
     handed_in.mkdir()
     for each in submissions(60):
-        (handed_in / each.file).write_bytes(each.content)
+        (handed_in / each.file).write_bytes(each.read())
     source = tmp_path / "source"
     source.mkdir()
     (source / "90_test.ipynb").write_text(json.dumps(classroom.source()))

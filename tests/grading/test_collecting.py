@@ -1,8 +1,10 @@
 """Who handed in what, whatever stands in the folder."""
 
 import os
+import pickle
 import random
 import socket
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -55,7 +57,7 @@ def test_what_is_not_a_file_is_one_row_with_the_reason(tmp_path):
     os.mkfifo(tmp_path / "pipe.ipynb")
     with socket.socket(socket.AF_UNIX) as end:
         end.bind(str(tmp_path / "s.ipynb"))
-    found = {each.student: (each.content, each.problem) for each in find(tmp_path)}
+    found = {each.student: (each.read(), each.problem) for each in find(tmp_path)}
     outside = "it is a link to something outside the student's own folder: hand in the file itself"
     assert found == {
         "ada": (b"{}", ""),
@@ -72,19 +74,19 @@ def test_a_link_inside_the_students_own_folder_is_followed(tmp_path):
     put(tmp_path, "ada/versions/2.txt", content="mine")
     (tmp_path / "ada" / "hw.ipynb").symlink_to("versions/2.txt")
     (found,) = find(tmp_path)
-    assert (found.student, found.content, found.problem) == ("ada", b"mine", "")
+    assert (found.student, found.read(), found.problem) == ("ada", b"mine", "")
 
 
 def test_a_file_that_may_not_be_read_is_a_row(tmp_path, monkeypatch):
     put(tmp_path, "ada.ipynb", "bo.ipynb")
-    read = type(tmp_path).read_bytes
+    opened = type(tmp_path).open
 
-    def refuse(path):
+    def refuse(path, mode):
         if path.name == "ada.ipynb":
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return opened(path, mode)
 
-    monkeypatch.setattr(type(tmp_path), "read_bytes", refuse)
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
     assert [each.problem for each in find(tmp_path)] == ["it cannot be read: Permission denied", ""]
 
 
@@ -92,10 +94,25 @@ def test_a_file_of_40_gib_is_not_read(tmp_path):
     put(tmp_path, "big.ipynb")
     os.truncate(tmp_path / "big.ipynb", 40 << 30)
     (found,) = find(tmp_path)
-    assert (found.content, found.problem) == (
+    assert (found.read(), found.problem) == (
         b"",
         "it is 40960 MiB large, more than 50 MiB: clear the outputs",
     )
+
+
+def test_memory_does_not_grow_with_the_class(tmp_path):
+    for i in range(20):
+        put(tmp_path, f"s{i}.ipynb")
+        os.truncate(tmp_path / f"s{i}.ipynb", 4 << 20)
+    tracemalloc.start()
+    try:
+        found = find(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len({each.key for each in found}) == 20
+    assert peak < 8 << 20
+    assert sum(len(pickle.dumps(each)) for each in found) < 1 << 16
 
 
 def test_results_and_the_instructors_files_are_not_students(tmp_path):
@@ -138,7 +155,7 @@ def test_list_shows_whose_files_would_be_graded_and_runs_nothing(tmp_path, monke
     assert result.exit_code == 0
     lines = [line.split() for line in result.output.splitlines()]
     assert lines[1][:3] == ["Ada", "B", "12"]
-    assert lines[2] == ["[b]o", "1970-01-01", "00:00", "[b]o.ipynb"]
+    assert lines[2] == "[b]o 1970-01-01 00:00 the file's own time [b]o.ipynb".split()
     assert " ".join(lines[3]).endswith("it is not a file but a pipe")
     assert lines[4] == "3 files of 3 students".split()
     assert not (tmp_path / "results").exists()
@@ -161,5 +178,5 @@ def test_every_student_of_a_mixed_class_is_found_once_with_their_own_file(tmp_pa
         form = draw.choice(forms)
         put(tmp_path, form.format(name=name, id=id), content=name)
         expected.append((name, str(id) if "{id}" in form else "", name))
-    found = [(each.student, each.number, each.content.decode()) for each in find(tmp_path)]
+    found = [(each.student, each.number, each.read().decode()) for each in find(tmp_path)]
     assert found == sorted(expected)
