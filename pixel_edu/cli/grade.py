@@ -299,6 +299,8 @@ def _say_where(console: Console, summary: Summary, out: Path) -> None:
         console.print(
             f"{summary.by_hand} answers must be marked by hand: fill in {out}/manual.csv and run this again"
         )
+    for note in summary.notes:
+        console.print(note, markup=False)
     for template, filled in summary.filled.items():
         console.print(f"{filled.path}: {filled.students} scores filled in")
         if filled.without:

@@ -18,7 +18,7 @@ from pixel_edu.grading import assignment as assignments
 from pixel_edu.grading import batch, cluster, demo, submissions
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.grading.batch import GradingJob
-from pixel_edu.grading.results import gradebook, late, pages, tracked
+from pixel_edu.grading.results import gradebook, late, manual, pages, tables, tracked
 from pixel_edu.grading.results.gradebook import Filled, Row
 from pixel_edu.grading.results.store import Result, Store
 from pixel_edu.grading.sandbox.forkserver import ForkServer
@@ -175,6 +175,7 @@ class Summary:
         rows: the gradebook; empty for one shard of several.
         by_hand: answers that a person still has to mark.
         filled: what was filled in, by the file that was the template; the copy is in `Filled.path`.
+        notes: a sentence for each thing in a file of the instructor's that has no effect.
     """
 
     assignment: Assignment
@@ -186,6 +187,7 @@ class Summary:
     rows: list[Row] = field(default_factory=list)
     by_hand: int = 0
     filled: dict[Path, Filled] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -216,24 +218,26 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
     found = submissions.find(options.submissions)
     _check(options, what, found)
     policy = late.read_policy(options.late) if options.late else late.Policy()
-    gradebook.read_manual(options.out / "manual.csv")  # a mistake in it shows now, not after an hour
+    manual.read(options.out / "manual.csv")  # a mistake in it shows now, not after an hour
     store, selection = Store(options.out), options.selection
     students, exercises = list(selection.students), list(selection.exercises)
     jobs = batch.plan(found, what, store, students, exercises, selection.shard)
     _run(options, what, jobs, store, track)
     regraded = [job for job in jobs if job.before]
     changes = list(_changes(regraded, store))
-    rows, by_hand, filled = [], 0, {}
+    rows, by_hand, filled, notes = [], 0, {}, []
     if selection.shard[1] == 1:
         results = [_as_found(each, result) for each in found if (result := store.load(each.key))]
-        by_hand = gradebook.write_manual(options.out / "manual.csv", results)
-        rows = gradebook.rows(results, gradebook.read_manual(options.out / "manual.csv"), policy)
+        by_hand = manual.write(options.out / "manual.csv", results)
+        marks_by_hand = manual.read(options.out / "manual.csv")
+        rows = gradebook.rows(results, marks_by_hand, policy)
+        notes = manual.unused(marks_by_hand, results)
         write(options.out, rows, what, policy)
         if options.exports.mlflow:
             tracked.log(options.exports.mlflow, rows, what, options.out / "report.html")
         filled = dict(_fill(options, rows, what))
     seconds = time.monotonic() - began
-    return Summary(what, len(found), len(jobs), len(regraded), changes, seconds, rows, by_hand, filled)
+    return Summary(what, len(found), len(jobs), len(regraded), changes, seconds, rows, by_hand, filled, notes)
 
 
 def _as_found(submission: submissions.Submission, result: Result) -> Result:
@@ -261,7 +265,7 @@ def write(out: Path, rows: list[Row], assignment: Assignment, policy: late.Polic
     changes = gradebook.changes(row.result for row in rows)
     if changes:
         header = ("time", "student", "file", "exercise", "before", "after")
-        gradebook.write_csv(out / "changes.csv", header, changes)
+        tables.write(out / "changes.csv", header, changes)
 
 
 def _check(options: GradingOptions, assignment: Assignment, found: list[submissions.Submission]) -> None:

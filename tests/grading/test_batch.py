@@ -16,7 +16,7 @@ import pytest
 from pixel_edu.grading import assignment, batch, marking
 from pixel_edu.grading.batch import Grader, Pool, plan, prove
 from pixel_edu.grading.marking import Examiner
-from pixel_edu.grading.results import gradebook, tracked
+from pixel_edu.grading.results import gradebook, manual, tracked
 from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.store import Result, Store
 from pixel_edu.grading.sandbox.forkserver import ForkServer
@@ -265,16 +265,18 @@ def test_part_of_the_points_for_part_of_the_work(grader):
 def test_marks_by_hand_are_asked_for_once_and_kept(grader, tmp_path):
     result, _ = grader.grade(job(solved()))
     path = tmp_path / "manual.csv"
-    assert gradebook.write_manual(path, [result]) == 1
+    assert manual.write(path, [result]) == 1
     text = path.read_text()
     assert "Why?" in text
     path.write_text(text.replace(",5,,,", ",5,4,-1 for style,"))
-    assert gradebook.write_manual(path, [result]) == 0
-    (row,) = gradebook.rows([result], gradebook.read_manual(path), Policy())
+    assert manual.write(path, [result]) == 0
+    (row,) = gradebook.rows([result], manual.read(path), Policy())
     assert (row.raw, row.comments) == (12, {"why": "-1 for style"})
     path.write_text(path.read_text().replace(",5,4,", ",5,6,"))
-    with pytest.raises(gradebook.UserError, match="line 2: '6' is not a mark: use a number from 0 to 5"):
-        gradebook.read_manual(path)
+    with pytest.raises(
+        manual.UserError, match=r"line 2 \(cell E2\): '6' is not a mark: write a number from 0 to 5"
+    ):
+        manual.read(path)
 
 
 GRADE = [sys.executable, "-m", "pixel_edu.cli", "grade"]

@@ -10,6 +10,7 @@ from pixel_edu.config import UserError
 from pixel_edu.grading.marking import Mark
 from pixel_edu.grading.results import gradebook, late, pages, similar
 from pixel_edu.grading.results.late import Policy
+from pixel_edu.grading.results.manual import ByHand
 from pixel_edu.grading.results.store import Result
 from tests.grading.classroom import ASSIGNMENT
 
@@ -28,7 +29,7 @@ def result(student, points=2, number="", time=TIME, **more):
 
 
 def table(path):
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
         return list(csv.reader(stream))
 
 
@@ -64,7 +65,7 @@ def test_canvas_without_the_column_says_which_there_are(tmp_path):
     gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "Essay (78)")
     assert table(tmp_path / "out.csv")[2][6] == "5"
     (tmp_path / "in.csv").write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="cannot be read as a table"):
+    with pytest.raises(UserError, match="it is empty"):
         gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
 
 
@@ -195,7 +196,7 @@ def test_no_table_starts_a_formula(tmp_path):
 
 def test_a_students_page_says_what_they_got_and_escapes_all(tmp_path):
     row = gradebook.rows(
-        [result("ada <x>", 0)], {("ada <x>.ipynb", "double"): {"comment": "see <me>"}}, Policy()
+        [result("ada <x>", 0)], {("ada <x>.ipynb", "double"): ByHand(comment="see <me>")}, Policy()
     )
     assert pages.feedback(tmp_path, row, ASSIGNMENT) == 1
     (page,) = tmp_path.glob("ada-x-*.html")

@@ -5,13 +5,11 @@ Everything here is computed afresh from what is stored, so an export never chang
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +18,12 @@ from pixel_edu.files import replacing
 from pixel_edu.grading.assignment import Assignment, Task
 from pixel_edu.grading.marking import BY_HAND, UNWRITTEN, Mark
 from pixel_edu.grading.names import name_key
+from pixel_edu.grading.results import tables
 from pixel_edu.grading.results.late import Policy
+from pixel_edu.grading.results.manual import ByHand
 from pixel_edu.grading.results.store import Result
+from pixel_edu.grading.results.tables import Line, Table, number
 
-MANUAL = ("file", "student", "exercise", "most", "points", "comment", "answer")
 NBGRADER = (
     "assignment",
     "duedate",
@@ -69,25 +69,23 @@ class Row:
         return None if self.raw is None else round(self.raw - self.penalty, 4)
 
 
-def rows(results: Iterable[Result], manual: dict[tuple[str, str], dict], policy: Policy) -> list[Row]:
+def rows(results: Iterable[Result], manual: dict[tuple[str, str], ByHand], policy: Policy) -> list[Row]:
     """The gradebook's rows, by student.
 
     Args:
         results: one for each file handed in.
-        manual: marks by hand, see `read_manual`.
+        manual: marks by hand, see `manual.read`.
         policy: deadlines.
     """
     made = []
     for result in sorted(results, key=lambda each: (each.student, each.file)):
         marks, comments = [], {}
         for mark in result.marks:
-            by_hand = manual.get((result.file, mark.id), {})
-            if mark.status == BY_HAND and by_hand.get("points"):
-                mark = Mark(
-                    **vars(mark) | {"points": float(by_hand["points"]), "message": "Marked by a person."}
-                )
-            if by_hand.get("comment"):
-                comments[mark.id] = by_hand["comment"]
+            by_hand = manual.get((result.file, mark.id), ByHand())
+            if mark.status == BY_HAND and by_hand.points is not None:
+                mark = replace(mark, points=by_hand.points, message="Marked by a person.")
+            if by_hand.comment:
+                comments[mark.id] = by_hand.comment
             marks.append(mark)
         row = Row(result, marks, policy.days(result.student, result.time), comments=comments)
         row.penalty = policy.penalty(row.raw or 0, row.days)
@@ -134,26 +132,6 @@ def tally(rows: Iterable[Row], task: Task) -> Tally:
     return Tally(task, len(marks), mean, right, sum(mark.status == UNWRITTEN for mark in marks))
 
 
-def safe(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def number(value: float | None) -> str:
-    """A number with up to four decimals, as short as possible; "" for None."""
-    return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
-
-
-def write_csv(path: Path, header: Iterable[str], lines: Iterable[Iterable[Any]]) -> None:
-    """Write a table, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    with replacing(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-
-
 def grades(path: Path, rows: list[Row], assignment: Assignment) -> None:
     """grades.csv: a line for each file handed in."""
     ids = [task.id for task in assignment.tasks]
@@ -162,11 +140,11 @@ def grades(path: Path, rows: list[Row], assignment: Assignment) -> None:
     for row in rows:
         points = {mark.id: mark.points for mark in row.marks}
         result = row.result
-        start = [safe(result.student), result.number, safe(result.file), result.time, result.status]
-        end = [number(row.raw), row.days, number(row.penalty), number(row.score), number(assignment.points)]
-        about = [result.level, f"{result.seconds:g}", safe("; ".join(result.notes))]
-        lines.append([*start, safe(result.reason), *(number(points.get(id)) for id in ids), *end, *about])
-    write_csv(
+        start = [result.student, result.number, result.file, result.time, result.status, result.reason]
+        end = [row.raw, row.days, row.penalty, row.score, assignment.points]
+        about = [result.level, f"{result.seconds:g}", "; ".join(result.notes)]
+        lines.append([*start, *(points.get(id) for id in ids), *end, *about])
+    tables.write(
         path,
         [*header, "points", "days late", "penalty", "score", "most", "sandbox", "seconds", "notes"],
         lines,
@@ -178,9 +156,9 @@ def nbgrader(path: Path, rows: list[Row], assignment: Assignment, policy: Policy
     due = policy.deadline.isoformat() if policy.deadline else ""
     lines = []
     for row in one_each(rows):
-        scores = [number(row.raw), number(row.penalty), number(row.score), number(assignment.points)]
-        lines.append([assignment.name, due, row.result.time, safe(row.result.student), "", "", "", *scores])
-    write_csv(path, NBGRADER, lines)
+        scores = (row.raw, row.penalty, row.score, assignment.points)
+        lines.append([assignment.name, due, row.result.time, row.result.student, "", "", "", *scores])
+    tables.write(path, NBGRADER, lines, tables.FOR_PROGRAMS)
 
 
 def gradescope(folder: Path, rows: list[Row]) -> None:
@@ -233,8 +211,8 @@ def canvas(template: Path, out: Path, rows: list[Row], assignment: Assignment, c
     """Fill one column of a gradebook exported from Canvas.
 
     Args:
-        template: the export; it is not changed.
-        out: the copy to import.
+        template: the export, also as a spreadsheet saved it; it is not changed.
+        out: the copy to import, in the form of the template.
         rows: of the gradebook.
         assignment: what for.
         column: its title; "" finds the one that names the assignment.
@@ -242,23 +220,24 @@ def canvas(template: Path, out: Path, rows: list[Row], assignment: Assignment, c
     Raises:
         UserError: the file is not such an export, or it is unclear which column to fill in.
     """
-    header, lines = _table(template)
-    if "ID" not in header:
+    table = tables.read(template)
+    if table.column("ID") is None:
         raise UserError(
             f"{template}: it has no column ID: export the gradebook from Canvas and give that file"
         )
-    titled = [title for title in header if re.search(r"\(\d+\)$", title)]
-    place = _column(template, header, column, titled, assignment.name)
-    keys = [name for name in ("ID", "SIS Login ID", "SIS User ID", "Student") if name in header]
-    return _fill(header, lines, out, rows, place, [header.index(name) for name in keys])
+    titled = [title for title in table.header if re.search(r"\(\d+\)\s*$", title)]
+    place = _column(table, column, titled, assignment.name)
+    keys = [table.column(name) for name in ("ID", "SIS Login ID", "SIS User ID", "Student")]
+    named = [(line, [line.cells[key] for key in keys if key is not None]) for line in table.lines]
+    return _fill(table, named, out, rows, place)
 
 
 def moodle(template: Path, out: Path, rows: list[Row], assignment: Assignment, column: str = "") -> Filled:
     """Fill an offline grading worksheet of Moodle.
 
     Args:
-        template: the worksheet; it is not changed.
-        out: the copy to upload.
+        template: the worksheet, also as a spreadsheet saved it; it is not changed.
+        out: the copy to upload, in the form of the template.
         rows: of the gradebook.
         assignment: what for.
         column: the title of the grades, in the site's language; "" is "Grade".
@@ -266,116 +245,67 @@ def moodle(template: Path, out: Path, rows: list[Row], assignment: Assignment, c
     Raises:
         UserError: the file is not such a worksheet, or has no such column.
     """
-    header, lines = _table(template)
-    place = _column(template, header, column or "Grade", [], assignment.name)
-    for line in lines:  # the first column says "Participant 12", in the site's language
-        if not re.search(r"\d+$", line[0]):
+    table = tables.read(template)
+    place = _column(table, column or "Grade", [], assignment.name)
+    named = []
+    for line in table.lines:  # the first column says "Participant 12", in the site's language
+        participant = re.search(r"\d+\s*$", line.cells[0])
+        if not participant:
             raise UserError(
-                f"{template}: its first column has no participants' numbers: give Moodle's worksheet"
+                f"{table.place(line, 0)}: {line.cells[0]!r} has no participant's number: give Moodle's worksheet"
             )
-    return _fill(header, lines, out, rows, place, [0], lambda text: re.findall(r"\d+$", text)[0])
+        named.append((line, [participant[0]]))
+    return _fill(table, named, out, rows, place)
 
 
-def _table(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header, *lines = [line for line in csv.reader(stream) if line]
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise UserError(
-            f"{path}: it cannot be read as a table ({error}): give the exported CSV file"
-        ) from None
-    return header, [line + [""] * (len(header) - len(line)) for line in lines]
-
-
-def _column(path: Path, header: list[str], wanted: str, offered: list[str], name: str) -> int:
-    words = name.partition("_")[2]
-    plain = [re.sub(r"[^a-z0-9]+", " ", title.lower()) for title in offered]
-    fits = [title for title, low in zip(offered, plain, strict=True) if words and words in low.split()]
-    found = [title for title in header if title == wanted] if wanted else fits
+def _column(table: Table, wanted: str, offered: list[str], name: str) -> int:
+    """The column of a title, or the offered one that names the assignment."""
+    if wanted:
+        found = [title for title in table.header if title == wanted] or [
+            title for title in table.header if tables.title_key(title) == tables.title_key(wanted)
+        ]
+    else:
+        word = name.partition("_")[2]
+        found = [
+            title for title in offered if word and word in re.sub(r"[^a-z0-9]+", " ", title.lower()).split()
+        ]
     if len(found) != 1:
+        titles = offered or [title for title in table.header if title.strip()]
         raise UserError(
-            f"{path}: it is unclear which column is for {name}: name it with --column, "
-            f"one of {', '.join(offered or header)}"
+            f"{table.path}: it is unclear which column is for {name}: name it with --column, "
+            f"one of {', '.join(titles)}"
         )
-    return header.index(found[0])
+    return table.header.index(found[0])
 
 
 def _fill(
-    header: list[str],
-    lines: list[list[str]],
-    out: Path,
-    rows: list[Row],
-    place: int,
-    keys: list[int],
-    plain: Any = str,
+    table: Table, named: list[tuple[Line, list[str]]], out: Path, rows: list[Row], place: int
 ) -> Filled:
-    """Put each student's score into their line; excused ones and those without a score stay as they are."""
+    """Put each student's score into their line; excused ones and those without a score stay as they are.
+
+    Args:
+        table: is changed.
+        named: its lines, and what may name the student in each: the surest first.
+        out: where the filled table goes.
+        rows: of the gradebook.
+        place: the column of the scores.
+    """
     left = [row for row in one_each(rows) if row.score is not None]
     known: dict[str, list[Row]] = {}
     for row in left:
         for key in {row.result.number, name_key(row.result.student)} - {""}:
             known.setdefault(key, []).append(row)
     filled, seen = 0, []
-    for line in lines:
-        named = [name_key(plain(line[key])) for key in keys if line[key].strip()]
+    for line, names in named:
+        keys = [name_key(tables.plain(name)) for name in names if name.strip()]
         # A name that two students have fits neither: nobody's score is guessed.
-        if row := next((known[name][0] for name in named if len(known.get(name, [])) == 1), None):
+        if row := next((known[key][0] for key in keys if len(known.get(key, [])) == 1), None):
             seen.append(row)
-            if line[place].strip().upper() != "EX":
-                line[place] = number(row.score)
+            if line.cells[place].strip().upper() != "EX":
+                line.cells[place] = tables.cell_text(row.score, table.form)
                 filled += 1
-    write_csv(out, header, lines)
+    table.save(out)
     return Filled(out, filled, [row.result.student for row in left if row not in seen])
-
-
-def read_manual(path: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """Marks by hand, by file and exercise.
-
-    Raises:
-        UserError: a mark is not a number from 0 to the maximum.
-    """
-    if not path.exists():
-        return {}
-    header, lines = _table(path)
-    if not set(MANUAL) <= set(header):
-        raise UserError(f"{path}: it needs the columns {', '.join(MANUAL)}: put them back")
-    found = {}
-    for n, line in enumerate(lines, 2):
-        entry = dict(zip(header, line, strict=False))
-        points = entry["points"].strip()
-        try:
-            if points and not 0 <= float(points) <= float(entry["most"]):
-                raise ValueError
-        except ValueError:
-            raise UserError(
-                f"{path}, line {n}: {points!r} is not a mark: use a number from 0 to {entry['most']}"
-            ) from None
-        found[entry["file"].removeprefix("'"), entry["exercise"]] = entry
-    return found
-
-
-def write_manual(path: Path, results: Iterable[Result]) -> int:
-    """Add what a person has to mark to the list, without changing what is there.
-
-    Returns:
-        How many are not marked yet.
-    """
-    known = read_manual(path)
-    for result in results:
-        for mark in result.marks:
-            if mark.status == BY_HAND and (result.file, mark.id) not in known:
-                known[result.file, mark.id] = {
-                    "file": safe(result.file),
-                    "student": safe(result.student),
-                    "exercise": mark.id,
-                    "most": number(mark.most),
-                    "points": "",
-                    "comment": "",
-                    "answer": safe(result.answers.get(mark.id, "")),
-                }
-    if known:
-        write_csv(path, MANUAL, ([entry.get(key, "") for key in MANUAL] for entry in known.values()))
-    return sum(not entry["points"].strip() for entry in known.values())
 
 
 def changes(results: Iterable[Result]) -> list[tuple[str, str, str, str, str, str]]:
