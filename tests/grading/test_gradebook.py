@@ -12,6 +12,7 @@ from pixel_edu.grading.results import gradebook, late, pages, similar
 from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.manual import ByHand
 from pixel_edu.grading.results.store import Result
+from pixel_edu.grading.results.tables import Form
 from tests.grading.classroom import ASSIGNMENT
 
 TIME = "2026-03-02T22:00:00+00:00"
@@ -76,6 +77,53 @@ def test_moodle_in_any_language(tmp_path):
     filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "Bewertung")
     assert [line[2] for line in table(tmp_path / "out.csv")] == ["Bewertung", "5", "3.5"]
     assert filled.without == ["cy"]
+
+
+FORMS = [
+    Form("utf-8", True, ",", "\r\n"),
+    Form("utf-8", False, ";", "\n", decimal=","),
+    Form("cp1252", False, ";", "\r\n", decimal=","),
+    Form("utf-16-le", True, "\t", "\r\n", decimal=","),
+    Form("utf-8", True, ";", "\r\n", declared=True, decimal=","),
+]
+
+
+def in_form(text, form):
+    """A table as a spreadsheet with other settings saves it."""
+    text = f"sep={form.separator}\n" * form.declared + text.replace("|", form.separator)
+    return ("\ufeff" * form.marked + text.replace("\n", form.newline)).encode(form.encoding)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("fill", [gradebook.canvas, gradebook.moodle])
+def test_a_filled_copy_differs_in_one_column_and_in_nothing_else(fill, form, tmp_path):
+    canvas = "Student| id|SIS Login ID|Homework 1 (77)|A test 90 (78)\n    Points|||10|13\nJérôme|11|é|HALF|SCORE\n"
+    moodle = 'ID|Nom complet| grade |Retour\nParticipant 11|Jérôme|SCORE|\nParticipant 12|Zoë|HALF|"a\nb"\n'
+    text = (canvas if fill is gradebook.canvas else moodle).replace("HALF", f"0{form.decimal}5")
+    (tmp_path / "in.csv").write_bytes(in_form(text.replace("SCORE", ""), form))
+    rows = gradebook.rows([result("Jérôme", 1.5, "11")], {}, Policy())
+    filled = fill(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    assert (filled.students, filled.without) == (1, [])
+    assert (tmp_path / "out.csv").read_bytes() == in_form(text.replace("SCORE", f"4{form.decimal}5"), form)
+
+
+def test_a_worksheet_that_a_spreadsheet_saved_has_blank_lines_and_its_own_decimals(tmp_path):
+    blank = ",,,\n\n,,,\n"
+    (tmp_path / "in.csv").write_text(blank + MOODLE.replace("Bo,,", 'Bo,"0,50",') + blank, encoding="utf-8")
+    gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "bewertung ")
+    assert [line[2] for line in table(tmp_path / "out.csv")] == ["Bewertung", "5", "3,5"]
+    (tmp_path / "in.csv").write_text(MOODLE + "Summe,,1,\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"in.csv, line 4 \(cell A4\): 'Summe' has no participant's number"):
+        gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "Bewertung")
+
+
+def test_a_name_like_a_formula_is_found_in_the_platforms_table(tmp_path):
+    rows = gradebook.rows([result("=1+1", 2), result("-5", 2)], {}, Policy())
+    text = CANVAS.replace("Bo,12", "'=1+1,9").replace("8,EX", "8,").replace("Dora,14", "-5,8")
+    (tmp_path / "in.csv").write_text(text)
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    assert (filled.students, filled.without) == (2, [])
+    assert [line[0] for line in table(tmp_path / "out.csv")[3:]] == ["'=1+1", "-5"]
 
 
 def test_gradescope_and_nbgrader(tmp_path):
