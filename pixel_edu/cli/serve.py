@@ -30,7 +30,11 @@ Loops = Annotated[
 ]
 Timeout = Annotated[
     float,
-    typer.Option(min=0.1, max=3600, help="Seconds that a request may take before it gets status 504."),
+    typer.Option(
+        min=0.1,
+        max=3600,
+        help="Seconds that a request may take before it gets status 504, and its body to come before 408.",
+    ),
 ]
 EngineName = Annotated[
     Literal["auto", "onnxruntime", "torch"],
@@ -54,6 +58,18 @@ Workers = Annotated[
         show_default="CPU cores, 1 on a GPU",
     ),
 ]
+Cors = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ORIGIN",
+        help="Let pages of this origin ask, such as http://localhost:3000; * is every page. May be given again.",
+        show_default="only the server's own pages",
+    ),
+]
+RootPath = Annotated[
+    str,
+    typer.Option(metavar="PREFIX", help="The prefix that a proxy strips from addresses, such as /sprites."),
+]
 Log = Annotated[bool, typer.Option("--log", help="Print a line for every request.")]
 
 
@@ -68,6 +84,8 @@ def serve(
     device: options.Device = "auto",
     max_batch: MaxBatch = None,
     workers: Workers = None,
+    cors: Cors = None,
+    root_path: RootPath = "",
     log: Log = False,
 ) -> None:
     """Serve a model over HTTP, until Ctrl-C. Requests that come together are drawn together.
@@ -75,24 +93,33 @@ def serve(
     Try it from another window: curl localhost:8000/v1/sprites --json '{"class": "food"}' -o food.png
     """
     try:
-        from pixel_edu.serving import server
+        from pixel_edu.serving import server, web
     except ImportError as error:
         raise UserError(not_installed(error)) from error
 
+    origins, prefix = [web.checked_origin(each) for each in cors or ()], web.checked_prefix(root_path)
     with server.bind(host, port) as taken:  # before anything slow
         with showing.busy("preparing the model"):
-            app, by = _app(checkpoint, device, engine, max_batch, workers, loops, queue, timeout)
+            app, by = _app(checkpoint, device, engine, max_batch, workers, loops, queue, timeout, origins)
         url = server.address(taken)
 
         def listening() -> None:
             typer.echo(f"{checkpoint} is served by {by} at {url}; how to ask: {url}/docs; Ctrl-C ends it")
 
-        server.run(app, taken, timeout, listening, log)
+        server.run(app, taken, timeout, listening, log, prefix)
     typer.echo("ended; every accepted request was finished")
 
 
 def _app(
-    checkpoint: str, device: str, engine: EngineName, max_batch, workers, loops, queue: int, timeout: float
+    checkpoint: str,
+    device: str,
+    engine: EngineName,
+    max_batch,
+    workers,
+    loops,
+    queue: int,
+    timeout: float,
+    origins: list[str],
 ):
     """The application, and in words what runs its network; limits that are None are the engine's."""
     from pixel_edu.serving import api
@@ -103,4 +130,6 @@ def _app(
     limits = Limits(
         max_batch or chosen.batch_size, workers or chosen.workers, loops or chosen.loops, queue, timeout
     )
-    return api.create_app(chosen.denoiser, limits, chosen.device), f"{chosen.name} on {chosen.device}"
+    return api.create_app(
+        chosen.denoiser, limits, chosen.device, origins
+    ), f"{chosen.name} on {chosen.device}"

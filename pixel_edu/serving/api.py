@@ -1,14 +1,14 @@
-"""The HTTP API: sprites by POST, or as a stream of events that shows how they emerge from noise.
+"""The HTTP API: sprites by POST or GET, or as a stream of events that shows how they emerge from noise.
 
-An error is always JSON with one sentence, `{"error": "..."}`, and a status: 422 what was asked for is wrong, 413 it is
-too long, 429 too much is waiting (the header Retry-After says for how long), 503 the server is ending, 504 it took too
-long.
+An error is always JSON with one sentence, `{"error": "..."}`, and a status: 422 what was asked for is wrong, 408 it did
+not come whole in time, 413 it is too long, 415 it is compressed, 429 too much is waiting (the header Retry-After says
+for how long), 503 the server is ending, 504 it took too long.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
@@ -17,28 +17,37 @@ import torch
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pixel_edu import __version__
 from pixel_edu.denoiser import Denoiser
-from pixel_edu.serving import docs, pictures
+from pixel_edu.serving import docs, pictures, web
 from pixel_edu.serving.metrics import CONTENT_TYPE, Measured, Metrics
-from pixel_edu.serving.orders import DrawnSprites, DrawOrder, Order, PreviewEvent, Problem, StreamOrder
+from pixel_edu.serving.orders import (
+    DrawnSprites,
+    DrawOrder,
+    Order,
+    PreviewEvent,
+    Problem,
+    QueryOrder,
+    StreamOrder,
+)
 from pixel_edu.serving.studio import Busy, CannotDraw, Closed, Job, Limits, Preview, Studio, TooLate
 
 T = TypeVar("T")
 
 GONE = 499
 """The status that nginx logs for a client that did not wait; only the metrics see it."""
-LONGEST_BODY = 16_384
-"""In bytes; a request with every field set has about two hundred."""
 
 
 def create_app(
-    denoiser: Denoiser, limits: Limits | None = None, device: str | torch.device = "cpu"
+    denoiser: Denoiser,
+    limits: Limits | None = None,
+    device: str | torch.device = "cpu",
+    origins: Sequence[str] = (),
 ) -> FastAPI:
     """The application that serves one model, for uvicorn or FastAPI's TestClient.
 
@@ -46,12 +55,14 @@ def create_app(
         denoiser: the model, its network on `device`.
         limits: how much the server accepts; default: `Limits()`.
         device: where the network computes.
+        origins: whose pages may ask, such as "http://localhost:3000"; "*" is everybody's. Default: only its own.
 
     Raises:
-        UserError: the model's answers are not finite.
+        UserError: the model's answers are not finite, or an origin is not one.
     """
+    origins, limits = [web.checked_origin(each) for each in origins], limits or Limits()
     metrics = Metrics()
-    studio = Studio(denoiser, limits or Limits(), device, metrics.observe_call)
+    studio = Studio(denoiser, limits, device, metrics.observe_call)
     metrics.pending.set_function(lambda: studio.pending)
 
     @asynccontextmanager
@@ -67,20 +78,26 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own page needs the network
         redoc_url=None,
-        exception_handlers=dict.fromkeys(
-            (RequestValidationError, HTTPException, CannotDraw, Busy, Closed, TooLate, Exception), explain
-        ),
+        redirect_slashes=False,  # its redirects name a host, which behind a proxy is another one
+        exception_handlers=HANDLERS,
     )
-    app.state.studio, app.state.metrics = studio, metrics
-    app.add_middleware(Bounded)
+    app.state.studio, app.state.metrics, app.state.tags = studio, metrics, web.Tags()
+    app.add_middleware(web.Bounded, seconds=limits.seconds)
     app.add_middleware(Measured, metrics=metrics)
+    if origins:
+        app.add_middleware(web.OtherOrigins, origins=origins)
     app.include_router(router)
+    for route in _routes():
+        if "GET" in _methods(route):  # the server sends no body to HEAD
+            app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
     return app
 
 
 PROBLEMS = {
     400: "The body cannot be read.",
+    408: "The body did not come whole in time.",
     413: "The request is too long.",
+    415: "The body is compressed.",
     422: "What was asked for is wrong.",
     429: "Too much is waiting: try again after the seconds in the header Retry-After.",
     500: "A bug in the server.",
@@ -120,15 +137,38 @@ async def draw(order: DrawOrder, request: Request) -> Response:
     The header Seed holds the first sprite's seed: the same seed and settings draw the same sprite again, whatever else
     the server is doing and however many are asked for.
     """
-    job = request.app.state.studio.accept(order)
-    sprites = await _unless_gone(request, job.sprites())
-    if sprites is None:
-        return Response(status_code=GONE)
-    request.app.state.metrics.sprites.inc(order.n)
-    try:
-        return await asyncio.to_thread(_in_its_form, order, job.labels, sprites)
-    except ValueError as error:
-        raise CannotDraw(str(error)) from error
+    return await _drawn(order, request)
+
+
+@router.get(
+    "/v1/sprites",
+    response_model=DrawnSprites,
+    responses=problems(422, 429, 500, 503, 504)
+    | {
+        200: {"content": PNG, "description": "A picture, or JSON with each sprite by itself."},
+        304: {"description": "You have it already: its tag is in If-None-Match."},
+    },
+)
+async def show(order: Annotated[QueryOrder, Query()], request: Request) -> Response:
+    """Draw sprites for an address, such as the `src` of an `img` element.
+
+    The answer is the one of POST. With a seed it is the same each time: a cache may keep it for a day, and then ask by
+    its ETag whether the server's model still draws it, for which nothing is drawn again. Without a seed it is a new one
+    each time.
+    """
+    tags, asked = request.app.state.tags, request.headers.get("if-none-match", "")
+    lasts = {"Cache-Control": f"public, max-age={web.DAY}"}
+    if order.lasting and web.has_it(asked, tag := tags.find(order)):
+        return Response(status_code=304, headers=lasts | {"ETag": tag})
+    answer = await _drawn(order, request)
+    if not order.lasting:
+        answer.headers["Cache-Control"] = "no-store"
+    elif answer.status_code == 200:
+        tag = tags.note(order, bytes(answer.body))
+        answer.headers.update(lasts | {"ETag": tag})
+        if web.has_it(asked, tag):
+            return Response(status_code=304, headers=lasts | {"ETag": tag})
+    return answer
 
 
 @router.get(
@@ -149,8 +189,10 @@ async def stream(order: Annotated[StreamOrder, Query()], request: Request) -> Re
     """
     if "last-event-id" in request.headers:
         return Response(status_code=204)
-    job = request.app.state.studio.accept(order, order.every)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Seed": str(order.seed)}
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=EventSourceResponse.media_type)
+    job = request.app.state.studio.accept(order, order.every)
     return EventSourceResponse(_events(job, request.app.state.metrics), headers=headers)
 
 
@@ -181,36 +223,64 @@ async def how_to_ask(request: Request) -> HTMLResponse:
 
 
 @router.get("/", include_in_schema=False)
-async def root() -> RedirectResponse:
+async def root(request: Request) -> RedirectResponse:
     """To the documentation."""
-    return RedirectResponse("docs")
+    return RedirectResponse(_here(request, "/docs"))
 
 
-class Bounded:
-    """An application that reads no body longer than `LONGEST_BODY`."""
+async def nowhere(request: Request, error: Exception) -> Response:
+    """An address that is not there; one that has only a slash too many is redirected."""
+    path = _route_path(request).rstrip("/")
+    if path not in {route.path for route in _routes()}:
+        return await explain(request, error)
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(_here(request, path) + query)
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, unless too much comes in."""
-        length = 0
+async def wrong_method(request: Request, error: HTTPException) -> Response:
+    """A method that an address does not know: which it knows, or why a page of another origin may not ask."""
+    path, origin = _route_path(request), request.headers.get("origin")
+    known = {method for route in _routes() if route.path == path for method in _methods(route)}
+    allow = ", ".join(sorted(known)) or (error.headers or {})["Allow"]
+    says = f"{request.url.path} does not know {request.method}, only {allow}: see {_here(request, '/docs')}"
+    if request.method == "OPTIONS" and origin:
+        says = web.not_open_to(origin)
+    return JSONResponse(Problem(error=says).model_dump(), 405, {"Allow": allow})
 
-        async def counting() -> Message:
-            nonlocal length
-            message = await receive()
-            length += len(message.get("body", b""))
-            if length > LONGEST_BODY:
-                raise HTTPException(413)
-            return message
 
-        await self.app(scope, counting if scope["type"] == "http" else receive, send)
+def _routes() -> list[APIRoute]:
+    return [route for route in router.routes if isinstance(route, APIRoute)]
+
+
+def _methods(route: APIRoute) -> set[str]:
+    methods = set(route.methods or ())
+    return methods | {"HEAD"} if "GET" in methods else methods
+
+
+def _route_path(request: Request) -> str:
+    """The path that was asked for, without the prefix that a proxy strips."""
+    return request.url.path.removeprefix(request.scope.get("root_path", ""))
+
+
+def _here(request: Request, path: str) -> str:
+    """The address of a path of this application on its server, behind whatever prefix a proxy strips."""
+    return request.scope.get("root_path", "") + path
 
 
 async def explain(request: Request, error: Exception) -> JSONResponse:
     """An error as an answer: a status and one sentence."""
     status, says, headers = reason(request, error)
     return JSONResponse(Problem(error=says).model_dump(), status, headers)
+
+
+HANDLERS: dict[Any, Any] = {
+    **dict.fromkeys(
+        (RequestValidationError, HTTPException, CannotDraw, Busy, Closed, TooLate, Exception), explain
+    ),
+    404: nowhere,
+    405: wrong_method,
+}
+"""How an error becomes an answer, by its class or status."""
 
 
 def reason(request: Request | None, error: Exception) -> tuple[int, str, dict[str, str] | None]:
@@ -241,7 +311,8 @@ def sentence(error: RequestValidationError) -> str:
     first = error.errors()[0]
     says, field = first["msg"], ".".join(str(part) for part in first["loc"][1:])
     if first["type"] == "json_invalid":
-        return f"the body is not JSON: {first['ctx']['error']}, at character {first['loc'][-1]}"
+        fault = f"{first['ctx']['error']}, at character {first['loc'][-1]}"
+        return f'the body is not JSON: {fault}; an order looks like {{"class": "food"}}'
     if first["type"] == "value_error":
         return says.removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
@@ -253,14 +324,28 @@ def sentence(error: RequestValidationError) -> str:
 
 
 def _http(request: Request | None, error: HTTPException) -> str:
-    path, method = (request.url.path, request.method) if request else ("this address", "this method")
+    if request is None:
+        return error.detail
+    path, manual = request.url.path, f"see {_here(request, '/docs')}"
     says = {
         400: "the body is not UTF-8 text: send JSON",
-        404: f"there is nothing at {path}: see /docs",
-        405: f"{path} does not know {method}: see /docs",
-        413: f"the body is longer than {LONGEST_BODY} bytes: no order needs that",
+        404: f"there is nothing at {path}: {manual}",
+        413: f"the body is longer than {web.LONGEST_BODY} bytes: no order needs that",
     }
     return says.get(error.status_code, error.detail)
+
+
+async def _drawn(order: QueryOrder, request: Request) -> Response:
+    """What was ordered, in its form; status `GONE` if the client does not wait for it."""
+    job = request.app.state.studio.accept(order)
+    sprites = await _unless_gone(request, job.sprites())
+    if sprites is None:
+        return Response(status_code=GONE)
+    request.app.state.metrics.sprites.inc(order.n)
+    try:
+        return await asyncio.to_thread(_in_its_form, order, job.labels, sprites)
+    except ValueError as error:
+        raise CannotDraw(str(error)) from error
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
@@ -279,7 +364,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _in_its_form(order: DrawOrder, labels: list[int], sprites: np.ndarray) -> Response:
+def _in_its_form(order: QueryOrder, labels: list[int], sprites: np.ndarray) -> Response:
     seed = {"Seed": str(order.seed)}
     if order.format == "json":
         return JSONResponse(_one_by_one(order, labels, sprites).model_dump(), headers=seed)

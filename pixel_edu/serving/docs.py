@@ -49,8 +49,10 @@ def _operation(
     if "requestBody" in operation:
         fields = order["properties"]
         examples = [_curl(address + path, each) for each in order["examples"]]
-    elif fields:
+    elif "every" in fields:
         examples = [f"curl -N '{address}{path}?class=food&seed=7&every=5'"]
+    elif fields:
+        examples = [f'<img src="{address}{path}?class=food&seed=7">']
     return Operation(method, path, operation["description"], fields, examples)
 
 

@@ -85,8 +85,24 @@ class Order(BaseModel):
         return [i % classes if self.class_ is None else CLASSES.index(self.class_) for i in range(self.n)]
 
 
-class DrawOrder(Order):
+class QueryOrder(Order):
     """Sprites to draw, and the form to get them in."""
+
+    format: Literal["png", "json", "indexed"] = Field(
+        "png",
+        description="png: one picture to look at, enlarged, ten sprites a row. indexed: one PNG at true size that "
+        "lists its colours, without gaps, for a game or an editor. json: each sprite by itself, with its palette.",
+    )
+    scale: int = Field(8, ge=1, le=32, description="Of a png: screen pixels for each pixel of a sprite.")
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the same order always gets the same answer: whether it names a seed."""
+        return "seed" in self.model_fields_set
+
+
+class DrawOrder(QueryOrder):
+    """What `QueryOrder` holds, as JSON, where a number is not text."""
 
     model_config = ConfigDict(
         strict=True,
@@ -98,13 +114,6 @@ class DrawOrder(Order):
             ]
         },
     )
-
-    format: Literal["png", "json", "indexed"] = Field(
-        "png",
-        description="png: one picture to look at, enlarged, ten sprites a row. indexed: one PNG at true size that "
-        "lists its colours, without gaps, for a game or an editor. json: each sprite by itself, with its palette.",
-    )
-    scale: int = Field(8, ge=1, le=32, description="Of a png: screen pixels for each pixel of a sprite.")
 
     @field_validator("n", "num_steps", "seed", "scale", mode="before")
     @classmethod

@@ -59,7 +59,12 @@ class _Server(uvicorn.Server):
 
 
 def run(
-    app: FastAPI, taken: socket.socket, patience: float, listening: Callable[[], None], log: bool
+    app: FastAPI,
+    taken: socket.socket,
+    patience: float,
+    listening: Callable[[], None],
+    log: bool,
+    root_path: str = "",
 ) -> None:
     """Serve until SIGINT or SIGTERM; then accept nothing new, finish what was accepted, and return.
 
@@ -69,11 +74,13 @@ def run(
         patience: seconds that accepted requests may take after the signal.
         listening: called once the server answers.
         log: print a line for every request.
+        root_path: the prefix that a proxy strips, such as "/sprites".
     """
     config = uvicorn.Config(
         app,
         log_level="info" if log else "warning",
         access_log=log,
+        root_path=root_path,
         timeout_graceful_shutdown=int(patience) + 1,
     )
     # uvicorn installs handlers of its own, and raises the signal once more at the end; these ignore that.
@@ -83,14 +90,19 @@ def run(
 
 
 @contextmanager
-def background(app: FastAPI) -> Iterator[str]:
+def background(app: FastAPI, root_path: str = "") -> Iterator[str]:
     """Serve from a thread of this process while the block runs, on a free port of this machine.
+
+    Args:
+        app: what to serve.
+        root_path: the prefix that a proxy strips, such as "/sprites".
 
     Yields:
         The address, such as "http://127.0.0.1:40001".
     """
     with bind("127.0.0.1", 0) as taken:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=30))
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=30, root_path=root_path)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
         thread.start()
         try:

@@ -158,7 +158,7 @@ def test_a_body_of_another_kind_is_one_sentence(client, body, says):
     ("method", "path", "status", "says"),
     [
         ("GET", "/v1/sprite", 404, "there is nothing at /v1/sprite: see /docs"),
-        ("GET", "/v1/sprites", 405, "/v1/sprites does not know GET: see /docs"),
+        ("GET", "/v1/sprites?n=0", 422, "n is '0': input should be greater"),
         ("GET", "/v1/sprites/stream?every=0", 422, "every is '0': input should be greater"),
         (
             "GET",
@@ -262,4 +262,6 @@ def test_the_page_says_all_that_the_document_says(client):
         assert f"<code>{name}</code>" in page
         assert field["description"] in page
     assert "1 to 64; default: 1" in page
+    assert "&lt;img src=&#34;http://testserver/v1/sprites?class=food&amp;seed=7&#34;&gt;" in page
+    assert "curl -N &#39;http://testserver/v1/sprites/stream?class=food" in page
     assert "curl http://testserver/v1/sprites --json &#39;{&#34;class&#34;: &#34;food&#34;" in page

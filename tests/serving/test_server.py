@@ -102,7 +102,17 @@ def test_sigterm_finishes_what_was_accepted_and_ends_with_0(tmp_path):
 
 
 def test_ctrl_c_ends_it_with_0_and_it_has_written_nothing(tmp_path):
-    with running(tmp_path) as server:
+    origins = ("http://localhost:3000", "https://a.test")
+    options = (part for origin in origins for part in ("--cors", origin))
+    with running(tmp_path, *options, "--root-path", "/art/") as server:
+        for origin in (*origins, "http://other.test"):
+            headers = {"Origin": origin}
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+            with contextlib.closing(connection):
+                connection.request("GET", "/", headers=headers)
+                answer = connection.getresponse()
+            assert answer.headers["Location"] == "/art/docs"
+            assert answer.headers["Access-Control-Allow-Origin"] == (origin if origin in origins else None)
         assert server.ask("POST", "/v1/sprites", {"class": "food", "num_steps": 3})[0] == 200
         assert server.end(signal.SIGINT) == 0, server.said()
         assert len(server.said().splitlines()) == 2
@@ -149,6 +159,8 @@ def test_a_broken_checkpoint_is_one_sentence(tmp_path):
         (["--host", "192.0.2.1"], 1, "192.0.2.1:8000 cannot be served on"),
         (["--port", "70000"], 2, "'--port'"),
         (["--queue", "0"], 2, "'--queue'"),
+        (["--cors", "localhost:3000"], 1, "'localhost:3000' is not an origin"),
+        (["--root-path", "sprites"], 1, "'sprites' is not the beginning of a path"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(tmp_path, arguments, code, says):
