@@ -232,6 +232,10 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
         marks_by_hand = manual.read(options.out / "manual.csv")
         rows = gradebook.rows(results, marks_by_hand, policy)
         notes = manual.unused(marks_by_hand, results)
+        if options.late:
+            notes += late.notes(
+                options.late, policy, {name for r in results for name in (r.student, r.number)}
+            )
         write(options.out, rows, what, policy)
         if options.exports.mlflow:
             tracked.log(options.exports.mlflow, rows, what, options.out / "report.html")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -208,32 +209,130 @@ def test_what_lateness_costs(tmp_path):
     path = tmp_path / "late.yaml"
     path.write_text(
         "deadline: 2026-03-01T22:00:00+00:00\npercent_per_day: 20\npercent_at_most: 50\ndays_at_most: 5\n"
-        "extensions: {bo: 2026-03-02}\nhanded_in: {cy: 2026-03-20T00:00:00+00:00}\n"
+        "extensions: {bo: 2026-03-02T23:59Z}\nhanded_in: {cy: 2026-03-20T00:00:00+00:00}\n"
     )
     rows = gradebook.rows([result("ada"), result("bo"), result("cy")], {}, late.read_policy(path))
     assert [(row.days, row.penalty, row.score) for row in rows] == [(1, 1, 4), (0, 0, 5), (19, 5, 0)]
     assert Policy(percent_per_day=20, percent_at_most=50).penalty(10, 4) == 5
 
 
+@pytest.fixture
+def in_berlin(monkeypatch):
+    """A machine in Germany."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system cannot change its time zone for one process")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def policy_of(tmp_path, text, encoding="utf-8"):
+    (tmp_path / "late.yaml").write_bytes(text.encode(encoding))
+    return late.read_policy(tmp_path / "late.yaml")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("dedline: 2026-03-01", "unknown key 'dedline': use days_at_most"),
+        (
+            "dedline: 2026-03-01",
+            "line 1: unknown key 'dedline', perhaps deadline: use deadline, grace_minutes",
+        ),
+        ("Extensions: {}", "line 1: unknown key 'Extensions', perhaps extensions: use"),
+        ("zzz: 3", "line 1: unknown key 'zzz': use deadline"),
+        ("local: 3", "line 1: unknown key 'local'"),
         ("deadline: tomorrow", "deadline is 'tomorrow': write a time"),
-        ("percent_per_day: -3", "percent_per_day is -3: use a number"),
+        (
+            "deadline: 20.11.2026 23:59",
+            "deadline is '20.11.2026 23:59': write a time such as 2026-11-20T23:59",
+        ),
+        ("deadline: 2026-13-01", "deadline is '2026-13-01': write a time"),
+        ("deadline: 2026-11-20 23:59 CET", "deadline is '2026-11-20 23:59 CET': write a time"),
+        ("deadline: 0001-01-01", "deadline is '0001-01-01': write a time"),
+        ("deadline: 9999-12-31T24:00", "deadline is '9999-12-31T24:00': write a time"),
+        ("percent_per_day: -3", "percent_per_day is '-3': use a number"),
+        ("percent_per_day: yes", "percent_per_day is 'yes': use a number"),
+        ("grace_minutes: .inf", "grace_minutes is '.inf': use a number"),
+        ("days_at_most: [1]", "days_at_most is 'a list': use a number"),
         ("extensions: 3", "extensions must list students and times"),
-        ("extensions: {bo: soon}", "extensions, bo is 'soon'"),
+        ("extensions: [bo]", "extensions must list students and times"),
+        ("deadline: 2026-03-01\n\nextensions: {bo: soon}", "line 3: extensions, bo is 'soon'"),
+        ("deadline: 2026-03-01\ndeadline: 2026-03-02", "line 2: deadline is already in line 1: delete one"),
+        ("extensions:\n  Jos\u00e9: 2026-03-01\n  Jose\u0301: 2026-03-02", "line 3: .* is already in line 2"),
+        ("extensions: {[a]: 2026-03-01}", "line 1: a name is missing before the colon"),
         ("[", "it is not YAML"),
+        (
+            "extensions: {@ada: 2026-03-01}",
+            "it is not YAML .* put a name with signs in it in quotation marks",
+        ),
         ("", "it has no keys"),
     ],
 )
 def test_a_bad_file_of_deadlines_says_where(text, says, tmp_path):
-    path = tmp_path / "late.yaml"
-    path.write_text(text)
-    with pytest.raises(UserError, match=says):
-        late.read_policy(path)
+    with pytest.raises(UserError, match=f"late.yaml.*{says}"):
+        policy_of(tmp_path, text)
     with pytest.raises(UserError, match="No such file"):
         late.read_policy(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "name", ["0123456", "no", "12:30", "1e3", "null", "2026-03-01", "'=1+1'", "0x1F", "1_000", "~"]
+)
+def test_a_students_name_in_the_deadlines_is_text_whatever_yaml_would_make_of_it(name, tmp_path):
+    policy = policy_of(tmp_path, f"deadline: 2026-03-01T22:00Z\nextensions:\n  {name}: 2026-03-04T22:00Z\n")
+    assert policy.days(name.strip("'"), TIME) == 0
+    assert policy.days("ada", TIME) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_name_in_the_deadlines_is_read_in_any_encoding(encoding, tmp_path):
+    policy = policy_of(tmp_path, "deadline: 2026-03-01\r\nextensions: {Jérôme: 2026-03-09}\r\n", encoding)
+    assert [policy.days(name, TIME) for name in ("Jérôme", "ada")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("2026-03-01", "2026-03-01T23:59:59+01:00"),
+        ("2026-07-01", "2026-07-01T23:59:59+02:00"),
+        ("2026-3-1 9:05", "2026-03-01T09:05:00+01:00"),
+        ("2026-03-01T24:00", "2026-03-02T00:00:00+01:00"),
+        ("2026-07-01T22:00:30", "2026-07-01T22:00:30+02:00"),
+        ("2026-03-01T22:00Z", "2026-03-01T22:00:00+00:00"),
+        ("2026-03-01 22:00 UTC", "2026-03-01T22:00:00+00:00"),
+        ("2026-03-01 22:00:00 -05:00", "2026-03-01T22:00:00-05:00"),
+        ("2026-03-01t22:00:00 +9", "2026-03-01T22:00:00+09:00"),
+    ],
+)
+def test_a_time_without_a_zone_is_this_machines_and_it_says_so(text, iso, in_berlin, tmp_path):
+    policy = policy_of(tmp_path, f"deadline: {text}")
+    assert policy.deadline is not None
+    assert policy.deadline.isoformat() == iso
+    path = tmp_path / "late.yaml"
+    local = [f"{path}, line 1: deadline has no time zone, so it is this machine's: {iso}"]
+    assert late.notes(path, policy, []) == (local if "2026-07-01" in text or "+01:00" in iso else [])
+
+
+def test_students_of_the_deadlines_who_handed_in_nothing_are_named(tmp_path):
+    text = "deadline: 2026-03-01\nextensions: {hugo: 2026-03-02, 4711: 2026-03-09, Ada: 2026-03-02}\n"
+    policy = policy_of(tmp_path, text + "handed_in: {x: 2026-03-01}")
+    says = [
+        note.partition(": ")[2]
+        for note in late.notes(tmp_path / "late.yaml", policy, ["Hugo", "4711", "Ada"])
+    ]
+    assert says[1:] == [
+        "extensions names hugo, who has handed in nothing: did you mean Hugo?",
+        "handed_in names x, who has handed in nothing",
+    ]
+    assert says[0].endswith("(and 4 more times)")
+    assert [policy.days("Zhang Wei", TIME, number) for number in ("4711", "4712")] == [0, 1]
+
+
+def test_a_key_whose_last_student_was_deleted_may_stay(tmp_path):
+    assert policy_of(tmp_path, "deadline: 2026-03-01T00:00Z\nextensions:\n").extensions == {}
+    assert policy_of(tmp_path, "percent_per_day: 12,5 %\ngrace_minutes: 15").percent_per_day == 12.5
 
 
 def test_no_table_starts_a_formula(tmp_path):

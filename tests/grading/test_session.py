@@ -38,7 +38,20 @@ def test_a_session_reports_each_file_and_gives_the_gradebook(options, level):
         assert (options.out / name).exists(), name
     events.clear()
     again = session.grade(options, track=events.append)
-    assert (events, again.graded, len(again.rows)) == ([], 0, 2)
+    assert (events, again.graded, len(again.rows), again.notes) == ([], 0, 2, [])
+    (options.out.parent / "late.yaml").write_text(
+        "deadline: 2099-03-01T00:00Z\nextensions: {Bo: 2099-03-02T00:00Z}"
+    )
+    manual = options.out / "manual.csv"
+    manual.write_text(
+        manual.read_text(encoding="utf-8-sig").replace("ada.ipynb,ada,why,5,", "eda.ipynb,ada,why,5,3")
+    )
+    mistaken = session.grade(session.replace(options, late=options.out.parent / "late.yaml"))
+    assert [note.partition(": ")[2] for note in mistaken.notes] == [
+        "these 3 points do not count, since no answer to 'why' in 'eda.ipynb' is marked by hand: "
+        "correct the names, or delete the line",
+        "extensions names Bo, who has handed in nothing: did you mean bo?",
+    ]
 
 
 @pytest.mark.slow

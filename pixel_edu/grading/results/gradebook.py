@@ -87,7 +87,7 @@ def rows(results: Iterable[Result], manual: dict[tuple[str, str], ByHand], polic
             if by_hand.comment:
                 comments[mark.id] = by_hand.comment
             marks.append(mark)
-        row = Row(result, marks, policy.days(result.student, result.time), comments=comments)
+        row = Row(result, marks, policy.days(result.student, result.time, result.number), comments=comments)
         row.penalty = policy.penalty(row.raw or 0, row.days)
         made.append(row)
     return made
