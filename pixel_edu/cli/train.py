@@ -13,6 +13,7 @@ import typer
 
 from pixel_edu.cli import options, showing
 from pixel_edu.cli.names import registered
+from pixel_edu.files import quoted
 
 if TYPE_CHECKING:
     from pixel_edu.runs import TrainingRun
@@ -213,4 +214,6 @@ def _train(run: TrainingRun, images, labels, device: str, sample_every: int, sav
             raise typer.Exit(128 + signal.SIGTERM)
         raise KeyboardInterrupt
     minutes, model = float(run.record["seconds"]) / 60, run.folder / runs.MODEL
-    typer.echo(f"{total:,} steps in {minutes:.1f} minutes; sprites: pixel-edu sample --checkpoint {model}")
+    typer.echo(
+        f"{total:,} steps in {minutes:.1f} minutes; sprites: pixel-edu sample --checkpoint {quoted(model)}"
+    )
