@@ -25,7 +25,7 @@ Force = Annotated[
 Students = Annotated[
     Path | None,
     typer.Option(
-        help="File with one student per line: each gets a folder, with variants of their own.",
+        help="File with one student per line, or a table: each gets a folder, with variants of their own.",
         show_default=False,
     ),
 ]
@@ -66,16 +66,7 @@ def build(
 
 def _copies(students: Path, seed: int) -> dict[str, Callable]:
     """For each student, the function that makes the source of their copy."""
-    from pixel_edu.config import UserError
-    from pixel_edu.grading import variants
+    from pixel_edu.grading import class_list, variants
 
-    try:
-        names = [line.strip() for line in students.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except OSError as error:
-        raise UserError(f"{students}: {error.strerror}: give a file with one student per line") from None
-    for name in names:
-        if "/" in name or name.startswith("."):
-            raise UserError(
-                f"{students}: {name!r} cannot be the name of a folder: use no / and no dot at the beginning"
-            )
+    names = class_list.read(students)
     return {name: functools.partial(variants.of_student, student=name, seed=seed) for name in names}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 from nbformat import NotebookNode
 
+from pixel_edu.grading.names import name_key
 from pixel_edu.notebooks.handouts import ExerciseError, grade_id
 
 TAG = re.compile(r"variant-([a-z])")
@@ -65,10 +66,11 @@ def pick(notebook: NotebookNode, choose: Callable[[str, list[str]], str]) -> Not
 
 
 def of_student(notebook: NotebookNode, student: str, seed: int) -> NotebookNode:
-    """The notebook as one student gets it; the same seed always gives the same one."""
+    """The notebook as one student gets it; the same seed always gives the same one, however a name is encoded."""
+    name = name_key(student)
 
     def choose(id: str, of: list[str]) -> str:
-        digest = hashlib.sha256(f"{seed}\0{student}\0{id}".encode()).digest()
+        digest = hashlib.sha256(f"{seed}\0{name}\0{id}".encode()).digest()
         return of[int.from_bytes(digest[:8], "big") % len(of)]
 
     return pick(notebook, choose)

@@ -164,7 +164,7 @@ def test_a_mark_is_read_as_it_was_meant(text, points, tmp_path):
         (f"{TITLES}\na,a,x,?,3,,", r"line 2 \(cell D2\): '\?' is not a number: write the most points again"),
         (
             f"{TITLES}\na,a,x,5,3,5,good,because",
-            r"line 2: it has 8 cells, but there are 7 titles.*a comma in it",
+            r"line 2: it has 8 cells, but the first line has 7.*a comma in it",
         ),
         (f'{TITLES}\na,a,x,5,3,,"open\nb,b,x,5,3,,', "line 2: its quotation marks do not pair up"),
         (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pixel_edu.config import UserError
 from pixel_edu.files import replacing
-from pixel_edu.grading.results.decoding import decode
+from pixel_edu.grading.results.decoding import Decoded, decode
 
 Cell = str | float | None
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
@@ -79,12 +79,14 @@ class Table:
         header: the titles as they are written.
         lines: those with anything in them.
         form: how it was written down.
+        line: the line of the file where the titles stand.
     """
 
     path: Path
     header: list[str]
     lines: list[Line] = field(default_factory=list)
     form: Form = field(default_factory=Form)
+    line: int = 1
 
     def column(self, title: str) -> int | None:
         """Where a title stands: exactly so or, if it stands nowhere, in other case and with other spaces."""
@@ -118,25 +120,52 @@ def read(path: Path, titles: Iterable[str] = ()) -> Table:
     Raises:
         UserError: it is not a table in text form, or not a whole one.
     """
+    return parse(path, read_text(path), titles)
+
+
+def read_text(path: Path) -> Decoded:
+    """The text of a file, whatever its encoding.
+
+    Raises:
+        UserError: it cannot be read, or is not a text.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: it cannot be read ({error.strerror}): give the exported CSV file") from None
-    for beginning, kind in NOT_TEXT.items():
-        if data.startswith(beginning):
-            raise UserError(
-                f"{path}: it is {kind}, not a table in text form: save it as CSV UTF-8 and give that"
-            )
-    text, encoding, marked = decode(data)
-    if re.match(r"\s*<(!doctype|html|table|\?xml)", text, re.IGNORECASE):
-        raise UserError(f"{path}: it is a web page, not a table in text form: save it as CSV UTF-8")
+        raise UserError(
+            f"{path}: it cannot be read ({error.strerror}): give a text file, such as CSV"
+        ) from None
+    decoded = decode(data)
+    kind = next((kind for beginning, kind in NOT_TEXT.items() if data.startswith(beginning)), "")
+    if re.match(r"\s*<(!doctype|html|table|\?xml)", decoded.text, re.IGNORECASE):
+        kind = "a web page"
+    if kind:
+        raise UserError(f"{path}: it is {kind}, not a table in text form: save it as CSV UTF-8 and give that")
+    if not decoded.text.strip():
+        raise UserError(f"{path}: it is empty: give a text file, such as CSV")
+    return decoded
+
+
+def parse(path: Path, decoded: Decoded, titles: Iterable[str] = (), separators: str = ",;\t") -> Table:
+    """A table from its text.
+
+    Args:
+        path: of its file, for messages.
+        decoded: its text.
+        titles: what some columns should be called, which helps to find the separator.
+        separators: those that it may have, the likeliest first.
+
+    Raises:
+        UserError: it is not a whole table.
+    """
+    text, encoding, marked = decoded
     declared = re.match(r'"?sep=(.)"?(\r\n|\r|\n)', text, re.IGNORECASE)
     body = text[declared.end() :] if declared else text
     wanted = {title_key(title) for title in titles}
-    separator = declared[1] if declared else max(",;\t", key=lambda each: _fits(body, each, wanted))
+    separator = declared[1] if declared else max(separators, key=lambda each: _fits(body, each, wanted))
     rows = list(_rows(path, body, separator, 2 if declared else 1))
     if not rows:
-        raise UserError(f"{path}: it is empty: give the exported CSV file")
+        raise UserError(f"{path}: it has nothing but separators: give the table again")
     newline = re.search(r"\r\n|\r|\n", text)
     form = Form(
         *(encoding, marked, separator, newline[0] if newline else "\n", bool(declared)),
@@ -144,7 +173,7 @@ def read(path: Path, titles: Iterable[str] = ()) -> Table:
         quoted=body.lstrip().startswith('"') and all(f'"{cell}"' in body for cell in rows[0].cells),
     )
     header = [cell.replace("\ufeff", "") for cell in rows[0].cells]
-    table = Table(path, header, rows[1:], form)
+    table = Table(path, header, rows[1:], form, rows[0].line)
     for line in table.lines:
         _make_as_wide(table, line)
     return table
@@ -188,7 +217,7 @@ def _make_as_wide(table: Table, line: Line) -> None:
     width, sign = len(table.header), {",": "comma", ";": "semicolon"}.get(table.form.separator, "tab")
     if any(cell.strip() for cell in line.cells[width:]):
         raise UserError(
-            f"{table.place(line)}: it has {len(line.cells)} cells, but there are {width} titles: put a cell with a "
+            f"{table.place(line)}: it has {len(line.cells)} cells, but the first line has {width}: put a cell with a "
             f"{sign} in it between quotation marks"
         )
     line.cells = line.cells[:width] + [""] * (width - len(line.cells))
