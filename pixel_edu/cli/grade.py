@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pixel_edu.grading.session import Event, GradingOptions, Started, Summary
 
 Submissions = Annotated[
-    Path | None, typer.Argument(help="Folder of the files handed in.", show_default=False)
+    Path | None, typer.Argument(help="Folder of the files handed in, or a zip.", show_default=False)
 ]
 AssignmentName = Annotated[
     str, typer.Option("--assignment", "-a", help="Such as 05_training.", show_default=False)
@@ -89,6 +89,13 @@ MlflowUri = Annotated[
         show_default="no",
     ),
 ]
+Layout = Annotated[
+    str,
+    typer.Option(
+        help="How files are named: plain, moodle, canvas, blackboard, brightspace, nbgrader, github or classroom.",
+        show_default="judged from the names",
+    ),
+]
 ListOnly = Annotated[bool, typer.Option("--list", help="Show whose files would be graded, and run nothing.")]
 Demo = Annotated[bool, typer.Option("--demo", help="Make up a class of 30 in OUT/submissions, and grade it.")]
 
@@ -113,6 +120,7 @@ def grade(
     scheduler: Scheduler = "",
     shard: ShardText = "1/1",
     mlflow: MlflowUri = "",
+    layout: Layout = "",
     list_only: ListOnly = False,
     demo: Demo = False,
 ) -> None:
@@ -122,15 +130,14 @@ def grade(
     """
     os.environ["OMP_NUM_THREADS"] = "1"  # workers are forked, and a fork copies no threads
     from pixel_edu.grading import session
-    from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 
     options = session.GradingOptions(
         *(submissions, assignment, out, source, seed, late),
-        limits=ResourceLimits(cell_seconds, notebook_seconds, memory),
-        selection=session.Selection(tuple(student or ()), tuple(exercise or ()), _parsed(shard)),
-        workers=session.Workers(jobs, sandbox, scheduler),
-        exports=session.Exports(canvas, moodle, column, mlflow),
-        demo=demo,
+        session.ResourceLimits(cell_seconds, notebook_seconds, memory),
+        session.Selection(tuple(student or ()), tuple(exercise or ()), _parsed(shard)),
+        session.Workers(jobs, sandbox, scheduler),
+        session.Exports(canvas, moodle, column, mlflow),
+        *(demo, layout),
     )
     _list(options) if list_only else _grade(options)
 
@@ -142,13 +149,14 @@ def _list(options: GradingOptions) -> None:
     from rich.table import Table
 
     from pixel_edu.grading.assignment import from_folder
-    from pixel_edu.grading.submissions import find
+    from pixel_edu.grading.submissions import collect
 
     if options.submissions is None:
         raise typer.BadParameter("--list: give the folder of the files handed in")
-    if options.assignment:
-        from_folder(options.source, options.assignment, options.seed)  # a wrong name shows now
-    found = find(options.submissions)
+    assignment = None
+    if options.assignment:  # a wrong name shows now
+        assignment = from_folder(options.source, options.assignment, options.seed)
+    found, layouts, passed_over = collect(options.submissions, assignment, options.layout)
     table = Table(box=None, pad_edge=False)
     for name in ("student", "number", "handed in (UTC)", "known from", "file", "problem or note"):
         table.add_column(name, overflow="fold")
@@ -158,7 +166,12 @@ def _list(options: GradingOptions) -> None:
         table.add_row(*map(escape, cells))
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"{len(found)} files of {len({(each.student, each.number) for each in found})} students")
+    forms = ", ".join(f"{count} {form}" for form, count in layouts.most_common())
+    console.print(
+        f"{len(found)} students; names: {forms}{'' if options.layout else ' (judged; --layout says so)'}"
+    )
+    for name in passed_over:
+        console.print(f"passed over: {name}: results of an earlier grading", markup=False)
 
 
 def _parsed(shard: str) -> tuple[int, int]:

@@ -82,7 +82,7 @@ class GradingOptions:
     """What to grade, how, and where the results go.
 
     Attributes:
-        submissions: folder of the files handed in; only a demo can do without.
+        submissions: folder of the files handed in, or a zip archive of it; only a demo can do without.
         assignment: such as "05_training"; only a demo can do without.
         out: folder for marks, tables and pages.
         source: folder of the solution notebooks, with their hidden tests.
@@ -93,6 +93,7 @@ class GradingOptions:
         workers: where.
         exports: where else the marks go.
         demo: make up a class first.
+        layout: how names are to be read, one of `platforms.LAYOUTS`; "" judges from the names.
     """
 
     submissions: Path | None = None
@@ -106,6 +107,7 @@ class GradingOptions:
     workers: Workers = Workers()
     exports: Exports = Exports()
     demo: bool = False
+    layout: str = ""
 
 
 class Preparing(NamedTuple):
@@ -215,7 +217,7 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
             "assignment is missing: give the folder of the files handed in, and a name such as 05_training"
         )
     what = assignments.from_folder(options.source, options.assignment, options.seed)
-    found = submissions.find(options.submissions)
+    found = submissions.find(options.submissions, what, options.layout)
     _check(options, what, found)
     policy = late.read_policy(options.late) if options.late else late.Policy()
     manual.read(options.out / "manual.csv")  # a mistake in it shows now, not after an hour

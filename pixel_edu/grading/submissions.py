@@ -1,41 +1,35 @@
-"""Who handed in what: files as nbgrader, Canvas, Moodle or a plain folder name them."""
+"""Who handed in what, and when: one submission for each student, whatever stands in the folder.
+
+`collect` looks at what there is (`places`), at whose it is (`platforms`), and at which of several files counts
+(`choosing`). Each guess on the way is a note of the submission.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import re
-import stat
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
 from pixel_edu.config import UserError
+from pixel_edu.grading import archives, choosing, places, platforms
+from pixel_edu.grading.archives import Source
+from pixel_edu.grading.assignment import Assignment
 from pixel_edu.grading.merge import LARGEST
-from pixel_edu.grading.names import legible
+from pixel_edu.grading.names import name_key
+from pixel_edu.grading.places import Entry, Place
+from pixel_edu.grading.platforms import Owner
 
-CANVAS = re.compile(r"(?P<name>[^_]+)_(?:(?P<late>LATE)_)?(?P<id>\d+)_(?P<file>\d+)_.+")
-MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)(?:_.*)?")
-IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "timestamp.txt"}
-NOBODY = {"late.yaml", "late.yml", "manual.csv", "readme", "readme.md", "readme.txt"}
-"""Files of the instructor's beside those handed in, in small letters."""
-FILE_TIME = "the file's own time"
 BLOCK = 1 << 20
 """How much of a file is in memory at once while its key is made, in bytes."""
-KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
-
-
-Source = bytes | Path
-"""Where a submission's bytes are: in memory, or in a file."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A file that was handed in. Its bytes are read when they are needed, and not kept.
+    """What a student handed in. Its bytes are read when they are needed, and not kept.
 
     Attributes:
         file: its path below the folder of submissions.
@@ -54,16 +48,8 @@ class Submission:
     time: str
     source: Source
     problem: str = ""
-    time_from: str = FILE_TIME
+    time_from: str = places.FILE_TIME
     notes: tuple[str, ...] = ()
-
-    def open(self) -> BinaryIO:
-        """Its bytes, as a stream.
-
-        Raises:
-            OSError: they cannot be read.
-        """
-        return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
 
     def read(self) -> bytes:
         """Its bytes, but not many more than may be handed in.
@@ -71,7 +57,7 @@ class Submission:
         Raises:
             OSError: they cannot be read.
         """
-        with self.open() as stream:
+        with archives.opened(self.source) as stream:
             return stream.read(LARGEST + 1)
 
     def loaded(self) -> Submission:
@@ -89,101 +75,154 @@ class Submission:
         if self.problem:
             digest.update(self.problem.encode())
         else:
-            with self.open() as stream:
+            with archives.opened(self.source) as stream:
                 while block := stream.read(BLOCK):
                     digest.update(block)
         return digest.hexdigest()[:16]
 
 
-def find(folder: Path) -> list[Submission]:
-    """All files handed in, in the order of their names.
+class Collection(NamedTuple):
+    """What stands in a folder.
 
-    A student's folder counts by its notebooks; one without any counts once, by whatever is in it. Links are followed
-    only inside a student's own folder, and pipes, sockets and devices are never opened. Results of an earlier
-    grading are passed over, and so are the instructor's own files.
+    Attributes:
+        submissions: one for each student, by name and file.
+        layouts: how many names have each of the forms `platforms.LAYOUTS`.
+        passed_over: folders that hold the results of an earlier grading.
+    """
+
+    submissions: list[Submission]
+    layouts: Counter[str]
+    passed_over: list[str]
+
+
+def find(folder: Path, assignment: Assignment | None = None, layout: str = "") -> list[Submission]:
+    """The submissions of `collect`."""
+    return collect(folder, assignment, layout).submissions
+
+
+def collect(folder: Path, assignment: Assignment | None = None, layout: str = "") -> Collection:
+    """One submission for each student, in the order of their names.
+
+    Args:
+        folder: of the files handed in, or a zip archive of it.
+        assignment: what they were handed in for, to choose among several files; None chooses the newest.
+        layout: one of `platforms.LAYOUTS`, or "" to judge from the names.
 
     Raises:
-        UserError: there is no such folder, or it is empty.
+        UserError: there is no such folder, it is empty, or it cannot be read.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder: give the folder of the files handed in")
-    canvas = {in_folder: _from_canvas(_names(folder, in_folder)) for in_folder in (False, True)}
-    found = [_submission(folder, path, canvas) for path in _files(folder)]
+    found, passed = _places(folder)
     if not found:
         raise UserError(f"{folder}: this folder is empty: give the folder of the files handed in")
-    found = _without_texts(found)
-    return sorted(found, key=lambda each: (each.student, each.file))
+    owners = platforms.owners(found, layout, folder.resolve().stem, assignment.name if assignment else "")
+    students: dict[tuple[str, str], list[tuple[Place, Owner]]] = {}
+    for place, owner in zip(found, owners, strict=True):
+        students.setdefault((name_key(owner.student), owner.number), []).append((place, owner))
+    made = [_submission(each, assignment) for each in students.values()]
+    layouts = Counter(owner.layout for owner in owners)
+    return Collection(sorted(made, key=lambda each: (each.student, each.file)), layouts, passed)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for top in sorted(folder.iterdir()):
-        if _ignored(top) or _not_handed_in(top):
-            continue
-        if top.is_symlink() or not top.is_dir():
-            yield top
-            continue
-        inside = [
-            path
-            for path in sorted(top.rglob("*"))
-            if (path.is_symlink() or not path.is_dir())
-            and not any(map(_ignored, [path, *path.relative_to(top).parents]))
-        ]
-        notebooks = [path for path in inside if path.suffix == ".ipynb"]
-        yield from notebooks or inside[:1] or [top]
+def _places(folder: Path) -> tuple[list[Place], list[str]]:
+    if folder.is_file():
+        try:
+            return places.of_archive(folder), []
+        except OSError as error:
+            what = error.strerror
+            raise UserError(
+                f"{folder}: {what}: give the folder of the files handed in, or a zip archive"
+            ) from None
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder: give the folder of the files handed in")
+    return places.of_folder(folder)
 
 
-def _ignored(path: Path) -> bool:
-    return path.name in IGNORED or (path.name.startswith(".") and path.name != ".")
+def _submission(handed_in: list[tuple[Place, Owner]], assignment: Assignment | None) -> Submission:
+    """The submission of a student, from the student's places."""
+    handed_in = [each for each in handed_in if not each[1].is_text] or handed_in
+    student, number = handed_in[0][1].student, handed_in[0][1].number
+    name, mine = assignment.name if assignment else "", assignment and assignment.of_student(student)
+    candidates: list[tuple[Entry, tuple[str, ...]]] = []
+    for place, owner in handed_in:
+        if not owner.assignment or not name or owner.assignment == name:
+            candidates += _timed(_of_assignment(place.entries, name), owner)
+    if not candidates:
+        return _nothing(handed_in, name)
+    choice = choosing.choose([entry for entry, _ in candidates], mine)
+    entry = choice.entry
+    notes = next(notes for each, notes in candidates if each is entry)
+    problem = choice.problem or entry.problem
+    return _with_key(
+        Submission(
+            "/".join(entry.parts),
+            student,
+            number,
+            _iso(entry.time),
+            b"" if problem else entry.source,
+            problem,
+            entry.time_from,
+            (*notes, *entry.notes, *choice.notes),
+        )
+    )
 
 
-def _not_handed_in(top: Path) -> bool:
-    """Whether it is a file of the instructor's, or the results of an earlier grading."""
-    if top.is_symlink() or not top.is_dir():
-        return top.name.lower() in NOBODY
-    return any(re.fullmatch(r"[0-9a-f]{16}\.json", path.name) for path in top.glob("marks/*.json"))
+def _of_assignment(entries: list[Entry], name: str) -> list[Entry]:
+    """Files for an assignment, where a student handed in several as nbgrader collects them; else all.
 
-
-def _names(folder: Path, in_folder: bool) -> list[str]:
-    """What may name a student: the folders' names, or those of the notebooks beside them."""
-    tops = [path for path in folder.iterdir() if not (_ignored(path) or _not_handed_in(path))]
-    if in_folder:
-        return [path.name for path in tops if path.is_dir()]
-    return [path.stem for path in tops if path.suffix == ".ipynb" and not path.is_dir()]
-
-
-def _from_canvas(names: list[str]) -> bool:
-    """Whether names follow Canvas's pattern as a whole, and do not just happen to have numbers in them.
-
-    At least half of them do, no two have the same file number, and they are not all of one student, as
-    `hw_3_1_ada.ipynb` and `hw_3_2_bo.ipynb` would be.
+    That is a folder of the assignment's name, or a notebook of that name beside a `timestamp.txt`.
     """
-    like = [match for match in map(CANVAS.fullmatch, names) if match]
-    files, students = {match["file"] for match in like}, {(match["name"], match["id"]) for match in like}
-    return 2 * len(like) >= len(names) and len(files) == len(like) and len(students) > (len(like) > 1)
+    stamps = {each.parts[:-1]: each for each in entries if each.name == places.TIMESTAMP}
+    inside = [each for each in entries if len(each.parts) > 2 and each.parts[1] == name]
+    if any(each.is_notebook for each in inside):
+        return inside
+    named = [each for each in entries if each.parts[:-1] in stamps and each.name == f"{name}.ipynb"]
+    return [*named, *stamps.values()] if named else entries
 
 
-def _without_texts(found: list[Submission]) -> list[Submission]:
-    """Without the texts that Moodle keeps beside the files of the same student."""
-    with_file = {(each.student, each.number) for each in found if not _is_text(each)}
-    return [each for each in found if not (_is_text(each) and (each.student, each.number) in with_file)]
+def _nothing(handed_in: list[tuple[Place, Owner]], name: str) -> Submission:
+    """The submission of a student who handed in no file for the assignment."""
+    place, owner = handed_in[0]
+    others = sorted(
+        {each.parts[1] for place, _ in handed_in for each in place.entries if len(each.parts) > 2}
+    )
+    others += sorted({owner.assignment for _, owner in handed_in if owner.assignment})
+    problem = (
+        f"there is nothing for {name} in it, only for {', '.join(others[:8])}" if others else "it is empty"
+    )
+    return Submission(place.file, owner.student, owner.number, owner.time or _iso(place.time), b"", problem)
 
 
-def _is_text(submission: Submission) -> bool:
-    platform = MOODLE.fullmatch(submission.file.split("/")[0])
-    return bool(platform and platform["kind"] == "onlinetext")
+def _timed(entries: list[Entry], owner: Owner) -> list[tuple[Entry, tuple[str, ...]]]:
+    """Files with the time that is known best, and notes on whose and when."""
+    stamps = {each.parts[:-1]: each for each in entries if each.name == places.TIMESTAMP and not each.problem}
+    made = []
+    for entry in entries:
+        if entry.name == places.TIMESTAMP:
+            continue
+        time, time_from, notes = owner.time, "the platform's name", owner.notes
+        stamp = next(
+            (stamps[each] for n in range(len(entry.parts)) if (each := entry.parts[: -1 - n]) in stamps), None
+        )
+        if not time and stamp:
+            time, note = platforms.timestamp(_text(stamp))
+            time_from, notes = places.TIMESTAMP, (*notes, *filter(None, [note]))
+        if time:
+            entry = entry._replace(time=datetime.fromisoformat(time).timestamp(), time_from=time_from)
+        made.append((entry, notes))
+    return made
 
 
-def _submission(folder: Path, path: Path, canvas: dict[bool, bool]) -> Submission:
-    file = path.relative_to(folder)
-    top = folder / file.parts[0]
-    in_folder = len(file.parts) > 1 or (top.is_dir() and not top.is_symlink())
-    name = legible(top.name if in_folder else path.stem)
-    platform = MOODLE.fullmatch(name) or (canvas[in_folder] and CANVAS.fullmatch(name))
-    student, number = (platform["name"], platform["id"]) if platform else (name, "")
-    time = datetime.fromtimestamp(path.lstat().st_mtime, UTC).isoformat(timespec="seconds")
-    problem = _problem(path, top if in_folder else path)
-    source = b"" if problem or path.is_dir() else path
-    return _with_key(Submission(legible(str(file)), student, number, time, source, problem))
+def _text(entry: Entry) -> str:
+    """The beginning of a small text file."""
+    try:
+        with archives.opened(entry.source) as stream:
+            return stream.read(200).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _iso(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds")
 
 
 def _with_key(submission: Submission) -> Submission:
@@ -193,28 +232,3 @@ def _with_key(submission: Submission) -> Submission:
     except OSError as error:
         return replace(submission, source=b"", problem=f"it cannot be read: {error.strerror}")
     return submission
-
-
-def _problem(path: Path, own: Path) -> str:
-    """Why a file is not opened, or "".
-
-    Args:
-        path: of the file.
-        own: the student's folder, or the file itself where there is no folder.
-    """
-    try:
-        target = Path(os.path.realpath(path, strict=True))
-        if path.is_symlink() and not target.is_relative_to(own.parent.resolve() / own.name):
-            return "it is a link to something outside the student's own folder: hand in the file itself"
-        status = target.stat()
-    except OSError as error:
-        if path.is_symlink():
-            return "it is a link that leads nowhere: hand in the file itself"
-        return f"it cannot be read: {error.strerror}"
-    kind = stat.S_IFMT(status.st_mode)
-    if kind in KINDS:
-        return f"it is not a file but a {KINDS[kind]}"
-    if kind == stat.S_IFREG and status.st_size > LARGEST:
-        size, most = status.st_size >> 20, LARGEST >> 20
-        return f"it is {size} MiB large, more than {most} MiB: clear the outputs"
-    return ""

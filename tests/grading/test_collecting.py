@@ -1,19 +1,26 @@
 """Who handed in what, whatever stands in the folder."""
 
+import json
 import os
 import pickle
 import random
 import socket
+import time
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from typer.testing import CliRunner
 
 from pixel_edu.cli import app
+from pixel_edu.config import UserError
+from pixel_edu.grading import archives
 from pixel_edu.grading.names import legible, name_key
 from pixel_edu.grading.results.store import Result, Store
-from pixel_edu.grading.submissions import find
+from pixel_edu.grading.submissions import collect, find
+from tests.grading import classroom
 
 
 def put(folder, *names, content="{}"):
@@ -157,10 +164,285 @@ def test_list_shows_whose_files_would_be_graded_and_runs_nothing(tmp_path, monke
     assert lines[1][:3] == ["Ada", "B", "12"]
     assert lines[2] == "[b]o 1970-01-01 00:00 the file's own time [b]o.ipynb".split()
     assert " ".join(lines[3]).endswith("it is not a file but a pipe")
-    assert lines[4] == "3 files of 3 students".split()
+    assert " ".join(lines[4]).startswith("3 students; names: 2 plain, 1 moodle")
     assert not (tmp_path / "results").exists()
     result = CliRunner().invoke(app, ["grade", "in", "-a", "77_x", "--source", source, "--list"])
     assert "there is no assignment '77_x'; there are 01_pixels" in str(result.exception)
+
+
+def written(folder, name, notebook, hours=0.0):
+    put(folder, name, content=json.dumps(notebook))
+    os.utime(folder / name, (1.7e9 + 3600 * hours,) * 2)
+
+
+def scratch():
+    return new_notebook(cells=[new_code_cell("1 + 1")])
+
+
+def zipped(path, members):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def the_only(folder, **options):
+    (found,) = find(folder, classroom.ASSIGNMENT, **options)
+    return found
+
+
+def test_a_notebook_without_the_assignments_cells_does_not_count(tmp_path):
+    written(tmp_path, "ada/hw.ipynb", classroom.solved())
+    written(tmp_path, "ada/scratch.ipynb", scratch(), hours=5)
+    found = the_only(tmp_path)
+    assert (found.file, found.problem) == ("ada/hw.ipynb", "")
+    assert found.notes == ("hw.ipynb counts; not scratch.ipynb (nothing of 90_test)",)
+
+
+def test_an_answer_beats_an_untouched_newer_copy_and_the_newest_answer_counts(tmp_path):
+    written(tmp_path, "ada/a.ipynb", classroom.solved())
+    written(tmp_path, "ada/b.ipynb", classroom.ASSIGNMENT.hand_out, hours=5)
+    assert the_only(tmp_path).notes == ("a.ipynb counts; not b.ipynb (as it was handed out)",)
+    written(tmp_path, "ada/deep/c.ipynb", classroom.solved(), hours=9)
+    put(tmp_path, "ada/broken.ipynb", content="{")
+    (note,) = the_only(tmp_path).notes
+    reason = "it is not a notebook: its content is not JSON"
+    assert note == (
+        f"deep/c.ipynb counts; not broken.ipynb ({reason}), b.ipynb (as it was handed out), a.ipynb (older)"
+    )
+
+
+def test_several_notebooks_without_one_of_the_assignment_are_one_row_that_says_so(tmp_path):
+    written(tmp_path, "ada/a.ipynb", scratch())
+    written(tmp_path, "ada/b.ipynb", scratch())
+    found = the_only(tmp_path)
+    assert found.problem == (
+        "none of its 2 files is of 90_test: b.ipynb (nothing of 90_test), a.ipynb (nothing of 90_test)"
+    )
+
+
+def test_the_files_of_one_canvas_student_are_one_row(tmp_path):
+    written(tmp_path, "lovelaceada_11_901_hw.ipynb", classroom.solved())
+    written(tmp_path, "lovelaceada_11_902_scratch.ipynb", scratch(), hours=1)
+    written(tmp_path, "van_dykebo_LATE_12_903_hw.ipynb", classroom.solved())
+    put(tmp_path, "curiecy_13_text.html")
+    ada, bo, cy = sorted(find(tmp_path, classroom.ASSIGNMENT), key=lambda each: each.number)
+    assert (ada.student, ada.number, ada.file) == ("lovelaceada", "11", "lovelaceada_11_901_hw.ipynb")
+    assert (bo.student, bo.number, bo.notes) == ("van_dykebo", "12", ("Canvas calls it late",))
+    assert (cy.student, cy.number) == ("curiecy", "13")
+
+
+def test_nbgraders_tree_has_times_and_only_the_asked_assignment_counts(tmp_path):
+    for name, stamp in (("ada", "2024-01-31 12:00:00.123456 UTC"), ("bo", "2024-01-31 12:00:00 +0100")):
+        written(tmp_path, f"{name}/90_test/90_test.ipynb", classroom.solved())
+        written(tmp_path, f"{name}/91_other/90_test.ipynb", classroom.solved(), hours=99)
+        put(tmp_path, f"{name}/90_test/timestamp.txt", content=stamp)
+        put(tmp_path, f"{name}/91_other/timestamp.txt", content="2025-01-31 12:00:00.123456 UTC")
+    put(tmp_path, "cy/90_test/90_test.ipynb")
+    put(tmp_path, "cy/90_test/timestamp.txt", content="now")
+    ada, bo, cy = find(tmp_path, classroom.ASSIGNMENT)
+    assert (ada.file, ada.time) == ("ada/90_test/90_test.ipynb", "2024-01-31T12:00:00+00:00")
+    assert (ada.time_from, ada.notes) == ("timestamp.txt", ())
+    assert bo.time == "2024-01-31T11:00:00+00:00"
+    assert (cy.time_from, cy.notes) == (
+        "the file's own time",
+        ("its timestamp.txt is not understood: 'now'",),
+    )
+
+
+def test_nbgraders_exchange_has_a_folder_for_each_attempt(tmp_path):
+    written(tmp_path, "a+b+90_test+2024-01-31 12:00:00.5 UTC/90_test.ipynb", classroom.solved(), hours=9)
+    written(tmp_path, "a+b+90_test+2024-02-01 12:00:00.5 UTC+x1/90_test.ipynb", classroom.solved())
+    written(tmp_path, "a+b+91_other+2024-03-01 12:00:00.5 UTC/91_other.ipynb", scratch())
+    written(tmp_path, "bo+91_other+2024-03-01 12:00:00.5 UTC/91_other.ipynb", scratch())
+    ada, bo = find(tmp_path, classroom.ASSIGNMENT)
+    assert (ada.student, ada.time) == ("a+b", "2024-02-01T12:00:00+00:00")
+    assert (bo.student, bo.problem) == ("bo", "there is nothing for 90_test in it, only for 91_other")
+
+
+@pytest.fixture
+def in_berlin(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_blackboards_names_have_a_user_and_a_time(tmp_path, in_berlin):
+    title = "HW 2_a_ada_attempt_2024-01-31-12-00-00"
+    put(tmp_path, f"{title}_hw.ipynb", f"{title}.txt", "HW 2_a_bo_attempt_2024-07-01-12-00-00_hw.ipynb")
+    put(
+        tmp_path,
+        "HW 2_a_ada_attempt_2024-02-01-12-00-00_hw.ipynb",
+        "HW 2_b_ada_attempt_2024-02-01-12-00-00_x.ipynb",
+    )
+    found = find(tmp_path)
+    assert [each.student for each in found] == ["a_ada", "a_bo", "b_ada"]
+    assert [each.time for each in found[:2]] == ["2024-02-01T11:00:00+00:00", "2024-07-01T10:00:00+00:00"]
+    assert found[1].notes == ("Blackboard's time, taken as this machine's time zone",)
+
+
+def test_brightspaces_folders_and_files_have_a_number_and_a_time(tmp_path, in_berlin):
+    put(tmp_path, "123-456 - Ada Lovelace - Jan 31, 2024 1200 PM/hw.ipynb", "index.html")
+    put(tmp_path, "123-456 - Ada Lovelace - Feb 1, 2024 110 AM/hw.ipynb")
+    put(tmp_path, "124-456 - Jean-Luc Bo - Jan 31, 2024 1200 AM - hw.ipynb")
+    put(tmp_path, "125-456 - Cy - 31 janvier 2024 12 h 00 - hw.ipynb")
+    ada, cy, bo = find(tmp_path)
+    assert (ada.student, ada.number, ada.time) == ("Ada Lovelace", "123", "2024-02-01T00:10:00+00:00")
+    assert (bo.student, bo.number, bo.time) == ("Jean-Luc Bo", "124", "2024-01-30T23:00:00+00:00")
+    assert (cy.student, cy.number, cy.time_from) == ("Cy", "125", "the file's own time")
+    assert cy.notes == ("its time '31 janvier 2024 12 h 00' is not understood",)
+
+
+def test_the_repositories_of_github_classroom_are_named_by_their_users(tmp_path):
+    for name in ("hw-1-ada", "hw-1-ada-l", "hw-1-adb"):
+        put(tmp_path / "x", f"{name}/hw.ipynb", f"{name}/.git/HEAD", f"{name}/.git/x.ipynb")
+    assert students(tmp_path / "x") == [("ada", ""), ("ada-l", ""), ("adb", "")]
+    put(tmp_path / "hw-1-submissions", "hw-1-a-b/hw.ipynb", "hw-1-a-c/hw.ipynb")
+    found = find(tmp_path / "hw-1-submissions", layout="github")
+    assert [each.student for each in found] == ["a-b", "a-c"]
+    assert found[0].notes == ("the student's name is that of the repository without 'hw-1-'",)
+    assert students(tmp_path / "hw-1-submissions") == [("hw-1-a-b", ""), ("hw-1-a-c", "")]
+
+
+def test_a_title_after_the_name_is_not_the_students(tmp_path):
+    put(tmp_path, "Ada Lovelace - 90_test.ipynb", "Bo - 90_test (1).ipynb", "cy.ipynb")
+    assert students(tmp_path) == [("Ada Lovelace", ""), ("Bo", ""), ("cy", "")]
+    put(tmp_path / "own", "Ada - one.ipynb", "Bo - two.ipynb")
+    assert students(tmp_path / "own") == [("Ada - one", ""), ("Bo - two", "")]
+    found = find(tmp_path / "own", layout="classroom")
+    assert [each.student for each in found] == ["Ada", "Bo"]
+
+
+def test_a_layout_can_be_asked_for(tmp_path):
+    put(tmp_path, "hw_3_2_ada.ipynb", "hw_3_2_bo.ipynb", "cy.ipynb")
+    found = find(tmp_path, layout="canvas")
+    assert [(each.student, each.number) for each in found] == [("cy", ""), ("hw", "3")]
+    assert found[0].notes == ("its name is not in the form of canvas: taken whole",)
+    put(tmp_path / "moodle", "Ada B_12_assignsubmission_file_hw.ipynb")
+    assert students(tmp_path / "moodle") == [("Ada B", "12")]
+    (found,) = find(tmp_path / "moodle", layout="plain")
+    assert found.student == "Ada B_12_assignsubmission_file_hw"
+    with pytest.raises(UserError, match="layout x: use one of plain, moodle, canvas"):
+        find(tmp_path, layout="x")
+
+
+def test_archives_of_a_class_of_a_student_and_in_a_folder_are_read(tmp_path):
+    solved = json.dumps(classroom.solved())
+    zipped(tmp_path / "in" / "ada.zip", {"hw.ipynb": solved, "__MACOSX/._hw.ipynb": "x"})
+    zipped(
+        tmp_path / "in" / "bo" / "hw.zip", {"deep\\hw.ipynb": solved, "scratch.ipynb": json.dumps(scratch())}
+    )
+    inner = zipped(tmp_path / "inner.zip", {"hw.ipynb": solved}).read_bytes()
+    zipped(tmp_path / "in" / "cy.zip", {"inner.zip": inner})
+    files = ["ada.zip/hw.ipynb", "bo/hw.zip/deep/hw.ipynb", "cy.zip/inner.zip/hw.ipynb"]
+    names = {
+        f"in/{path.relative_to(tmp_path / 'in')}": path.read_bytes()
+        for path in (tmp_path / "in").rglob("*.zip")
+    }
+    for folder in (tmp_path / "in", zipped(tmp_path / "submissions.zip", names)):
+        found = find(folder, classroom.ASSIGNMENT)
+        assert [(each.student, each.file, each.problem) for each in found] == [
+            (name, file, "") for name, file in zip(["ada", "bo", "cy"], files, strict=True)
+        ]
+        assert {each.read().decode() for each in found} == {solved}
+        assert pickle.loads(pickle.dumps(found[2])).key == found[2].key
+
+
+def test_canvas_and_moodle_pack_a_class_with_an_archive_for_each_student(tmp_path):
+    hw = zipped(tmp_path / "hw.zip", {"hw.ipynb": "{}"}).read_bytes()
+    canvas = {f"zhangwei_{id}_900{id}_hw.zip": hw for id in (1, 2)}
+    assert students(zipped(tmp_path / "canvas.zip", canvas)) == [("zhangwei", "1"), ("zhangwei", "2")]
+    moodle = {f"Ada B_1{id}_assignsubmission_file_/hw.zip": hw for id in (1, 2)}
+    assert students(zipped(tmp_path / "moodle.zip", moodle)) == [("Ada B", "11"), ("Ada B", "12")]
+
+
+def test_what_is_wrong_with_an_archive_is_one_row(tmp_path):
+    zipped(tmp_path / "out.zip", {"../../x.ipynb": "{}"})
+    zipped(tmp_path / "root.zip", {"/etc/x.ipynb": "{}"})
+    zipped(tmp_path / "empty.zip", {})
+    put(tmp_path, "broken.zip", content="PK")
+    link = zipfile.ZipInfo("hw.ipynb")
+    link.external_attr = 0o120777 << 16
+    zipped(tmp_path / "link.zip", {link: "/etc/passwd"})
+    secret = zipped(tmp_path / "secret.zip", {"hw.ipynb": "{}"})
+    content = bytearray(secret.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    secret.write_bytes(content)
+    damaged = zipped(tmp_path / "damaged.zip", {"hw.ipynb": "{}" * 50})
+    damaged.write_bytes(damaged.read_bytes().replace(b"{}{}", b"{}[]", 1))
+    quine = b"{}"
+    for _ in range(4):
+        quine = zipped(tmp_path / "quine.zip", {"x.zip": quine}).read_bytes()
+    put(tmp_path, "zoe.ipynb")
+    found = {each.student: each.problem for each in find(tmp_path)}
+    outside = "its name leads out of its zip archive: zip the file itself"
+    assert found == {
+        "broken": "it cannot be read: its zip archive is damaged (File is not a zip file)",
+        "damaged": "it cannot be read: its zip archive is damaged (Bad CRC-32 for file 'hw.ipynb')",
+        "empty": "its zip archive is empty",
+        "link": "it is a link in a zip archive: zip the file itself",
+        "out": outside,
+        "quine": "it is a zip archive, more than 2 archives deep",
+        "root": outside,
+        "secret": "it is encrypted: hand it in without a password",
+        "zoe": "",
+    }
+
+
+def test_an_archive_that_grows_without_limit_is_not_unpacked(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("hw.ipynb", bytes(60 << 20))
+    monkeypatch.setattr(archives, "MEMBERS", 50)
+    zipped(tmp_path / "many.zip", {f"{i}.ipynb": "{}" for i in range(60)})
+    tracemalloc.start()
+    try:
+        bomb, many = find(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert bomb.problem == "it is 60 MiB large, more than 50 MiB: clear the outputs"
+    assert many.problem == "it cannot be read: its zip archive has more than 50 files"
+    assert peak < 8 << 20
+    monkeypatch.setattr(archives, "TOTAL", 1 << 20)
+    bomb, _ = find(tmp_path)
+    assert bomb.problem == "it cannot be read: its zip archive unpacks to 60 MiB, more than 1 MiB"
+
+
+def test_names_in_an_archive_are_legible(tmp_path):
+    for name, student in (("J\u00e9", "Jé"), ("\u5f20\u4f1f", "张伟")):
+        path = zipped(tmp_path / "c.zip", {f"{name}.ipynb": "{}"})
+        content = bytearray(path.read_bytes())
+        for signature, offset in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):  # without the flag that says UTF-8
+            content[content.index(signature) + offset] &= ~8
+        path.write_bytes(content)
+        assert students(path) == [(student, "")]
+        path.write_bytes(bytes(content).replace("J\u00e9".encode(), "Jé".encode("cp437") + b"x"))
+        if student == "Jé":
+            (found,) = find(path)
+            assert (found.student, found.notes) == (
+                "Jéx",
+                ("its zip archive does not say how names are encoded: read as cp437",),
+            )
+
+
+def test_an_archive_that_cannot_be_read_is_one_sentence(tmp_path):
+    put(tmp_path, "class.zip", content="no zip")
+    with pytest.raises(
+        UserError, match=r"class.zip: its zip archive is damaged \(File is not a zip file\): give"
+    ):
+        find(tmp_path / "class.zip")
+
+
+def test_only_results_that_this_program_wrote_are_passed_over(tmp_path):
+    put(tmp_path, "eve/marks/0123456789abcdef.json", "eve/executed/0123456789abcdef.ipynb", "eve/hw.ipynb")
+    Store(tmp_path / "older")
+    put(tmp_path, "oldest/marks/0123456789abcdef.json", "oldest/executed/0123456789abcdef.ipynb")
+    found = collect(tmp_path)
+    assert [each.student for each in found.submissions] == ["eve"]
+    assert found.passed_over == ["older", "oldest"]
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("PIXEL_EDU_CLASSES", "60"))))

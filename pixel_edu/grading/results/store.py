@@ -17,6 +17,8 @@ from pixel_edu.grading.marking import BY_HAND, ENDED, SKIPPED, Mark
 from pixel_edu.grading.names import escaped
 
 VERSION = 2
+MARKER = ".pixel-edu-results"
+"""The file by which a folder of results is known, so that it is not taken for a student's."""
 RENAMED = {"rung": "level", "rooms": "sandboxes"}
 """Fields of version 1, and what they are called now."""
 GRADED, PARTLY, UNREADABLE, ERROR = "graded", "partly", "unreadable", "grader error"
@@ -89,6 +91,7 @@ class Store:
         self.folder = folder
         for each in ("marks", "executed"):
             (folder / each).mkdir(parents=True, exist_ok=True)
+        (folder / MARKER).touch()
 
     def load(self, key: str) -> Result | None:
         """A submission's result; None if there is none, or a damaged one."""
