@@ -105,6 +105,7 @@ def _add_formulas(app, doctree) -> None:
 def _load_host(app, pagename, templatename, context, doctree) -> None:
     if doctree and any('class="pixel-widget"' in node.astext() for node in doctree.findall(nodes.raw)):
         app.add_js_file(f"{FOLDER}/host.js", type="module")
+        app.add_js_file(f"{FOLDER}/unserved.js", loading_method="defer")
         app.add_css_file(f"{FOLDER}/widgets.css")
 
 

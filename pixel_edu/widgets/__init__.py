@@ -29,5 +29,6 @@ __all__ = [
 
 def page_files() -> dict[str, str]:
     """The files that a page without a kernel needs beside the assets, by name: host, style, every widget's module."""
-    files = {"host.js": (HERE / "js" / "host.js").read_text(encoding="utf-8"), "widgets.css": STYLE}
+    files = {name: (HERE / "js" / name).read_text(encoding="utf-8") for name in ("host.js", "unserved.js")}
+    files["widgets.css"] = STYLE
     return files | {f"{name}.js": widget._esm for name, widget in BY_MODULE.items()}

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -55,17 +56,33 @@ def patient(opens):
 @pytest.fixture(scope="session")
 def site(book):
     """The address of the served book."""
+    with serving(book) as address:
+        yield address
+
+
+@contextmanager
+def serving(folder, headers=lambda path: {}):
+    """Serve a folder's files, with the headers that a path gets besides or instead of the usual ones."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
+
+        def send_header(self, keyword, value):
+            super().send_header(keyword, headers(self.path).get(keyword, value))
+
+        def end_headers(self):
+            for keyword, value in headers(self.path).items():
+                if keyword != "Content-type":
+                    super().send_header(keyword, value)
+            super().end_headers()
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_):  # a browser that goes away is not an error
             if not isinstance(sys.exception(), ConnectionError):
                 raise
 
-    with Server(("127.0.0.1", 0), functools.partial(Quiet, directory=str(book))) as server:
+    with Server(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

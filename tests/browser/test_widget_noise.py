@@ -85,3 +85,16 @@ def test_it_fits_a_phone_and_plots_have_a_dot_for_each_dot_of_the_screen(chromiu
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         wide = page.locator("canvas.pixel-curves").first.evaluate("c => [c.width, c.clientWidth]")
         assert wide[0] == density * wide[1]
+
+
+def test_a_schedule_that_is_written_only_in_python_is_one_sentence_and_another_can_be_chosen(chromium):
+    widget = NoiseExplorer()
+    traits = widget.settings() | {"schedule": "warped"}
+    widget.settings = lambda: traits
+    with mounted(chromium, widget) as page:
+        says = "The schedule “warped” is written only in Python: here, choose linear, cosine, sigmoid."
+        assert page.locator(".pixel-status").inner_text() == says
+        assert page.locator("canvas").first.is_hidden()
+        page.get_by_role("combobox", name="schedule", exact=True).select_option("cosine")
+        assert agree(mixed(page), expected(schedule="cosine"))
+        assert page.locator("canvas.pixel-curves").first.is_visible()

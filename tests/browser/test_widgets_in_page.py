@@ -5,6 +5,7 @@ import pytest
 from pixel_edu import load_reference, widgets
 from pixel_edu.generate import generate
 from pixel_edu.palette import as_sprites
+from tests.browser.conftest import serving
 from tests.browser.moves import MOVES, moves
 
 pytestmark = pytest.mark.browser
@@ -26,7 +27,7 @@ def opened(chromium, site):
     """Opens the page with its widget live, and gathers what it asks for and complains about."""
     contexts = []
 
-    def open_(page_script=None, live=True, name=PAGE, **options):
+    def open_(page_script=None, live=True, name=PAGE, address=site, **options):
         context = chromium.new_context(viewport={"width": 1000, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -36,11 +37,11 @@ def opened(chromium, site):
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
         if page_script:
             page.add_init_script(page_script)
-        page.goto(f"{site}{name}.html", wait_until="load")
+        page.goto(f"{address}{name}.html", wait_until="load")
         place = page.locator(".pixel-widget").first
         place.scroll_into_view_if_needed()
         if live:
-            page.wait_for_function("'live' in document.querySelector('.pixel-widget').dataset")
+            page.wait_for_selector(".pixel-widget[data-live]")
         return page, place
 
     yield open_
@@ -156,11 +157,63 @@ def test_without_javascript_there_is_a_picture_and_a_reason(opened):
     assert "with JavaScript it can be tried out" in place.inner_text()
 
 
-def test_without_webassembly_there_is_a_picture_and_a_reason(opened):
-    page, place = opened("delete window.WebAssembly", live=False)
+LACKS = {
+    "delete window.WebAssembly": "this browser has no WebAssembly, or it is switched off.",
+    "WebAssembly.validate = () => false": "this browser's WebAssembly has no vectors (SIMD): use a browser of 2023",
+    "delete window.DecompressionStream": "this browser cannot unpack files (it has no DecompressionStream): use one",
+}
+
+
+@pytest.mark.parametrize("lack", LACKS)
+def test_what_a_browser_lacks_is_told_before_anything_large_is_loaded(opened, lack):
+    page, place = opened(lack, live=False)
     page.wait_for_selector(".pixel-widget [role=status]")
     assert place.locator("img").first.is_visible()
-    assert "This stays a picture: this browser has no WebAssembly" in place.inner_text()
+    assert f"This stays a picture: {LACKS[lack]}" in place.inner_text()
+    assert not [url for url in page.asked if url.endswith(LARGE)]
+
+
+POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'"
+
+
+def test_a_policy_that_forbids_webassembly_is_told_before_anything_large_is_loaded(opened, book):
+    with serving(book, lambda path: {"Content-Security-Policy": POLICY}) as address:
+        page, place = opened(live=False, address=address)
+        page.wait_for_selector(".pixel-widget [role=status]")
+        says = "the page's Content-Security-Policy forbids it: its script-src needs 'wasm-unsafe-eval'."
+        assert f"This stays a picture: {says}" in place.inner_text()
+        assert not [url for url in page.asked if url.endswith(LARGE)]
+
+
+def served_oddly(path):
+    """A policy without blob:, and a server that says how files are packed, so that the browser unpacks them."""
+    policy = {"Content-Security-Policy": f"{POLICY} 'wasm-unsafe-eval'"}
+    return policy | ({"Content-Encoding": "gzip"} if path.endswith(".gz") else {})
+
+
+def a_script_is_text(path):
+    """A server that does not know what a file that ends with .mjs is."""
+    return {"Content-type": "text/plain"} if path.endswith(".mjs") else {}
+
+
+@pytest.mark.parametrize("headers", [served_oddly, a_script_is_text])
+def test_it_draws_what_python_draws_however_its_files_are_served(opened, book, headers):
+    with serving(book, headers) as address:
+        page, place = opened(address=address)
+        place.get_by_label("class").select_option("food")
+        place.get_by_label("seed", exact=True).fill("6")
+        place.get_by_role("button", name="Draw").click()
+        page.wait_for_selector(".pixel-panel[data-drawn]")
+        differ = sum(a != b for a, b in zip(pixels(place), ours(2, 6), strict=True))
+    assert differ <= 2
+
+
+def test_a_page_that_was_opened_as_a_file_says_why_it_stays_a_picture(opened, book):
+    page, place = opened(live=False, address=f"{book.as_uri()}/")
+    page.wait_for_selector(".pixel-widget [role=status]")
+    assert place.locator("img").first.is_visible()
+    assert "a browser runs it only on a page that comes from a server" in place.inner_text()
+    assert place.inner_text().count("This stays a picture") == 1
 
 
 def test_without_a_connection_it_says_so_and_tries_again_when_asked(opened):

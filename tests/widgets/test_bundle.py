@@ -115,7 +115,9 @@ def test_the_widgets_that_a_chapter_stores_are_todays(path):
     for view in states.views(notebook):
         state = models[view.model_id].state
         widget = getattr(widgets, state["_anywidget_id"].rpartition(".")[2])
-        assert (state["_esm"], state["_css"]) == (widget._esm, widget._css), "run make notebooks"
+        assert (state["_esm"], state["_css"]) == (widget._esm, widget._css), (
+            "run python tools/store_widgets.py"
+        )
 
 
 @pytest.mark.slow

@@ -2,14 +2,17 @@
 
 const PIECE = 1 << 19;
 
-/** A function that loads a file's bytes by its name, and reports the share that has arrived. */
+/**
+ * A function that loads a file's bytes by its name, and reports the share that has arrived. On a page it has a method
+ * more, `script(name)`, which imports a module from its own address.
+ */
 export function assetsOf(model) {
   const root = document.documentElement.dataset.content_root; // Sphinx says where a page's root is
   return root === undefined ? fromKernel(model) : fromPage(new URL(`${root}_static/widgets/`, location.href));
 }
 
 function fromPage(folder) {
-  return async (name, onProgress = () => {}) => {
+  const load = async (name, onProgress = () => {}) => {
     const answer = await fetch(new URL(name, folder)).catch(() => null);
     if (!answer?.ok) throw new Error(`${name} could not be loaded: is there a connection?`);
     const pieces = [], whole = Number(answer.headers.get("Content-Length"));
@@ -21,6 +24,7 @@ function fromPage(folder) {
     onProgress(1);
     return joined(pieces);
   };
+  return Object.assign(load, { script: (name) => import(new URL(name, folder)) });
 }
 
 async function* chunksOf(body) { // Safari cannot iterate over a stream

@@ -2,7 +2,7 @@
 
 import { assetsOf } from "./assets.js";
 import { CLASSES, SIZE, TITLES } from "./facts.js";
-import { loadDenoiser, requireWebAssembly } from "./network.js";
+import { loadDenoiser, requireNetwork } from "./network.js";
 import { snap } from "./palette.js";
 import { download, NUMBERS, paint, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
@@ -16,6 +16,7 @@ import {
   choice,
   element,
   follow,
+  onlyInPython,
   painted,
   seed,
   slider,
@@ -50,9 +51,12 @@ function side(model, prefix, letter) {
   return { figure, picture, traits, settings, show };
 }
 
-function render({ model, el }) {
-  requireWebAssembly();
+async function render({ model, el }) {
   const asset = assetsOf(model), sides = [side(model, "", "A"), side(model, "other_", "B")];
+  await requireNetwork(asset).catch((error) => {
+    el.append(element("p", { class: "pixel-status", role: "status" }, `The model cannot run here: ${error.message}.`));
+    throw error; // a page then keeps its picture
+  });
   const said = status(), bar = element("progress", { max: 1, ".hidden": true, "aria-label": "loading the model" });
   const name = () => CLASSES[model.get("label")].replace("_", " ");
   const shown = () => model.get("compare") ? sides : sides.slice(0, 1);
@@ -61,12 +65,19 @@ function render({ model, el }) {
   async function draw() {
     running.abort();
     const { signal } = running = new AbortController();
+    if (refused()) return;
     try {
       denoiser ??= await loaded();
       for (const each of shown()) if (!signal.aborted) await drawOne(each, signal);
     } catch (error) {
       said.textContent = `The model cannot run here: ${error.message}.`;
     }
+  }
+
+  function refused() {
+    const name = shown().map(({ settings }) => settings().sampler).find((name) => !(name in SAMPLERS));
+    if (name) said.textContent = onlyInPython("sampler", name, Object.values(OFFERED));
+    return Boolean(name);
   }
 
   async function loaded() {
@@ -96,6 +107,7 @@ function render({ model, el }) {
   function begin() { // what a sprite starts from needs no model
     const bytes = toBytes(spriteNoise([model.get("seed")])(NUMBERS));
     for (const { show } of sides) show(bytes, `the noise of seed ${model.get("seed")}`, "noise");
+    if (!refused()) said.textContent = "";
   }
 
   follow(model, "compare", (on) => {

@@ -16,7 +16,7 @@ export function spoiled(bytes, eps, amount) {
   return toBytes(addNoise(fromBytes(bytes), eps, { signal: 1, noise: amount }));
 }
 
-/** The three ways to go on from there, by their names in the widget's trait. */
+/** The ways to go on from there, by their names in the widget's trait. */
 export function restored(bytes, palette, how, tolerance, loneliness) {
   if (how === "none") return bytes;
   return how === "nearest" ? snap(bytes, palette, 0, 0) : snap(bytes, palette, tolerance, loneliness);

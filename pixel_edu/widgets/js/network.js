@@ -6,9 +6,32 @@ import { SCHEDULES } from "./schedules.js";
 
 const CHANNELS = 3;
 
-/** Throw where the network cannot run, before anything is loaded. */
-export function requireWebAssembly() {
-  if (!globalThis.WebAssembly) throw new Error("this browser has no WebAssembly, or it is switched off");
+/** A WebAssembly module of one function, whose answer is a vector. */
+const VECTORS = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
+);
+const POLICY = "the page's Content-Security-Policy forbids it: its script-src needs";
+
+/**
+ * Throw where the network cannot run, before anything is loaded.
+ *
+ * @param asset of `assetsOf`
+ */
+export async function requireNetwork(asset) {
+  const { WebAssembly, DecompressionStream } = globalThis;
+  if (!WebAssembly) throw new Error("this browser has no WebAssembly, or it is switched off");
+  if (!WebAssembly.validate(VECTORS)) {
+    throw new Error("this browser's WebAssembly has no vectors (SIMD): use a browser of 2023 or later");
+  }
+  if (!DecompressionStream) {
+    throw new Error("this browser cannot unpack files (it has no DecompressionStream): use one of 2023 or later");
+  }
+  try {
+    new WebAssembly.Module(VECTORS);
+  } catch {
+    throw new Error(`${POLICY} 'wasm-unsafe-eval'`);
+  }
+  if (!asset.script) await imported("export {};");
 }
 
 /**
@@ -29,15 +52,15 @@ export function loadDenoiser(asset, onProgress = () => {}) {
 }
 
 async function load(asset, onProgress) {
-  const names = ["ort.mjs", "ort.wasm.gz", "reference.onnx", "reference.safetensors"];
-  const shares = names.map(() => 0), weights = [0.01, 0.47, 0.01, 0.51]; // about their sizes
-  const [script, packed, graph, checkpoint] = await Promise.all(names.map((name, i) =>
+  const ort = await scriptOf(asset, "ort.mjs"); // first, since it is small and a page may forbid it
+  const names = ["ort.wasm.gz", "reference.onnx", "reference.safetensors"];
+  const shares = names.map(() => 0), weights = [0.48, 0.01, 0.51]; // about their sizes
+  const [packed, graph, checkpoint] = await Promise.all(names.map((name, i) =>
     asset(name, (share) => {
       shares[i] = share;
       onProgress(shares.reduce((sum, part, k) => sum + part * weights[k], 0));
     })
   ));
-  const ort = await imported(script);
   Object.assign(ort.env.wasm, { numThreads: 1, proxy: false, wasmBinary: await unpacked(packed) });
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(graph, {
@@ -46,6 +69,7 @@ async function load(asset, onProgress) {
   });
   const { config: { prediction, schedule: name, unet }, record } = aboutOf(checkpoint);
   if (prediction !== "v") throw new Error(`the network answers ${prediction}: this page can read v`);
+  if (!(name in SCHEDULES)) throw new Error(`the network's schedule is ${name}, which is written only in Python`);
   const schedule = SCHEDULES[name]();
 
   async function model(x, t, labels) {
@@ -73,16 +97,25 @@ function aboutOf(checkpoint) {
   return JSON.parse(header.__metadata__.pixel_edu);
 }
 
+/** A module from its own address, if it has one; else, or if its server calls it no script, from its bytes. */
+async function scriptOf(asset, name) {
+  const found = await asset.script?.(name).catch(() => null);
+  return found ?? imported(await asset(name));
+}
+
 async function imported(script) {
   const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   try {
     return await import(address);
+  } catch {
+    throw new Error(`${POLICY} blob:`);
   } finally {
     URL.revokeObjectURL(address);
   }
 }
 
 function unpacked(bytes) {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes; // a server that names the packing has the browser undo it
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).arrayBuffer();
 }

@@ -1,4 +1,4 @@
-// Forward noising: x_t = signal·x0 + noise·eps, at every timestep of three schedules.
+// Forward noising: x_t = signal·x0 + noise·eps, at every timestep of each schedule.
 
 import { curvePlot } from "./curves.js";
 import { addNoise } from "./diffusion.js";
@@ -6,12 +6,12 @@ import { CLASSES, SIZE } from "./facts.js";
 import { fromBytes, NUMBERS, paint, tilesOf, toBytes } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { SCHEDULES } from "./schedules.js";
-import { canvas, choice, element, put, seed, slider, status, whenever } from "./ui.js";
+import { canvas, choice, element, onlyInPython, put, seed, slider, status, whenever } from "./ui.js";
 
 const DASHES = { linear: [], cosine: [7, 4], sigmoid: [8, 3, 2, 3] };
 const ABOUT = Object.entries(SCHEDULES).map(([name, make]) => {
   const schedule = make(), lambda = schedule.alphaBar.map((_, t) => schedule.level(t).halfLogSnr);
-  return { name, schedule, lambda, color: `--${name}`, dash: DASHES[name] };
+  return { name, schedule, lambda, color: `--${name}`, dash: DASHES[name] ?? [1, 3] };
 });
 const LAST = ABOUT[0].schedule.length - 1;
 
@@ -59,9 +59,25 @@ async function render({ model, el }) {
     onpick,
   });
 
+  const sum = element(
+    "div",
+    { class: "pixel-sum" },
+    clean.figure,
+    element("span", { "aria-hidden": "true" }, "+"),
+    static_.figure,
+    element("span", { "aria-hidden": "true" }, "="),
+    mixed.figure,
+  );
+  const plots = element("div", { class: "pixel-plots" }, left.canvas, ratio.canvas);
+
   function draw() {
     const t = model.get("t"), number = model.get("seed"), name = names[model.get("sprite")];
     const schedule = model.get("schedule"), about = ABOUT.find((one) => one.name === schedule);
+    for (const part of [sum, plots]) part.hidden = !about;
+    if (!about) {
+      said.textContent = onlyInPython("schedule", schedule, ABOUT.map(({ name }) => name));
+      return;
+    }
     const level = about.schedule.level(t), alphaBar = about.schedule.alphaBar[t], lambda = about.lambda[t];
     const x0 = fromBytes(tiles[model.get("sprite")]), eps = spriteNoise([number])(NUMBERS);
     const [signal, noise, share, log] = [level.signal, level.noise, alphaBar, lambda].map(told);
@@ -77,9 +93,9 @@ async function render({ model, el }) {
     left.show(
       shown((one) => one.schedule.alphaBar),
       t,
-      `ᾱ falls from 1 to 0 under three schedules; ${schedule} is at ${share} at t = ${t}`,
+      `ᾱ falls from 1 to 0 under each schedule; ${schedule} is at ${share} at t = ${t}`,
     );
-    ratio.show(shown((one) => one.lambda), t, `λ falls under three schedules; ${schedule} is at ${log} at t = ${t}`);
+    ratio.show(shown((one) => one.lambda), t, `λ falls under each schedule; ${schedule} is at ${log} at t = ${t}`);
     said.textContent = `Under ${schedule}, t = ${t}: signal ${signal}, noise ${noise}, ᾱ = ${share}, λ = ${log}. ` +
       stronger(lambda);
   }
@@ -95,17 +111,9 @@ async function render({ model, el }) {
       seed(model, "seed"),
     ),
     slider(model, "t", "timestep", { min: 0, max: LAST }, (t) => `t = ${t}`),
-    element(
-      "div",
-      { class: "pixel-sum" },
-      clean.figure,
-      element("span", { "aria-hidden": "true" }, "+"),
-      static_.figure,
-      element("span", { "aria-hidden": "true" }, "="),
-      mixed.figure,
-    ),
+    sum,
     said,
-    element("div", { class: "pixel-plots" }, left.canvas, ratio.canvas),
+    plots,
   );
   draw();
   return () => {

@@ -1,4 +1,4 @@
-// A race in the plane: three samplers walk from the same noise, and the exact end of the path is known.
+// A race in the plane: samplers walk from the same noise, and the exact end of the path is known.
 
 import { TITLES } from "./facts.js";
 import { CLEAN, meanDistance, predict } from "./mixture.js";

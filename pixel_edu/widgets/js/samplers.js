@@ -1,4 +1,4 @@
-// Three ways to walk from noise to clean data, as in pixel_edu/samplers.py: each yields after every model call.
+// Ways to walk from noise to clean data, as in pixel_edu/samplers.py: each yields after every model call.
 //
 // x is a flat Float64Array of any length: a batch of images, or a crowd of points. predictEps(x, t) gives the noise in
 // x, or a promise of it. A step goes from timestep t down to s; λ is half the log-SNR, and h = λ_s - λ_t its length.

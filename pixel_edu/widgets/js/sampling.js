@@ -18,6 +18,7 @@ export function stream(denoiser, labels, seeds, settings = {}) {
   const { sampler, num_steps, guidance_scale, interval } = { ...DEFAULTS, ...settings };
   const { model, schedule, nullLabel } = denoiser, drawEps = spriteNoise(seeds);
   const predictEps = guided(model, labels, guidance_scale, nullLabel, schedule.timestepsBetween(...interval));
+  if (!(sampler in SAMPLERS)) throw new Error(`the sampler ${sampler} is written only in Python`);
   const x = drawEps(labels.length * NUMBERS);
   return SAMPLERS[sampler](predictEps, schedule, x, num_steps, drawEps);
 }

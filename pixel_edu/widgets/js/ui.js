@@ -95,6 +95,11 @@ export function status() {
   return element("p", { class: "pixel-status", role: "status" });
 }
 
+/** What a reader is told who asks for a sampler or a schedule that no widget has. */
+export function onlyInPython(kind, name, known) {
+  return `The ${kind} “${name}” is written only in Python: here, choose ${known.join(", ")}.`;
+}
+
 /** Set a trait, and tell the kernel if there is one. */
 export function put(model, trait, value) {
   model.set(trait, value);
