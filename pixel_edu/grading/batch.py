@@ -19,7 +19,7 @@ import nbformat
 from pixel_edu.grading import selftest
 from pixel_edu.grading.assignment import Assignment, Task
 from pixel_edu.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Examiner, Mark
-from pixel_edu.grading.merge import Merged, Unreadable, merge, untouched
+from pixel_edu.grading.merge import Merged, merge, untouched
 from pixel_edu.grading.results.store import ERROR, GRADED, PARTLY, UNREADABLE, Result, Store
 from pixel_edu.grading.running import SubmissionOutcome, SubmissionRun
 from pixel_edu.grading.sandbox import restrictions
@@ -28,6 +28,7 @@ from pixel_edu.grading.sandbox.isolation import SandboxError
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import ExerciseError, grade_id
+from pixel_edu.notebooks.reading import Unreadable
 
 COLD = ("pixel_edu.grading.rpc.server",)
 """The least that a kernel needs to have imported."""

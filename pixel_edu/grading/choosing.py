@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from pixel_edu.grading.archives import opened
 from pixel_edu.grading.assignment import Assignment
-from pixel_edu.grading.merge import LARGEST, Unreadable, merge, untouched
+from pixel_edu.grading.merge import merge, untouched
 from pixel_edu.grading.places import Entry
 from pixel_edu.notebooks.handouts import grade_id
+from pixel_edu.notebooks.reading import LARGEST, Unreadable
 
 MOST, NAMED = 50, 5
 """How many files of a student are looked into, the newest first, and how many a note names."""

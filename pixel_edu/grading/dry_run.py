@@ -14,12 +14,12 @@ from pixel_edu.course import checking
 from pixel_edu.grading import assignment
 from pixel_edu.grading.batch import Grader, GradingJob
 from pixel_edu.grading.marking import PASSED, Examiner
-from pixel_edu.grading.merge import Unreadable, read
 from pixel_edu.grading.results.store import Result
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import checksum, grade_id
+from pixel_edu.notebooks.reading import Unreadable, parse
 
 
 class DryRun(NamedTuple):
@@ -54,7 +54,7 @@ def run(path: Path, limits: ResourceLimits) -> DryRun:
     """
     try:
         content = path.read_bytes()
-        notebook, _ = read(content)
+        notebook, _ = parse(content)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}: give the notebook that you want to hand in") from None
     except Unreadable as error:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from pixel_edu import notebooks
-from pixel_edu.config import UserError
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.notebooks.handouts import checksum, grade_id
-
-LARGEST = 50 << 20
-"""The largest file that may be handed in, in bytes."""
-
-
-class Unreadable(UserError):
-    """A file that is not a notebook of this assignment; the message says why."""
+from pixel_edu.notebooks.reading import Unreadable, parse
 
 
 class Merged(NamedTuple):
@@ -39,60 +30,6 @@ class Merged(NamedTuple):
     answers: dict[str, str]
 
 
-def read(content: bytes) -> tuple[NotebookNode, list[str]]:
-    """The notebook in a file, in today's format, and what had to be done for that.
-
-    Raises:
-        Unreadable: it is not a notebook.
-    """
-    if len(content) > LARGEST:
-        raise Unreadable(
-            f"it is {len(content) >> 20} MiB large, more than {LARGEST >> 20} MiB: clear the outputs"
-        )
-    if not content.strip():
-        raise Unreadable("it is empty")
-    try:
-        raw = json.loads(content.decode(json.detect_encoding(content)))
-    except (UnicodeDecodeError, ValueError, RecursionError):
-        raise Unreadable("it is not a notebook: its content is not JSON") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
-        raise Unreadable("it is not a notebook: it has no `nbformat`")
-    notes = [f"upgraded from notebook format {raw['nbformat']}"] if raw["nbformat"] < 4 else []
-    try:
-        raw["metadata"] = {"kernelspec": _dict(_dict(raw.get("metadata")).get("kernelspec"))}
-        notebook: Any = (
-            nbformat.from_dict(raw | {"cells": [_plain(cell) for cell in raw["cells"]]})
-            if raw["nbformat"] == 4
-            else nbformat.reads(json.dumps(raw), 4)
-        )
-        for cell in notebook.cells:
-            cell.source = _printable("".join(cell.get("source") or ""))
-            cell.metadata = cell.get("metadata", NotebookNode())
-            if not isinstance(grade_id(cell), str) or cell.cell_type not in ("code", "markdown", "raw"):
-                raise ValueError
-    except Exception:
-        raise Unreadable("it is damaged: its cells are not those of a notebook") from None
-    return notebook, notes
-
-
-def _plain(cell: dict) -> dict:
-    """A cell without outputs, which nothing here needs, and with metadata that are dictionaries."""
-    metadata = _dict(cell.get("metadata"))
-    metadata["nbgrader"] = _dict(metadata.get("nbgrader"))
-    if not metadata["nbgrader"]:
-        del metadata["nbgrader"]
-    return cell | {"metadata": metadata, "outputs": []}
-
-
-def _dict(value: Any) -> dict:
-    return dict(value) if isinstance(value, dict) else {}
-
-
-def _printable(source: str) -> str:
-    """A source in which a lone surrogate, which no file can hold, is written as its escape: the same to Python."""
-    return source.encode("utf-8", "backslashreplace").decode()
-
-
 def merge(content: bytes, assignment: Assignment) -> Merged:
     """Put what a student wrote into the assignment.
 
@@ -103,7 +40,7 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
     Raises:
         Unreadable: there is nothing of this assignment in it.
     """
-    theirs, notes = read(content)
+    theirs, notes = parse(content)
     known = {grade_id(cell) or cell.id: cell for cell in assignment.hand_out.cells}
     answers_wanted = {
         id: cell for id, cell in known.items() if cell.metadata.get("nbgrader", {}).get("solution")

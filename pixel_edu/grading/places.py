@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from pixel_edu.grading import archives
 from pixel_edu.grading.archives import Found, Source
-from pixel_edu.grading.merge import LARGEST
 from pixel_edu.grading.names import legible
 from pixel_edu.grading.results.store import MARKER
+from pixel_edu.notebooks.reading import LARGEST
 
 IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini"}
 NOBODY = {"late.yaml", "late.yml", "manual.csv", "readme", "readme.md", "readme.txt", "index.html"}

@@ -18,10 +18,10 @@ from pixel_edu.config import UserError
 from pixel_edu.grading import archives, choosing, places, platforms
 from pixel_edu.grading.archives import Source
 from pixel_edu.grading.assignment import Assignment
-from pixel_edu.grading.merge import LARGEST
 from pixel_edu.grading.names import name_key
 from pixel_edu.grading.places import Entry, Place
 from pixel_edu.grading.platforms import Owner
+from pixel_edu.notebooks.reading import LARGEST
 
 BLOCK = 1 << 20
 """How much of a file is in memory at once while its key is made, in bytes."""

@@ -184,7 +184,8 @@ def checksum(cell: NotebookNode) -> str:
     locked = not facts.solution and (facts.grade or facts.locked)
     parts = [cell.source, cell.cell_type, str(facts.grade), str(facts.solution), str(locked), facts.grade_id]
     if facts.grade:
-        parts.append(str(float(facts.points)))
+        points = facts.get("points")
+        parts.append(str(float(points) if isinstance(points, int | float) else points))
     return hashlib.md5("".join(parts).encode()).hexdigest()
 
 
@@ -246,7 +247,7 @@ def build(
         for folder, chosen in (copies or {"": lambda notebook: notebook}).items()
     }
     for path, text in texts.items():
-        there = path.read_text(encoding="utf-8") if path.exists() else None
+        there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
         if there == text:
             yield path, "unchanged"
         elif check:
@@ -260,14 +261,18 @@ def build(
 
 def _keep_answers(path: Path, force: bool) -> None:
     """Refuse to overwrite a reader's answers, or move them aside."""
-    ids = answered(notebooks.read(path)) if path.exists() else []
-    if ids and not force:
-        raise ExerciseError(
-            f"{path} holds answers ({', '.join(ids)}): move it away, or use --force, which keeps them in "
-            f"{path.with_suffix('.mine.ipynb').name}"
-        )
-    if ids:
-        path.replace(path.with_suffix(".mine.ipynb"))
+    if not path.exists():
+        return
+    try:
+        ids = answered(notebooks.read(path, outputs=False))
+        holds = f"{path} holds answers ({', '.join(ids)})" if ids else ""
+    except notebooks.NotebookError as error:
+        holds = str(error)
+    kept = path.with_suffix(".mine.ipynb")
+    if holds and not force:
+        raise ExerciseError(f"{holds}: move it away, or use --force, which keeps it in {kept.name}")
+    if holds:
+        path.replace(kept)
 
 
 def chapter_page(notebook: NotebookNode, name: str, repository: str, solutions: bool = True) -> str:

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from pixel_edu.config import UserError
 from pixel_edu.files import replacing
 from pixel_edu.notebooks import states
+from pixel_edu.notebooks.reading import Unreadable, parse
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -37,22 +38,31 @@ class NotebookError(UserError):
     notebook: NotebookNode | None = None
 
 
-def read(path: str | os.PathLike) -> NotebookNode:
+def read(path: str | os.PathLike, outputs: bool = True) -> NotebookNode:
     """The notebook in a file, each cell with an id of its own: the stored one where it is valid.
+
+    Args:
+        path: of the file, in any form that `reading.parse` knows.
+        outputs: keep them; without, a file may be large.
 
     Raises:
         NotebookError: there is no such file, or it is not a notebook.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        _name_cells(content["cells"])
-        # nbformat gives cells without a valid id a random one, so ours come first
-        return nbformat.reads(json.dumps(content | {"nbformat_minor": 5}), as_version=4)
+        notebook, _ = parse(Path(path).read_bytes(), outputs)
     except FileNotFoundError:
         raise NotebookError(f"{path}: there is no such notebook: check the name") from None
+    except OSError as error:
+        raise NotebookError(f"{path}: it cannot be read: {error.strerror}") from None
+    except Unreadable as error:
+        raise NotebookError(f"{path}: {error}") from None
+    # nbformat gives cells without a valid id a random one, so ours come first
+    _name_cells(notebook.cells)
+    try:
+        return nbformat.reads(json.dumps(notebook), as_version=4)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise NotebookError(
-            f"{path}: this is not a notebook: give an .ipynb file as Jupyter saves it"
+            f"{path}: its outputs are damaged: clear them in an editor, and save it"
         ) from None
 
 

@@ -103,7 +103,7 @@ def test_a_file_of_40_gib_is_not_read(tmp_path):
     (found,) = find(tmp_path)
     assert (found.read(), found.problem) == (
         b"",
-        "it is 40960 MiB large, more than 50 MiB: clear the outputs",
+        "it is 40960 MiB large, more than 256 MiB: clear the outputs",
     )
 
 
