@@ -396,6 +396,7 @@ def test_an_archive_that_grows_without_limit_is_not_unpacked(tmp_path, monkeypat
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("hw.ipynb", bytes(60 << 20))
     monkeypatch.setattr(archives, "MEMBERS", 50)
+    monkeypatch.setattr(archives, "LARGEST", 50 << 20)
     zipped(tmp_path / "many.zip", {f"{i}.ipynb": "{}" for i in range(60)})
     tracemalloc.start()
     try:
