@@ -15,6 +15,8 @@ HEADINGS = {
     *("vollständiger name", "nom", "nom complet", "氏名", "名前", "学生"),
 }
 """What a column of names may be called, in the languages of Canvas's and Moodle's files; see `tables.title_key`."""
+NONE = "\x1f"
+"""A separator that no list has."""
 LONGEST = 255
 """Bytes of a folder's name."""
 
@@ -56,11 +58,11 @@ def read(path: Path) -> list[str]:
 
 
 def _table(path: Path) -> Table:
-    """The list as a table. A comma with a space after it belongs to a name, as in `Lovelace, Ada`."""
+    """The list as a table. A comma or semicolon with a space after it belongs to a name, as in `Lovelace, Ada`."""
     decoded = tables.read_text(path)
     outside = re.sub(r'"(?:[^"]|"")*"', "", decoded.text)
-    separators = ",;\t" if re.search(r",(?! )", outside) else ";\t"
-    return tables.parse(path, decoded, HEADINGS, separators)
+    separators = [sign for sign in ",;\t" if re.search(f"{sign}(?! )", outside)]
+    return tables.parse(path, decoded, HEADINGS, separators or [NONE])
 
 
 def _column(table: Table) -> int:

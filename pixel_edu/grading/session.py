@@ -221,6 +221,7 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
     _check(options, what, found)
     policy = late.read_policy(options.late) if options.late else late.Policy()
     manual.read(options.out / "manual.csv")  # a mistake in it shows now, not after an hour
+    list(_fill(options, [], what, save=False))  # nor one in these
     store, selection = Store(options.out), options.selection
     students, exercises = list(selection.students), list(selection.exercises)
     jobs = batch.plan(found, what, store, students, exercises, selection.shard)
@@ -233,7 +234,7 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
         by_hand = manual.write(options.out / "manual.csv", results)
         marks_by_hand = manual.read(options.out / "manual.csv")
         rows = gradebook.rows(results, marks_by_hand, policy)
-        notes = manual.unused(marks_by_hand, results)
+        notes = manual.notes(options.out / "manual.csv", marks_by_hand, results)
         if options.late:
             notes += late.notes(
                 options.late, policy, {name for r in results for name in (r.student, r.number)}
@@ -345,9 +346,12 @@ def _changes(jobs: list[GradingJob], store: Store) -> Iterator[Change]:
                     yield Change(now.student, mark.id, before[mark.id], mark.points, mark.most)
 
 
-def _fill(options: GradingOptions, rows: list[Row], assignment: Assignment) -> Iterator[tuple[Path, Filled]]:
+def _fill(
+    options: GradingOptions, rows: list[Row], assignment: Assignment, save: bool = True
+) -> Iterator[tuple[Path, Filled]]:
+    """Fill the platforms' tables; without `save`, only look whether that can be done."""
     exports = options.exports
     for template, fill in ((exports.canvas, gradebook.canvas), (exports.moodle, gradebook.moodle)):
         if template:
-            copy = options.out / f"{fill.__name__}.csv"
+            copy = options.out / f"{fill.__name__}.csv" if save else None
             yield template, fill(template, copy, rows, assignment, exports.column)

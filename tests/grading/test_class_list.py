@@ -69,7 +69,7 @@ def test_a_class_in_japan(name, tmp_path):
         ("ada\nbo,b@x.org\n", "line 2: it has 2 cells, but the first line has 1"),
         ("name\n\n", "it names no student: write one per line"),
         (" \n", "it is empty"),
-        (",,,\n", "it names no student"),
+        (",,,\n", "it has nothing but separators"),
         ("PK\x03\x04", "it is a workbook"),
     ],
 )

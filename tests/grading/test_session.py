@@ -91,3 +91,14 @@ def test_one_shard_writes_no_tables(options):
 def test_an_option_that_cannot_be_used_is_named(options, change, says):
     with pytest.raises(session.OptionError, match=says):
         session.grade(session.replace(options, **change))
+
+
+def test_a_table_that_cannot_be_filled_is_said_before_anything_runs(options):
+    template = options.out.parent / "canvas.csv"
+    template.write_text("Student;ID;Essay (7)\n")
+    events = []
+    with pytest.raises(
+        session.UserError, match="unclear which column is for 90_test: name it with --column, one of Essay"
+    ):
+        session.grade(session.replace(options, exports=session.Exports(canvas=template)), track=events.append)
+    assert events == []

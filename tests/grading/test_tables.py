@@ -69,7 +69,7 @@ def test_marks_by_hand_survive_every_spreadsheet(form, tmp_path):
     rows = gradebook.rows(class_, manual.read(path), Policy())
     assert [(row.result.student, row.score) for row in rows] == [(name, 3.5) for name in sorted(NAMES)]
     assert {row.comments["why"] for row in rows} == {"très bien"}
-    assert manual.unused(manual.read(path), class_) == []
+    assert manual.notes(path, manual.read(path), class_) == []
     assert manual.write(path, class_) == 0
     assert path.read_bytes() == before
     assert manual.write(path, [*class_, by_hand("Zoë")]) == 1
@@ -175,7 +175,7 @@ def test_a_mark_is_read_as_it_was_meant(text, points, tmp_path):
             "a,a,x,5,3,,\nb,b,x,5,3,,",
             "its first line lacks the titles file, exercise, most, points: make it file,",
         ),
-        ("", "it is empty"),
+        (" \n", "it is empty"),
         (
             "PK\x03\x04...",
             r"it is a workbook \(.xlsx, .ods or .numbers\), not a table in text form: save it as CSV",
@@ -192,12 +192,29 @@ def test_what_cannot_be_read_is_named_by_file_line_and_cell(text, says, tmp_path
 def test_a_mark_that_no_answer_waits_for_is_named(tmp_path):
     path = tmp_path / "manual.csv"
     path.write_text(f"{TITLES}\nada.ipynb,a,why,5,3,,\n??.ipynb,?,why,5,4,,\nada.ipynb,a,2. Jan,5,,,")
-    (note,) = manual.unused(manual.read(path), [by_hand("ada")])
+    (note,) = manual.notes(path, manual.read(path), [by_hand("ada")])
     assert note.startswith(
         f"{path}, line 3: these 4 points do not count, since no answer to 'why' in '??.ipynb'"
     )
     path.write_text(TITLES + "".join(f"\n{i}.ipynb,a,why,5,3,," for i in range(9)))
-    assert manual.unused(manual.read(path), [])[-1] == "... and 4 more such lines"
+    assert manual.notes(path, manual.read(path), [])[-1] == "... and 4 more such lines"
+
+
+def test_a_workbook_beside_the_table_is_not_read_and_that_is_said(tmp_path):
+    path = tmp_path / "manual.csv"
+    path.touch()  # empty: nothing is lost by a new one
+    assert manual.write(path, [by_hand("ada")]) == 1
+    (tmp_path / "manual.xlsx").touch()
+    assert manual.notes(path, manual.read(path), [by_hand("ada")]) == [
+        f"{tmp_path}/manual.xlsx: it is not read: save it as manual.csv, in the form CSV UTF-8"
+    ]
+
+
+def test_a_table_that_cannot_be_written_is_one_sentence(tmp_path):
+    with pytest.raises(
+        UserError, match=r"t.csv: it cannot be written \(No such file or directory\): close it in the"
+    ):
+        tables.write(tmp_path / "none" / "t.csv", ["a"], [])
 
 
 def test_new_tables_open_in_a_spreadsheet_and_compute_nothing(tmp_path):

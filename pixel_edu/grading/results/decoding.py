@@ -77,20 +77,20 @@ def doubt(text: str) -> float:
         >>> doubt("Jérôme") < doubt("JÈrÙme")
         True
     """
-    padded = f" {text} "
-    return sum(_doubt(*padded[i - 1 : i + 2]) for i in range(1, len(padded) - 1) if not padded[i].isascii())
+    padded = f" {text}  "
+    return sum(_doubt(*padded[i - 1 : i + 3]) for i in range(1, len(padded) - 2) if not padded[i].isascii())
 
 
-def _doubt(before: str, char: str, after: str) -> float:
+def _doubt(before: str, char: str, after: str, next_after: str) -> float:
     """How odd a character is between its neighbours."""
     category = unicodedata.category(char)
     if "\uff61" <= char <= "\uff9f":  # half-width katakana come together
         return 0.0 if "\uff61" <= before <= "\uff9f" or "\uff61" <= after <= "\uff9f" else 1.0
-    if char > "\u2e7f":  # Chinese and Japanese
-        rare = 0.4 if _is_rare(char) else 0.0
-        return rare + 0.6 * ((before.isascii() and before.isalpha()) or (after.isascii() and after.isalpha()))
+    if "\u2e7f" < char < "\ufb00" or char >= "\uff00":  # Chinese and Japanese
+        latin = any(each.isascii() and each.isalpha() for each in (before, after))
+        return 0.4 * _is_rare(char) + 0.6 * (latin and char.isalpha())
     if category in ("Ll", "Lu"):
-        return _doubt_of_letter(before, char, after)
+        return _doubt_of_letter(before, char, after, next_after)
     if category in ("Pi", "Ps") or char in "„‚¿¡":  # opens
         return 0.0 if after.isalnum() and not before.isalnum() else 1.0
     if category in ("Pf", "Pe"):  # closes, or stands for an apostrophe
@@ -98,20 +98,23 @@ def _doubt(before: str, char: str, after: str) -> float:
     if char in "\xa0\u202f":
         return 0.1
     if char in "–—…":
-        return 0.6 if before.isalpha() and after.isalpha() else 0.1
+        return 0.6 if after.isalpha() and (before.isalpha() or char == "…") else 0.1
     return 0.3 if char in "€£§°²³½¼×±" and not (before.isalpha() or after.isalpha()) else 1.0
 
 
 def _is_rare(char: str) -> bool:
     """Whether a character is outside the first level of the Japanese standard (JIS X 0208)."""
-    code = char.encode("cp932", errors="replace")
-    return code >= b"\x98\x9f"
+    return char.encode("cp932", errors="replace") >= b"\x98\x9f"
 
 
-def _doubt_of_letter(before: str, char: str, after: str) -> float:
+def _doubt_of_letter(before: str, char: str, after: str, next_after: str) -> float:
+    """How odd a Latin letter is: capitals begin a word, or stand among capitals."""
+    if char > "\u017f":
+        return 1.0
     rare = 0.0 if char.lower() in USUAL else 0.15
-    if char.isupper():  # begins a word, or stands among capitals
-        fits = not before.isalpha() if after.islower() else not before.islower()
+    if char.isupper():
+        among_capitals = not before.islower() and not after.islower()
+        ends_before_a_word = before.isupper() and after.isupper() and next_after.islower()
+        fits = among_capitals and not ends_before_a_word if before.isalpha() else True
         return rare if fits else 1.0
-    begins_a_word = not before.isalpha() and after.islower()
-    return rare + 0.25 * begins_a_word
+    return rare + 0.25 * (not before.isalpha() and after.isalpha())

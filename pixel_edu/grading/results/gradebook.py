@@ -207,12 +207,14 @@ class Filled:
     without: list[str]
 
 
-def canvas(template: Path, out: Path, rows: list[Row], assignment: Assignment, column: str = "") -> Filled:
+def canvas(
+    template: Path, out: Path | None, rows: list[Row], assignment: Assignment, column: str = ""
+) -> Filled:
     """Fill one column of a gradebook exported from Canvas.
 
     Args:
         template: the export, also as a spreadsheet saved it; it is not changed.
-        out: the copy to import, in the form of the template.
+        out: the copy to import, in the form of the template; None writes nothing, and only looks at the template.
         rows: of the gradebook.
         assignment: what for.
         column: its title; "" finds the one that names the assignment.
@@ -232,12 +234,14 @@ def canvas(template: Path, out: Path, rows: list[Row], assignment: Assignment, c
     return _fill(table, named, out, rows, place)
 
 
-def moodle(template: Path, out: Path, rows: list[Row], assignment: Assignment, column: str = "") -> Filled:
+def moodle(
+    template: Path, out: Path | None, rows: list[Row], assignment: Assignment, column: str = ""
+) -> Filled:
     """Fill an offline grading worksheet of Moodle.
 
     Args:
         template: the worksheet, also as a spreadsheet saved it; it is not changed.
-        out: the copy to upload, in the form of the template.
+        out: the copy to upload, in the form of the template; None writes nothing, and only looks at the template.
         rows: of the gradebook.
         assignment: what for.
         column: the title of the grades, in the site's language; "" is "Grade".
@@ -279,14 +283,14 @@ def _column(table: Table, wanted: str, offered: list[str], name: str) -> int:
 
 
 def _fill(
-    table: Table, named: list[tuple[Line, list[str]]], out: Path, rows: list[Row], place: int
+    table: Table, named: list[tuple[Line, list[str]]], out: Path | None, rows: list[Row], place: int
 ) -> Filled:
     """Put each student's score into their line; excused ones and those without a score stay as they are.
 
     Args:
         table: is changed.
         named: its lines, and what may name the student in each: the surest first.
-        out: where the filled table goes.
+        out: where the filled table goes; None writes nothing.
         rows: of the gradebook.
         place: the column of the scores.
     """
@@ -304,8 +308,9 @@ def _fill(
             if line.cells[place].strip().upper() != "EX":
                 line.cells[place] = tables.cell_text(row.score, table.form)
                 filled += 1
-    table.save(out)
-    return Filled(out, filled, [row.result.student for row in left if row not in seen])
+    if out:
+        table.save(out)
+    return Filled(out or table.path, filled, [row.result.student for row in left if row not in seen])
 
 
 def changes(results: Iterable[Result]) -> list[tuple[str, str, str, str, str, str]]:

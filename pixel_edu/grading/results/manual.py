@@ -19,6 +19,7 @@ TITLES = ("file", "student", "exercise", "most", "points", "comment", "answer")
 NEEDED = ("file", "exercise", "most", "points")
 LONGEST = 32_000
 """Characters of an answer that are shown; Excel's cells hold 32,767."""
+WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 NAMED = 5
 """How many lines without effect are named."""
 
@@ -44,7 +45,7 @@ def read(path: Path) -> dict[tuple[str, str], ByHand]:
     Raises:
         UserError: it is not that table, a mark is not a number from 0 to the most there is, or an answer has two.
     """
-    return _marks(_table(path)) if path.exists() else {}
+    return _marks(_table(path))
 
 
 def write(path: Path, results: Iterable[Result]) -> int:
@@ -53,7 +54,7 @@ def write(path: Path, results: Iterable[Result]) -> int:
     Returns:
         How many answers of the table are not marked yet.
     """
-    table = _table(path) if path.exists() else Table(path, list(TITLES))
+    table = _table(path)
     marks = _marks(table)
     new = {
         (result.file, mark.id): _asked(result, mark.id, mark.most)
@@ -72,17 +73,28 @@ def write(path: Path, results: Iterable[Result]) -> int:
     return len(new) + sum(mark.points is None for mark in marks.values())
 
 
-def unused(marks: dict[tuple[str, str], ByHand], results: Iterable[Result]) -> list[str]:
-    """A sentence for each mark that no answer waits for: its file is gone, or a spreadsheet changed a name."""
+def notes(path: Path, marks: dict[tuple[str, str], ByHand], results: Iterable[Result]) -> list[str]:
+    """Sentences on what a person wrote and what does not count.
+
+    Such is a mark that no answer waits for, since its file is gone or a spreadsheet changed a name; and a workbook
+    beside the table, which is not read.
+
+    Args:
+        path: of the table.
+        marks: that stand in it.
+        results: of all files.
+    """
     asked = {(result.file, mark.id) for result in results for mark in result.marks if mark.status == BY_HAND}
-    found = [
+    lost = [
         f"{mark.place}: these {number(mark.points)} points do not count, since no answer to {exercise!r} in {file!r} "
         "is marked by hand: correct the names, or delete the line"
         for (file, exercise), mark in marks.items()
         if mark.points is not None and (file, exercise) not in asked
     ]
-    rest = len(found) - NAMED
-    return found[:NAMED] + [f"... and {rest} more such lines"] * (rest > 0)
+    rest = len(lost) - NAMED
+    books = [book for kind in WORKBOOKS if (book := path.with_suffix(kind)).exists()]
+    unread = [f"{book}: it is not read: save it as {path.name}, in the form CSV UTF-8" for book in books]
+    return lost[:NAMED] + [f"... and {rest} more such lines"] * (rest > 0) + unread
 
 
 def _asked(result: Result, exercise: str, most: float) -> dict[str, Cell]:
@@ -95,6 +107,9 @@ def _asked(result: Result, exercise: str, most: float) -> dict[str, Cell]:
 
 
 def _table(path: Path) -> Table:
+    """The table, or a new one without lines."""
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        return Table(path, list(TITLES))
     table = tables.read(path, TITLES)
     if lacks := [title for title in NEEDED if table.column(title) is None]:
         raise UserError(

@@ -146,7 +146,9 @@ def read_text(path: Path) -> Decoded:
     return decoded
 
 
-def parse(path: Path, decoded: Decoded, titles: Iterable[str] = (), separators: str = ",;\t") -> Table:
+def parse(
+    path: Path, decoded: Decoded, titles: Iterable[str] = (), separators: Iterable[str] = ",;\t"
+) -> Table:
     """A table from its text.
 
     Args:
@@ -233,6 +235,9 @@ def write(
         header: the titles.
         lines: their cells: numbers, None for an empty one, and text, which no spreadsheet takes for a formula.
         form: how to write it down; one that Excel opens, if omitted.
+
+    Raises:
+        UserError: it cannot be written, such as while a spreadsheet has it open.
     """
     form = form or Form()
     _save(path, [[cell_text(cell, form) for cell in line] for line in (header, *lines)], form)
@@ -257,8 +262,13 @@ def _save(path: Path, rows: list[list[str]], form: Form) -> None:
         data = ("\ufeff" * form.marked + text).encode(form.encoding)
     except UnicodeEncodeError:
         data = ("\ufeff" + text).encode("utf-8", errors="backslashreplace")
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise UserError(
+            f"{path}: it cannot be written ({error.strerror}): close it in the spreadsheet, or see who may write there"
+        ) from None
 
 
 def safe(text: str) -> str:
