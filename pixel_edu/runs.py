@@ -269,7 +269,7 @@ class Log:
     def __init__(self, path: Path, step: int) -> None:
         self.path, self.rows = path, [HEADINGS]
         if step and path.exists():
-            rows = path.read_text().splitlines()[1:]
+            rows = path.read_text(encoding="utf-8").splitlines()[1:]
             self.rows += [row for row in rows if row.count(",") == 4 and int(row.split(",")[0]) <= step]
 
     def add(self, step: TrainStep, seconds: float) -> None:
@@ -282,4 +282,4 @@ class Log:
         """Write the table, whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as temporary:
-            temporary.write_text("\n".join(self.rows) + "\n")
+            temporary.write_text("\n".join(self.rows) + "\n", encoding="utf-8", newline="\n")

@@ -35,7 +35,7 @@ def photograph(address: str, chromium: str) -> None:
 def main(chromium: str = "/usr/bin/chromium") -> None:
     """Start the demo, photograph it, and end it."""
     command = [sys.executable, "-m", "pixel_edu.cli", "demo", "--port", "0", "--device", "cpu"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as demo:
         try:
             photograph(demo.stdout.readline().split()[1], chromium)
         finally:

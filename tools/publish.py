@@ -78,7 +78,7 @@ def clear(folder: Path, keep: tuple[str, ...]) -> None:
 
 def git(*arguments: str, where: Path | None = None) -> str:
     """What git prints; its errors go to stderr."""
-    done = subprocess.run(["git", *arguments], cwd=where, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(["git", *arguments], cwd=where, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     if done.returncode:
         sys.exit(f"error: git {arguments[0]} failed")
     return done.stdout.strip()

@@ -37,8 +37,9 @@ def server(
     """
     from pixel_edu.tracking import server as servers
 
-    for each in (signal.SIGTERM, signal.SIGHUP):  # what ends this program ends the servers too
-        signal.signal(each, _interrupt)
+    for name in ("SIGTERM", "SIGHUP"):  # what ends this program ends the servers too
+        if hasattr(signal, name):  # Windows closes its windows without SIGHUP
+            signal.signal(getattr(signal, name), _interrupt)
     folder.mkdir(parents=True, exist_ok=True)
     with servers.database(folder / "postgresql") as store:
         with showing.busy("starting MLflow"):

@@ -148,6 +148,8 @@ def run_tests(collected: Collected, root: str | os.PathLike | None = None) -> bo
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     print(done.stdout[-3000:])

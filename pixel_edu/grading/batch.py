@@ -22,7 +22,7 @@ from pixel_edu.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Examin
 from pixel_edu.grading.merge import Merged, merge, untouched
 from pixel_edu.grading.results.store import ERROR, GRADED, PARTLY, UNREADABLE, Result, Store
 from pixel_edu.grading.running import SubmissionOutcome, SubmissionRun
-from pixel_edu.grading.sandbox import restrictions
+from pixel_edu.grading.sandbox import plain, restrictions
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.isolation import SandboxError
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
@@ -111,7 +111,7 @@ class Grader:
         self,
         assignment: Assignment,
         tests: Examiner,
-        fork_server: ForkServer,
+        fork_server: plain.Server,
         level: str,
         limits: ResourceLimits,
     ) -> None:
@@ -165,7 +165,7 @@ class Grader:
             slow = self.limits._replace(
                 cell=self.limits.cell + IMPORTS, notebook=self.limits.notebook + IMPORTS
             )
-            with contextlib.closing(ForkServer(COLD)) as cold:
+            with contextlib.closing(plain.server(COLD)) as cold:
                 outcome = SubmissionRun(merged, self.tests, cold, self.level, slow).outcome(tasks)
             outcome.notes.append("its kernel could not be forked, and was started from scratch")
             return outcome

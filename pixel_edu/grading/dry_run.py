@@ -15,7 +15,7 @@ from pixel_edu.grading import assignment
 from pixel_edu.grading.batch import Grader, GradingJob
 from pixel_edu.grading.marking import PASSED, Examiner
 from pixel_edu.grading.results.store import Result
-from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox import plain
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import checksum, grade_id
@@ -64,7 +64,7 @@ def run(path: Path, limits: ResourceLimits) -> DryRun:
         raise Unreadable(f"{path}: there are no exercises in it: give a notebook from the folder exercises")
     what = assignment.from_notebook(notebook, path.stem, notebook)
     submission = Submission(path.name, "you", "", "", content)
-    with contextlib.closing(ForkServer()) as fork_server:
+    with contextlib.closing(plain.server()) as fork_server:
         grader = Grader(what, Examiner(what), fork_server, "none", limits)
         result, _ = grader.grade(GradingJob(submission, tuple(task.id for task in what.tasks)))
     return DryRun(result, {task.id: task.title for task in what.tasks}, changed)

@@ -33,7 +33,7 @@ from pixel_edu.grading.assignment import Task
 from pixel_edu.grading.marking import Examiner, Mark
 from pixel_edu.grading.merge import Merged, defined
 from pixel_edu.grading.rpc.client import Client, KernelLost
-from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox import plain
 from pixel_edu.grading.sandbox.isolation import Sandbox, SandboxError
 from pixel_edu.grading.sandbox.provisioner import ForkManager
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
@@ -150,7 +150,7 @@ class SubmissionRun:
     """
 
     def __init__(
-        self, merged: Merged, tests: Examiner, fork_server: ForkServer, level: str, limits: ResourceLimits
+        self, merged: Merged, tests: Examiner, fork_server: plain.Server, level: str, limits: ResourceLimits
     ) -> None:
         self.cells, self.notes = merged.notebook.cells, list(merged.notes)
         self.metadata, self.executed = merged.notebook.metadata, merged.notebook
@@ -228,8 +228,8 @@ class SubmissionRun:
 
     def _in_sandbox(self, watch: Watch, numbers: list[int], tasks: list[Task], alone: bool) -> bool:
         """Run the cells, then the tests; whether the tests were reached."""
-        path = str(watch.sandbox.folder / "rpc.sock")
-        serve = f"from pixel_edu.grading.rpc.server import serve\nserve({path!r})"
+        listening, address = _listen(watch.sandbox)
+        serve = f"from pixel_edu.grading.rpc.server import serve\nserve({address!r})"
         cells = [*(self.cells[i] for i in numbers), new_code_cell(serve, metadata={"part": "tests"})]
         notebook = load_notebook_node(
             NotebookNode(nbformat=4, nbformat_minor=5, metadata=self.metadata, cells=cells)
@@ -238,9 +238,7 @@ class SubmissionRun:
             threading.Thread(target=self._papermill, args=(notebook, watch)),
             threading.Thread(target=self._guard, args=(watch,)),
         ]
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(path)
-            listening.listen(1)
+        with listening:
             for thread in threads:
                 thread.start()
             try:
@@ -333,6 +331,17 @@ class SubmissionRun:
         else:
             message, status = f"It was not run: {TIME}.", marking.NOT_RUN
         return Mark(task.id, None, task.points, status, message)
+
+
+def _listen(sandbox: Sandbox) -> tuple[socket.socket, str | tuple[str, int]]:
+    """A socket for the tests, and its address: in the sandbox's folder, or on Windows a port of this machine."""
+    if not hasattr(socket, "AF_UNIX"):
+        listening = socket.create_server(("127.0.0.1", 0))
+        return listening, listening.getsockname()
+    listening, path = socket.socket(socket.AF_UNIX), str(sandbox.folder / "rpc.sock")
+    listening.bind(path)
+    listening.listen(1)
+    return listening, path
 
 
 def _accept(listening: socket.socket, watch: Watch, last: int) -> Client | None:

@@ -21,6 +21,7 @@ from pixel_edu.grading.batch import GradingJob
 from pixel_edu.grading.results import gradebook, late, manual, pages, tables, tracked
 from pixel_edu.grading.results.gradebook import Filled, Row
 from pixel_edu.grading.results.store import Result, Store
+from pixel_edu.grading.sandbox import plain
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.isolation import LEVELS
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
@@ -305,6 +306,7 @@ def _run(
     """Grade and store, file by file."""
     if not jobs:
         return
+    plain.must_fork()
     with contextlib.ExitStack() as stack:
         if options.workers.scheduler:
             exposed = not cluster.is_local(options.workers.scheduler)

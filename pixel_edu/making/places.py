@@ -37,7 +37,9 @@ def stored(book: Path) -> str:
     from pixel_edu.widgets.formula import STARTS
 
     named = [
-        found for page in sorted(book.glob("*.md")) for found in DIRECTIVE.findall(page.read_text("utf-8"))
+        found
+        for page in sorted(book.glob("*.md"))
+        for found in DIRECTIVE.findall(page.read_text(encoding="utf-8"))
     ]
     asked = [(name, json.loads(traits or "{}")) for name, traits in named]
     asked += [("FormulaCell", {"exercise": exercise}) for exercise in STARTS]

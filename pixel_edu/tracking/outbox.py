@@ -44,7 +44,7 @@ class Outbox:
         self.folder, self.pictures = folder, folder / "pictures"
         self.pictures.mkdir(parents=True, exist_ok=True)
         self.path, self._noted, self._ended = (folder / name for name in ("metrics.jsonl", "sent", "ended"))
-        self._sent = int(self._noted.read_text()) if self._noted.exists() else 0
+        self._sent = int(self._noted.read_text(encoding="utf-8")) if self._noted.exists() else 0
         written = self.path.read_bytes() if self.path.exists() else b""
         whole = written[: written.rfind(b"\n") + 1]  # a crash may have cut the last line
         if len(whole) < len(written):
@@ -53,7 +53,7 @@ class Outbox:
 
     def add(self, metrics: list[Metric]) -> None:
         """Write metrics down."""
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(metric) + "\n" for metric in metrics)
         self.last_step = max([self.last_step, *(metric.step for metric in metrics)])
 
@@ -64,7 +64,7 @@ class Outbox:
     def close(self, status: str) -> None:
         """Write down how the run ended."""
         with replacing(self._ended) as temporary:
-            temporary.write_text(status)
+            temporary.write_text(status, encoding="utf-8")
 
     def reopen(self) -> None:
         """The run goes on: forget how it ended, if that was not sent."""
@@ -85,7 +85,7 @@ class Outbox:
         self._send_metrics(client, run_id)
         self._send_pictures(client, run_id)
         if self._ended.exists():
-            client.set_terminated(run_id, self._ended.read_text())
+            client.set_terminated(run_id, self._ended.read_text(encoding="utf-8"))
             self._ended.unlink()
 
     def _send_metrics(self, client: MlflowClient, run_id: str) -> None:
@@ -98,7 +98,7 @@ class Outbox:
             client.log_batch(run_id, metrics=metrics, synchronous=True)
             self._sent += sum(map(len, batch))
             with replacing(self._noted) as temporary:
-                temporary.write_text(str(self._sent))
+                temporary.write_text(str(self._sent), encoding="utf-8")
 
     def _send_pictures(self, client: MlflowClient, run_id: str) -> None:
         from PIL import Image

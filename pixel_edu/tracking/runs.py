@@ -95,7 +95,7 @@ class Run:
             self.id = self._begin(group, name or folder.absolute().name, settings, labels, data)
             about = {"run_id": self.id, "uri": self.client.tracking_uri, "settings": settings}
             with replacing(folder / BOX / ABOUT) as temporary:
-                temporary.write_text(json.dumps(about, indent=1) + "\n")
+                temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
     def follow(self, steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
         """Pass the steps of `train` on, and log their loss, gradient, learning rate, and images a second.
@@ -268,7 +268,7 @@ def _known(folder: str | os.PathLike) -> dict:
 def _about(folder: Path) -> dict:
     """What a folder records about its run; empty if it has no run."""
     path = folder / BOX / ABOUT
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _same(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:

@@ -100,7 +100,9 @@ def wait_for(address: str, process: subprocess.Popen, log: Path, patience: float
         except OSError:
             time.sleep(0.1)
     what = "did not start" if process.poll() is not None else f"did not answer in {patience:.0f} s"
-    last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-1:]
+    last = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][
+        -1:
+    ]
     raise TrackingError(f"the server {what}: its log, {log}, ends with {''.join(last).strip()!r}")
 
 

@@ -109,11 +109,11 @@ def _bytes(value: Any) -> list | None:
     return [packer.pack(value), *(array.tobytes() for array in packer.arrays)]
 
 
-def serve(path: str, names: dict[str, Any] | None = None) -> None:
+def serve(address: str | tuple[str, int], names: dict[str, Any] | None = None) -> None:
     """Answer the tests until they end.
 
     Args:
-        path: of the socket that they listen at.
+        address: of the socket that they listen at: its path, or host and port where a socket has no path.
         names: where to find the answers; None is the notebook's own.
     """
     if names is None:
@@ -122,8 +122,9 @@ def serve(path: str, names: dict[str, Any] | None = None) -> None:
         shell: Any = get_ipython()  # there is one: this is called from a cell
         names = shell.user_ns
     assert names is not None
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(path)
+    family = getattr(socket, "AF_UNIX", socket.AF_INET) if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as connection:
+        connection.connect(address)
         server = Server(connection, names)
         while True:
             try:

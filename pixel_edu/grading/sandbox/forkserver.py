@@ -191,7 +191,7 @@ def _first_child(request: dict[str, Any], report: int) -> None:
             os._exit(1)
         os.close(signal_ready)
         os.close(report)
-        _kernel(request)
+        become_kernel(request)
     os.close(signal_ready)
     with os.fdopen(ready, "rb") as stream:
         word = stream.read(500).decode(errors="replace")
@@ -218,8 +218,12 @@ def _restrict(request: dict[str, Any]) -> None:
         restrictions.forbid(request["network"])
 
 
-def _kernel(request: dict[str, Any]) -> NoReturn:
-    """Become an IPython kernel, and end with it."""
+def become_kernel(request: dict[str, Any]) -> NoReturn:
+    """Become an IPython kernel, and end with it.
+
+    Args:
+        request: of `isolation.Sandbox`; its limits and restrictions are in force.
+    """
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)

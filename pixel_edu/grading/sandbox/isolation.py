@@ -116,6 +116,10 @@ class Sandbox:
     Args:
         level: one of `LEVELS`.
         limits: for all in it.
+
+    Attributes:
+        kernel: number of the forked kernel in it, or 0.
+        process: the kernel in it where that is an ordinary process, see `plain`.
     """
 
     def __init__(self, level: str, limits: restrictions.ResourceLimits) -> None:
@@ -128,6 +132,7 @@ class Sandbox:
         self.holder: subprocess.Popen | None = None
         self.leader = 0
         self.kernel = 0
+        self.process: subprocess.Popen | None = None
         if level in ("bubblewrap", "namespaces"):
             try:
                 self._hold()
@@ -216,6 +221,9 @@ class Sandbox:
             self.holder.kill()
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self.leader, signal.SIGKILL)  # the first of a namespace takes all others along
+        elif self.process:
+            self.process.kill()
+            self.process.wait()
         else:
             for _ in range(20):
                 left = self.processes()

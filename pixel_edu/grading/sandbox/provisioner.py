@@ -1,4 +1,4 @@
-"""Kernels from the fork server, for whoever starts kernels through jupyter_client, such as papermill."""
+"""Kernels in sandboxes, for whoever starts kernels through jupyter_client, such as papermill."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import os
 import queue
 import select
 import signal
+import socket
+import subprocess
 import time
 from typing import Any
 
@@ -19,6 +21,7 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.isolation import Sandbox
+from pixel_edu.grading.sandbox.plain import PlainServer
 
 NAME = "pixel-edu-fork"
 
@@ -56,17 +59,17 @@ class ForkClient(AsyncKernelClient):
 
 
 class ForkManager(AsyncKernelManager):
-    """Manages a kernel that a fork server forks into a sandbox.
+    """Manages a kernel that a fork server forks into a sandbox, or that is an ordinary process.
 
     Args:
         fork_server: makes the kernel.
         sandbox: where it lives.
     """
 
-    def __init__(self, fork_server: ForkServer, sandbox: Sandbox, **options: Any) -> None:
+    def __init__(self, fork_server: ForkServer | PlainServer, sandbox: Sandbox, **options: Any) -> None:
+        if hasattr(socket, "AF_UNIX"):
+            options |= {"transport": "ipc", "ip": str(sandbox.folder / "k")}
         super().__init__(
-            transport="ipc",
-            ip=str(sandbox.folder / "k"),
             connection_file=str(sandbox.folder / "kernel.json"),
             client_factory=ForkClient,
             **options,
@@ -97,14 +100,14 @@ class ForkManager(AsyncKernelManager):
 class ForkProvisioner(KernelProvisionerBase):
     """Asks the manager's fork server for a kernel, and watches it."""
 
-    pid = 0
     fd: int | None = None
+    process: subprocess.Popen | None = None
     parent: ForkManager  # pyright: ignore[reportIncompatibleVariableOverride] traitlets says anything or None
 
     @property
     def has_process(self) -> bool:
         """Whether there is a kernel."""
-        return self.fd is not None
+        return self.fd is not None or self.process is not None
 
     async def pre_launch(self, **options: Any) -> dict[str, Any]:
         """Write the connection file."""
@@ -114,16 +117,24 @@ class ForkProvisioner(KernelProvisionerBase):
         return await super().pre_launch(cmd=[], **options)
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
-        """Fork."""
+        """Fork, or start a process."""
         manager = self.parent
-        self.pid = manager.fork_server.start(manager.sandbox, manager.connection_file)
-        manager.sandbox.kernel = self.pid
+        sandbox, started = (
+            manager.sandbox,
+            manager.fork_server.start(manager.sandbox, manager.connection_file),
+        )
+        if isinstance(started, subprocess.Popen):
+            sandbox.process = self.process = started
+            return self.connection_info
+        sandbox.kernel = started
         with contextlib.suppress(ProcessLookupError):
-            self.fd = os.pidfd_open(self.pid)
+            self.fd = os.pidfd_open(started)
         return self.connection_info
 
     async def poll(self) -> int | None:
         """None while it runs."""
+        if self.process:
+            return None if self.process.poll() is None else 0
         if self.fd is None:
             return 0
         watched = select.poll()
@@ -139,6 +150,8 @@ class ForkProvisioner(KernelProvisionerBase):
 
     async def send_signal(self, signum: int) -> None:
         """Send it a signal."""
+        if self.process:
+            self.process.send_signal(signum)
         if self.fd is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.fd, signum)
@@ -157,6 +170,7 @@ class ForkProvisioner(KernelProvisionerBase):
 
     def forget(self) -> None:
         """Close what it is watched by."""
+        self.process = None
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None

@@ -1,20 +1,25 @@
 """What a process does to itself before it runs a student's code: limits, other namespaces, no privileges, no way back.
 
-Linux only, through its C library; each function says which call it makes. `prctl(2)`, `setns(2)`, `capset(2)`,
-`seccomp(2)` and `landlock(7)` are the manual pages.
+Linux only, through its C library, but for `limit`. Each function says which call it makes; `prctl(2)`, `setns(2)`,
+`capset(2)`, `seccomp(2)` and `landlock(7)` are the manual pages.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import platform
-import resource
 import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
 
 NO_NEW_PRIVILEGES, SECCOMP, FILTER, DEATH_SIGNAL, SUBREAPER = 38, 22, 2, 1, 36
 NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000
@@ -80,8 +85,6 @@ CLONE3 = 435
 NEW_USER = 0x10000000
 """CLONE_NEWUSER."""
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class ResourceLimits(NamedTuple):
     """What one submission may use.
@@ -103,6 +106,11 @@ class ResourceLimits(NamedTuple):
     output: int = 256
 
 
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _check(result: int, what: str) -> int:
     if result < 0:
         error = ctypes.get_errno()
@@ -111,7 +119,9 @@ def _check(result: int, what: str) -> int:
 
 
 def limit(limits: ResourceLimits) -> None:
-    """setrlimit: memory, file size, processes, open files, no core files."""
+    """setrlimit: memory, file size, processes, open files, no core files; nothing on Windows, which has no limits."""
+    if resource is None:
+        return
     mib = 1 << 20
     for what, most in (
         (resource.RLIMIT_DATA, limits.memory * mib),  # RLIMIT_AS would count what torch only reserves
@@ -131,21 +141,21 @@ def enter(pid: int) -> None:
     Raises:
         OSError: the system does not let us.
     """
-    fd = _check(_libc.syscall(CALLS["pidfd_open"], pid, 0), "pidfd_open")
-    _check(_libc.setns(fd, NAMESPACES), "setns")
+    fd = _check(_libc().syscall(CALLS["pidfd_open"], pid, 0), "pidfd_open")
+    _check(_libc().setns(fd, NAMESPACES), "setns")
     os.close(fd)
 
 
 def drop() -> None:
     """Capset and prctl: no capability, and no program that gives one back."""
     header = struct.pack("II", 0x20080522, 0)
-    _check(_libc.capset(header, bytes(24)), "capset")
-    _check(_libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
+    _check(_libc().capset(header, bytes(24)), "capset")
+    _check(_libc().prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
 
 
 def die_with_parent() -> None:
     """prctl: a killed parent takes this process along."""
-    _libc.prctl(DEATH_SIGNAL, 9, 0, 0, 0)
+    _libc().prctl(DEATH_SIGNAL, 9, 0, 0, 0)
 
 
 def program(network: bool = True) -> bytes | None:
@@ -188,13 +198,13 @@ def forbid(network: bool = True) -> None:
         return
     buffer = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
-    _check(_libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
-    _check(_libc.prctl(SECCOMP, FILTER, header, 0, 0), "seccomp")
+    _check(_libc().prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
+    _check(_libc().prctl(SECCOMP, FILTER, header, 0, 0), "seccomp")
 
 
 def landlock_version() -> int:
     """landlock_create_ruleset: 0 where the kernel has none."""
-    return max(_libc.syscall(CALLS["landlock_create"], None, 0, 1), 0)
+    return max(_libc().syscall(CALLS["landlock_create"], None, 0, 1), 0)
 
 
 def landlock(readable: Iterable[Path], writable: Iterable[Path], listable: Iterable[Path] = ()) -> None:
@@ -214,19 +224,19 @@ def landlock(readable: Iterable[Path], writable: Iterable[Path], listable: Itera
     of_files = 0b111 | (version >= 3) << 14
     rules = struct.pack("QQQ", every, 0b11, 0b11)  # files; TCP; sockets and signals of others
     size = 24 if version >= 6 else 16 if version >= 4 else 8
-    fd = _check(_libc.syscall(CALLS["landlock_create"], rules, size, 0), "landlock_create_ruleset")
+    fd = _check(_libc().syscall(CALLS["landlock_create"], rules, size, 0), "landlock_create_ruleset")
     for folders, access in ((readable, read), (writable, every), (listable, list_folder)):
         for folder in folders:
             with contextlib.suppress(FileNotFoundError):
                 place = os.open(folder, os.O_PATH | os.O_CLOEXEC)
                 rule = struct.pack("=Qi", access if folder.is_dir() else access & of_files, place)
-                _check(_libc.syscall(CALLS["landlock_add"], fd, 1, rule, 0), "landlock_add_rule")
+                _check(_libc().syscall(CALLS["landlock_add"], fd, 1, rule, 0), "landlock_add_rule")
                 os.close(place)
-    _check(_libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
-    _check(_libc.syscall(CALLS["landlock_restrict"], fd, 0), "landlock_restrict_self")
+    _check(_libc().prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
+    _check(_libc().syscall(CALLS["landlock_restrict"], fd, 0), "landlock_restrict_self")
     os.close(fd)
 
 
 def reap_orphans() -> None:
     """prctl: processes whose parents end become this one's children."""
-    _libc.prctl(SUBREAPER, 1, 0, 0, 0)
+    _libc().prctl(SUBREAPER, 1, 0, 0, 0)
