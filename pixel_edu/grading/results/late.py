@@ -102,7 +102,7 @@ def notes(path: Path, policy: Policy, known: Iterable[str]) -> list[str]:
         policy: that it holds.
         known: names and numbers of who handed in.
     """
-    more = f" (and {len(policy.local) - 1} more times)" if len(policy.local) > 1 else ""
+    more = f" (other times without one: {len(policy.local) - 1})" if len(policy.local) > 1 else ""
     found = [policy.local[0] + more] if policy.local else []
     names = {name_key(each): each for each in known}
     folded = {key.casefold(): name for key, name in names.items()}
