@@ -13,8 +13,9 @@ import zipfile
 import pytest
 
 from pixel_edu import data, fetch, sprites
+from tests import needs
 
-pytest.importorskip("kagglehub", reason="kagglehub is not installed: pip install 'pixel-edu[hub]'")
+pytestmark = needs.package("kagglehub", "pip install 'pixel-edu[hub]'")
 
 CLIENT = """
 import sys

@@ -8,14 +8,12 @@ from torch.testing import assert_close
 
 from pixel_edu import checkpoints, config, generate
 from pixel_edu.checkpoints import CheckpointError
+from pixel_edu.serving import onnx
 from pixel_edu.training import TrainConfig, TrainState
 from pixel_edu.unet import PRESETS
+from tests import needs
 
-pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
-from pixel_edu.serving import onnx
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs.package("onnxruntime"), needs.package("onnxscript")]
 
 
 @pytest.fixture(scope="module")

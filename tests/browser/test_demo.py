@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from pixel_edu import images
+from tests import needs
 from tests.browser.contrast import too_faint
 
-pytest.importorskip("gradio", reason="gradio is not installed")
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, needs.package("gradio")]
 
 COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 PATIENCE = 120_000

@@ -17,13 +17,12 @@ import pytest
 from pixel_edu import checkpoints, generate, sprites
 from pixel_edu.checkpoints import CheckpointError, find
 from pixel_edu.config import SampleConfig, UserError
+from pixel_edu.serving import card, hub, standalone
 from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS
+from tests import needs
 
-pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'pixel-edu[hub]'")
-from pixel_edu.serving import card, hub, standalone
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs.package("diffusers", "pip install 'pixel-edu[hub]'")]
 
 CLOSE = 1e-4
 """The largest difference, of images in [-1, 1], that counts as the same."""
