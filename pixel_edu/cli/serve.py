@@ -68,7 +68,10 @@ Cors = Annotated[
 ]
 RootPath = Annotated[
     str,
-    typer.Option(metavar="PREFIX", help="The prefix that a proxy strips from addresses, such as /sprites."),
+    typer.Option(
+        metavar="PREFIX",
+        help="The prefix of addresses behind a proxy, such as /sprites; the proxy may strip it.",
+    ),
 ]
 Log = Annotated[bool, typer.Option("--log", help="Print a line for every request.")]
 
@@ -100,13 +103,17 @@ def serve(
     origins, prefix = [web.checked_origin(each) for each in cors or ()], web.checked_prefix(root_path)
     with server.bind(host, port) as taken:  # before anything slow
         with showing.busy("preparing the model"):
-            app, by = _app(checkpoint, device, engine, max_batch, workers, loops, queue, timeout, origins)
+            app, by = _app(
+                checkpoint, device, engine, max_batch, workers, loops, queue, timeout, origins, prefix
+            )
         url = server.address(taken)
 
         def listening() -> None:
-            typer.echo(f"{checkpoint} is served by {by} at {url}; how to ask: {url}/docs; Ctrl-C ends it")
+            typer.echo(
+                f"{checkpoint} is served by {by} at {url}; how to ask: {url}{prefix}/docs; Ctrl-C ends it"
+            )
 
-        server.run(app, taken, timeout, listening, log, prefix)
+        server.run(app, taken, timeout, listening, log)
     typer.echo("ended; every accepted request was finished")
 
 
@@ -120,6 +127,7 @@ def _app(
     queue: int,
     timeout: float,
     origins: list[str],
+    prefix: str,
 ):
     """The application, and in words what runs its network; limits that are None are the engine's."""
     from pixel_edu.serving import api
@@ -130,6 +138,5 @@ def _app(
     limits = Limits(
         max_batch or chosen.batch_size, workers or chosen.workers, loops or chosen.loops, queue, timeout
     )
-    return api.create_app(
-        chosen.denoiser, limits, chosen.device, origins
-    ), f"{chosen.name} on {chosen.device}"
+    app = api.create_app(chosen.denoiser, limits, chosen.device, origins, prefix)
+    return app, f"{chosen.name} on {chosen.device}"

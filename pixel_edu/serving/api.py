@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import torch
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -48,6 +48,7 @@ def create_app(
     limits: Limits | None = None,
     device: str | torch.device = "cpu",
     origins: Sequence[str] = (),
+    prefix: str = "",
 ) -> FastAPI:
     """The application that serves one model, for uvicorn or FastAPI's TestClient.
 
@@ -56,11 +57,13 @@ def create_app(
         limits: how much the server accepts; default: `Limits()`.
         device: where the network computes.
         origins: whose pages may ask, such as "http://localhost:3000"; "*" is everybody's. Default: only its own.
+        prefix: of every address, such as "/sprites", where a proxy serves this; whether it strips the prefix or not.
 
     Raises:
-        UserError: the model's answers are not finite, or an origin is not one.
+        UserError: the model's answers are not finite, or an origin or the prefix cannot be one.
     """
-    origins, limits = [web.checked_origin(each) for each in origins], limits or Limits()
+    origins, prefix = [web.checked_origin(each) for each in origins], web.checked_prefix(prefix)
+    limits = limits or Limits()
     metrics = Metrics()
     studio = Studio(denoiser, limits, device, metrics.observe_call)
     metrics.pending.set_function(lambda: studio.pending)
@@ -86,6 +89,8 @@ def create_app(
     app.add_middleware(Measured, metrics=metrics)
     if origins:
         app.add_middleware(web.OtherOrigins, origins=origins)
+    if prefix:
+        app.add_middleware(web.Prefixed, prefix=prefix)
     app.include_router(router)
     for route in _routes():
         if "GET" in _methods(route):  # the server sends no body to HEAD
@@ -140,8 +145,17 @@ async def draw(order: DrawOrder, request: Request) -> Response:
     return await _drawn(order, request)
 
 
+def once(request: Request) -> None:
+    """Refuse a query that names a field twice, of which one would be ignored."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if names.count(name) > 1:
+            raise CannotDraw(f"{name} is given {names.count(name)} times: give it once")
+
+
 @router.get(
     "/v1/sprites",
+    dependencies=[Depends(once)],
     response_model=DrawnSprites,
     responses=problems(422, 429, 500, 503, 504)
     | {
@@ -173,6 +187,7 @@ async def show(order: Annotated[QueryOrder, Query()], request: Request) -> Respo
 
 @router.get(
     "/v1/sprites/stream",
+    dependencies=[Depends(once)],
     response_class=Response,
     responses=problems(422, 429, 500, 503)
     | {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 import socket
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pixel_edu.config import UserError
 
@@ -58,29 +60,61 @@ class _Server(uvicorn.Server):
         self._listening()
 
 
+def _punctual(seconds: float) -> type[H11Protocol]:
+    """A protocol that closes a connection on which no head of a request arrives, whole, within so many seconds.
+
+    uvicorn itself gives up only on clients that send nothing after an answer.
+    """
+
+    class Punctual(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self._expect_head()
+
+        def data_received(self, data: bytes) -> None:
+            before = self.cycle  # one for each request, made when its head is there
+            super().data_received(data)
+            if self.cycle is not before:
+                self._late.cancel()
+
+        def on_response_complete(self) -> None:
+            before = self.cycle
+            super().on_response_complete()
+            if self.cycle is before:
+                self._expect_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._late.cancel()
+            super().connection_lost(exc)
+
+        def _expect_head(self) -> None:
+            self._late = self.loop.call_later(seconds, self.transport.close)
+
+    return Punctual
+
+
 def run(
     app: FastAPI,
     taken: socket.socket,
     patience: float,
     listening: Callable[[], None],
     log: bool,
-    root_path: str = "",
 ) -> None:
     """Serve until SIGINT or SIGTERM; then accept nothing new, finish what was accepted, and return.
 
     Args:
         app: what to serve.
         taken: from `bind`.
-        patience: seconds that accepted requests may take after the signal.
+        patience: seconds that accepted requests may take after the signal, and that the head of a request may take
+            to come; 0 sets no limit for that.
         listening: called once the server answers.
         log: print a line for every request.
-        root_path: the prefix that a proxy strips, such as "/sprites".
     """
     config = uvicorn.Config(
         app,
         log_level="info" if log else "warning",
         access_log=log,
-        root_path=root_path,
+        http=_punctual(patience) if patience else "auto",
         timeout_graceful_shutdown=int(patience) + 1,
     )
     # uvicorn installs handlers of its own, and raises the signal once more at the end; these ignore that.
@@ -90,18 +124,20 @@ def run(
 
 
 @contextmanager
-def background(app: FastAPI, root_path: str = "") -> Iterator[str]:
+def background(app: FastAPI, patience: float = 30.0) -> Iterator[str]:
     """Serve from a thread of this process while the block runs, on a free port of this machine.
 
     Args:
         app: what to serve.
-        root_path: the prefix that a proxy strips, such as "/sprites".
+        patience: seconds that the head of a request may take to come.
 
     Yields:
         The address, such as "http://127.0.0.1:40001".
     """
     with bind("127.0.0.1", 0) as taken:
-        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=30, root_path=root_path)
+        config = uvicorn.Config(
+            app, log_level="error", timeout_graceful_shutdown=30, http=_punctual(patience)
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
         thread.start()

@@ -67,6 +67,26 @@ class Bounded:
         await self.app(scope, bounded, send)
 
 
+class Prefixed:
+    """An application all of whose addresses begin with a prefix, for a proxy that strips it or leaves it.
+
+    Args:
+        app: the application.
+        prefix: from `checked_prefix`.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app, self.prefix = app, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        if scope["type"] == "http":
+            path = scope["path"] if scope["path"] != self.prefix else "/"
+            scope["path"] = path if path.startswith(f"{self.prefix}/") else self.prefix + path
+            scope["root_path"] = self.prefix
+        await self.app(scope, receive, send)
+
+
 class OtherOrigins(CORSMiddleware):
     """An application that pages of other origins may ask, and whose refusals are JSON like every error here.
 

@@ -42,7 +42,9 @@ def client(app):
 @pytest.fixture(scope="module")
 def port(tiny):
     """Of a real server that does not wait long for a body, behind a proxy that strips a prefix."""
-    with server.background(create_app(tiny, Limits(seconds=1)), "/art/sprites") as address:
+    with server.background(
+        create_app(tiny, Limits(seconds=1), prefix="/art/sprites/"), patience=1
+    ) as address:
         yield int(address.rpartition(":")[2])
 
 
@@ -146,6 +148,7 @@ def test_only_so_many_tags_are_remembered():
         ("seed=[1,2]", "seed is '[1,2]': input should be a valid integer"),
         ("format=webp", "format is 'webp': input should be 'png', 'json' or 'indexed'"),
         ("n=65", "n is '65': input should be less than or equal to 64"),
+        ("seed=1&n=2&seed=2", "seed is given 2 times: give it once"),
         ("prompt=cat", "'prompt' is not a field of an order: see /docs"),
     ],
 )
@@ -206,6 +209,31 @@ def test_a_body_that_trickles_in_ends_the_connection_too(port):
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize(
+    "before", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["at once", "later"]
+)
+@pytest.mark.parametrize("half", [b"", b"GET /docs HTTP/1.1\r\nHo"], ids=["nothing", "half"])
+def test_a_connection_on_which_no_request_comes_is_ended(port, before, half):
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
+        line.sendall(before)
+        answer = line.recv(4096) if before else b""
+        line.sendall(half)
+        rest = b"".join(iter(lambda: line.recv(4096), b""))
+    assert (answer + rest).count(b"HTTP/1.1 ") == bool(before)
+
+
+def test_a_connection_may_ask_again_and_again_for_longer_than_a_head_may_take(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        connection.connect()
+        line, until = connection.sock, time.monotonic() + 1.5
+        while time.monotonic() < until:
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b'{"status":"alive"}'
+            time.sleep(0.2)
+        assert connection.sock is line
+
+
 def test_a_page_of_an_origin_that_was_named_may_ask_and_read(client):
     answer = client.get(f"/v1/sprites?{FOOD}", headers={"Origin": PAGE})
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
@@ -252,9 +280,10 @@ def test_what_is_not_an_origin_is_refused(origin):
 
 
 def test_behind_a_proxy_redirects_pages_and_the_document_stay_inside_the_prefix(port):
-    for path in ("/", "/docs/"):
+    for path in ("/", "/docs/", "/art/sprites", "/art/sprites/", "/art/sprites/docs/"):
         status, headers, _ = asked(port, "GET", path)
         assert (status, headers["Location"]) == (307, "/art/sprites/docs")
+    assert asked(port, "GET", "/art/sprites/docs")[0] == 200  # a proxy that leaves the prefix, or none
     page = asked(port, "GET", "/docs")[2].decode()
     assert f"curl http://127.0.0.1:{port}/art/sprites/v1/sprites --json" in page
     assert not re.search(
