@@ -59,6 +59,8 @@ def read(path: Path) -> list[str]:
 
 def _table(path: Path) -> Table:
     """The list as a table. A comma or semicolon with a space after it belongs to a name, as in `Lovelace, Ada`."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file: give a file with one student per line")
     decoded = tables.read_text(path)
     outside = re.sub(r'"(?:[^"]|"")*"', "", decoded.text)
     separators = [sign for sign in ",;\t" if re.search(f"{sign}(?! )", outside)]

@@ -77,7 +77,9 @@ def test_a_list_that_cannot_be_used_says_where(text, says, tmp_path):
     (tmp_path / "class.txt").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=f"class.txt.*{says}"):
         class_list.read(tmp_path / "class.txt")
-    with pytest.raises(UserError, match=r"none.txt: it cannot be read \(No such file"):
+    with pytest.raises(
+        UserError, match=r"none.txt: there is no such file: give a file with one student per line"
+    ):
         class_list.read(tmp_path / "none.txt")
 
 
