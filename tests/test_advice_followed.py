@@ -320,7 +320,7 @@ def test_a_hand_out_with_answers_is_kept_under_the_name_that_force_promises(type
     answer = next(cell for cell in notebook["cells"] if "NotImplementedError" in "".join(cell["source"]))
     answer["source"] = "mine = 42"
     path.write_text(json.dumps(notebook), encoding="utf-8")
-    kept = re.search(r"--force, which keeps them in (\S+)", typed.refused("exercises", "build"))[1]
+    kept = re.search(r"--force, which keeps it in (\S+)", typed.refused("exercises", "build"))[1]
     typed.works("exercises", "build", "--force")
     assert "mine = 42" in path.with_name(kept).read_text(encoding="utf-8")
 
