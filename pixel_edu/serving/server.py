@@ -25,10 +25,12 @@ def bind(host: str, port: int) -> socket.socket:
         UserError: it cannot be bound.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:
         raise UserError(f"host {host} is not known ({error.strerror}): use 127.0.0.1 or 0.0.0.0") from error
-    taken = socket.socket(family, kind)
+    taken = socket.socket(
+        family, kind, protocol
+    )  # asyncio sends at once only on a socket that says it is TCP
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind(address)
