@@ -167,9 +167,8 @@ def _list(options: GradingOptions) -> None:
     console = Console(highlight=False)
     console.print(table)
     forms = ", ".join(f"{count} {form}" for form, count in layouts.most_common())
-    console.print(
-        f"{len(found)} students; names: {forms}{'' if options.layout else ' (judged; --layout says so)'}"
-    )
+    judged = "" if options.layout else " (judged from the whole folder; --layout NAME settles it)"
+    console.print(f"{len(found)} students; names: {forms}{judged}")
     for name in passed_over:
         console.print(f"passed over: {name}: results of an earlier grading", markup=False)
 

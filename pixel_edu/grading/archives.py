@@ -19,7 +19,7 @@ from pixel_edu.notebooks.reading import LARGEST
 
 MEMBERS = 20_000
 """The most files that a student's archive may have."""
-TOTAL = 10 * LARGEST
+TOTAL = 2 * LARGEST
 """The most bytes that all files of a student's archive may have together, unpacked."""
 BLOCK = 1 << 20
 DAMAGED = (BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)

@@ -64,6 +64,8 @@ def choose(entries: list[Entry], assignment: Assignment | None) -> Choice:
     others = [f"{_name(look.entry, files)} ({_why(look, best)})" for look in looks if look is not best]
     others += ["older ones"] * (len(newest) > MOST)
     if assignment and best.worth < Worth.UNTOUCHED:
+        if len({look.why for look in looks}) == 1 and best.worth == Worth.UNREADABLE:
+            return Choice(best.entry, best.why)
         several = [f"{_name(look.entry, files)} ({_why(look, best)})" for look in looks]
         return Choice(best.entry, f"none of its {len(files)} files is of {assignment.name}: {_list(several)}")
     return Choice(best.entry, notes=(f"{_name(best.entry, files)} counts; not {_list(others)}",))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -103,8 +103,13 @@ def of_folder(folder: Path) -> tuple[list[Place], list[str]]:
     return found, passed
 
 
-def of_archive(archive: Path) -> list[Place]:
+def of_archive(archive: Path, is_student: Callable[[str], bool]) -> list[Place]:
     """The places in an archive of the whole class.
+
+    Args:
+        archive: a zip.
+        is_student: whether a folder's name surely is that of a student's. Any other folder that is alone at the
+            top is what a packer put around everything.
 
     Raises:
         OSError: it cannot be read.
@@ -115,9 +120,10 @@ def of_archive(archive: Path) -> list[Place]:
         for each in archives.members(archive, limited=False)
         for time in [each.changed or changed]
     ]
-    entries = _without_wrapping(
-        [each for each in entries if not any(map(_ignored, each.parts))], archive.stem
-    )
+    entries = [each for each in entries if not any(map(_ignored, each.parts))]
+    tops = {each.parts[0] for each in entries}
+    if len(tops) == 1 and not is_student(*tops):
+        entries = _without_wrapping(entries, archive.stem)
     places: dict[str, Place] = {}
     for entry in sorted(entries, key=lambda each: each.parts):
         top = entry.parts[0]
@@ -132,15 +138,12 @@ def of_archive(archive: Path) -> list[Place]:
 
 def _without_wrapping(entries: list[Entry], stem: str) -> list[Entry]:
     """The entries without the folder that a packer puts around everything."""
-    tops = {each.parts[0] for each in entries}
     inner = {each.parts[1] for each in entries if len(each.parts) > 1}
-    if (
-        len(tops) != 1
-        or min(len(each.parts) for each in entries) < 2
-        or (stem not in tops and len(inner) < 2)
-    ):
+    top = entries[0].parts[0]
+    if min(len(each.parts) for each in entries) < 2 or (stem != top and len(inner) < 2):
         return entries
-    return [each._replace(parts=each.parts[1:]) for each in entries]
+    note = (f"the folder {top!r} around all files was not taken for a student's",) * (stem != top)
+    return [each._replace(parts=each.parts[1:], notes=(*each.notes, *note)) for each in entries]
 
 
 def _of_file(entry: Entry) -> Place:

@@ -105,6 +105,11 @@ def _readers(places: list[Place], layout: str, folder: str, assignment: str) -> 
     return {form: maker() for form, (holds, maker) in makers.items() if holds}
 
 
+def is_sure(name: str) -> bool:
+    """Whether a name has a form that no own name has by chance."""
+    return any(form.fullmatch(name) for form in (MOODLE, BLACKBOARD, BRIGHTSPACE, EXCHANGE))
+
+
 def _moodle(name: str) -> Owner | None:
     match = MOODLE.fullmatch(name)
     return match and Owner(match["name"], match["id"], is_text=match["kind"] == "onlinetext")

@@ -270,6 +270,7 @@ def write(out: Path, rows: list[Row], assignment: Assignment, policy: late.Polic
     gradebook.gradescope(out / "gradescope", rows)
     pages.feedback(out / "feedback", rows, assignment)
     pages.report(out / "report.html", rows, assignment)
+    pages.index(out / "index.html", rows, assignment)
     changes = gradebook.changes(row.result for row in rows)
     if changes:
         header = ("time", "student", "file", "exercise", "before", "after")

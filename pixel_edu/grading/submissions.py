@@ -126,7 +126,7 @@ def collect(folder: Path, assignment: Assignment | None = None, layout: str = ""
 def _places(folder: Path) -> tuple[list[Place], list[str]]:
     if folder.is_file():
         try:
-            return places.of_archive(folder), []
+            return places.of_archive(folder, platforms.is_sure), []
         except OSError as error:
             what = error.strerror
             raise UserError(

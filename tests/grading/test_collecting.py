@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import random
+import re
+import shutil
 import socket
 import time
 import tracemalloc
@@ -18,6 +20,8 @@ from pixel_edu.cli import app
 from pixel_edu.config import UserError
 from pixel_edu.grading import archives
 from pixel_edu.grading.names import legible, name_key
+from pixel_edu.grading.results import gradebook, pages
+from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.store import Result, Store
 from pixel_edu.grading.submissions import collect, find
 from tests.grading import classroom
@@ -359,6 +363,16 @@ def test_canvas_and_moodle_pack_a_class_with_an_archive_for_each_student(tmp_pat
     assert students(zipped(tmp_path / "moodle.zip", moodle)) == [("Ada B", "11"), ("Ada B", "12")]
 
 
+def test_a_folder_around_everything_in_an_archive_is_not_a_student(tmp_path):
+    files = {"hw2/ada.ipynb": "{}", "hw2/bo/hw.ipynb": "{}", "__MACOSX/hw2/._ada.ipynb": ""}
+    assert students(zipped(tmp_path / "hw2.zip", files)) == [("ada", ""), ("bo", "")]
+    found = find(zipped(tmp_path / "export.zip", files))
+    assert [each.student for each in found] == ["ada", "bo"]
+    assert found[0].notes == ("the folder 'hw2' around all files was not taken for a student's",)
+    moodle = {f"Ada B_11_assignsubmission_file_/{name}.ipynb": "{}" for name in "ab"}
+    assert students(zipped(tmp_path / "moodle.zip", moodle)) == [("Ada B", "11")]
+
+
 def test_what_is_wrong_with_an_archive_is_one_row(tmp_path):
     zipped(tmp_path / "out.zip", {"../../x.ipynb": "{}"})
     zipped(tmp_path / "root.zip", {"/etc/x.ipynb": "{}"})
@@ -446,20 +460,96 @@ def test_only_results_that_this_program_wrote_are_passed_over(tmp_path):
     assert found.passed_over == ["older", "oldest"]
 
 
+def test_the_index_says_whose_page_is_which(tmp_path):
+    results = [Result(f"{i:016x}", f"{name}.ipynb", name, "", "") for i, name in enumerate(["张伟", "<b>"])]
+    rows = gradebook.rows(results, {}, Policy())
+    pages.feedback(tmp_path / "feedback", rows, classroom.ASSIGNMENT)
+    pages.index(tmp_path / "index.html", rows, classroom.ASSIGNMENT)
+    text = (tmp_path / "index.html").read_text()
+    links = dict(re.findall(r'<td>([^<]+)</td><td></td><td>[^<]+</td><td><a href="(feedback/[^"]+)">', text))
+    assert list(links) == ["&lt;b&gt;", "张伟"]
+    assert all(name in (tmp_path / links[name]).read_text() for name in links)
+
+
+NAMES = ["Ada B", "bo", "张伟", "José", "Jose\u0301 L", "x-y", "O'Neil", "hw 3", "Anna", "Ann", "3"]
+OWN = [
+    "{name}.ipynb",
+    "{name}/hw.ipynb",
+    "{name}/hw/hw.ipynb",
+    "{name}.zip/hw.ipynb",
+    "{name}/a.zip/b.zip/hw.ipynb",
+]
+OWN += ["{name}_{id}_assignsubmission_file_/hw.ipynb", "{name}_{id}_assignsubmission_file_hw.ipynb"]
+OWN += ["{name}_{id}_assignsubmission_file_/hw.zip/x/hw.ipynb", "{name}/90_test/90_test.ipynb"]
+WHOLE = [
+    ["{name}_{id}_9{id}_hw.ipynb", "{name}_LATE_{id}_9{id}_hw.ipynb", "{name}_{id}_9{id}_hw.zip/hw.ipynb"],
+    ["90 test_{name}_attempt_2024-01-31-12-00-{id:.2}_hw.ipynb"],
+    ["{id}-77 - {name} - Jan 31, 2024 110 PM/hw.ipynb", "{id}-77 - {name} - Jan 31, 2024 110 PM - hw.ipynb"],
+    ["{name} - 90_test.ipynb"],
+    ["{name}+90_test+2024-01-31 12:00:00.5 UTC/90_test.ipynb"],
+]
+"""Forms of a class: of the names that students choose, which may be mixed, and of platforms that name all alike."""
+
+
+def pack(folder):
+    """Make an archive of each folder that is called one, the innermost first."""
+    for path in sorted(folder.rglob("*.zip"), key=lambda path: -len(path.parts)):
+        if path.is_dir():
+            shutil.make_archive(str(folder / "packed"), "zip", path)
+            shutil.rmtree(path)
+            (folder / "packed.zip").rename(path)
+
+
+def beside(draw, folder, form, name, id):
+    """What else lies in a student's folder: none of it is to count."""
+    where = form.format(name=name, id=id).rpartition("/")[0]
+    for kind in (
+        draw.sample(["scratch", "copy", "broken", "text", "link", "zip"], draw.randint(0, 3)) if where else ()
+    ):
+        if kind == "link":
+            if ".zip" not in where:
+                (folder / where / "link.ipynb").symlink_to("/etc/passwd")
+            continue
+        made = {"scratch": scratch(), "copy": classroom.ASSIGNMENT.hand_out}
+        suffix = {"text": ".txt", "zip": ".zip"}.get(kind, ".ipynb")
+        put(folder, f"{where}/{kind}{suffix}", content=json.dumps(made[kind]) if kind in made else "{")
+
+
 @pytest.mark.parametrize("seed", range(int(os.environ.get("PIXEL_EDU_CLASSES", "60"))))
-def test_every_student_of_a_mixed_class_is_found_once_with_their_own_file(tmp_path, seed):
+def test_every_student_of_any_class_is_one_row_with_their_own_answers(tmp_path, seed):
     draw = random.Random(seed)
-    names = draw.sample(
-        ["Ada B", "bo", "张伟", "José", "Jose\u0301 L", "x-y", "O'Neil", "hw 3"], draw.randint(1, 8)
-    )
-    forms = ["{name}.ipynb", "{name}/hw.ipynb", "{name}/hw/hw.ipynb"]
-    forms += ["{name}_{id}_assignsubmission_file_/hw.ipynb", "{name}_{id}_assignsubmission_file_hw.ipynb"]
-    if draw.random() < 0.5:  # Canvas gives a whole class
-        forms = ["{name}_{id}_9{id}_hw.ipynb", "{name}_LATE_{id}_9{id}_hw.ipynb"]
+    names = draw.sample(NAMES, draw.randint(1, 8))
+    forms = OWN if draw.random() < 0.5 else draw.choice(WHOLE)
     expected = []
-    for id, name in enumerate(names, start=100):
+    for id, name in enumerate(names, start=10):
         form = draw.choice(forms)
-        put(tmp_path, form.format(name=name, id=id), content=name)
-        expected.append((name, str(id) if "{id}" in form else "", name))
-    found = [(each.student, each.number, each.read().decode()) for each in find(tmp_path)]
-    assert found == sorted(expected)
+        notebook = classroom.solved()
+        notebook.cells[0].source = name
+        content = json.dumps(notebook)
+        put(tmp_path / "in", form.format(name=name, id=str(id)), content=content)
+        beside(draw, tmp_path / "in", form, name, str(id))
+        number = str(id) if "{id}" in form else ""
+        expected.append((name, number, "", content))
+    hostile = draw.sample(["pipe", "dangling", "broken.zip", "late.yaml", ".DS_Store"], draw.randint(0, 3))
+    for name in hostile if forms is OWN else ():
+        if name == "pipe":
+            os.mkfifo(tmp_path / "in" / "pipe.ipynb")
+        elif name == "dangling":
+            (tmp_path / "in" / "dangling.ipynb").symlink_to("nowhere")
+        else:
+            put(tmp_path / "in", name)
+    folder = tmp_path / "in"
+    pack(folder)
+    alone = len(names) == 1 and forms is OWN  # a folder around everything looks the same
+    if (
+        draw.random() < 0.3
+        and not alone
+        and not any(path.is_symlink() or path.is_fifo() for path in folder.rglob("*"))
+    ):
+        folder = Path(shutil.make_archive(str(tmp_path / "submissions"), "zip", folder))
+    found = find(folder, classroom.ASSIGNMENT)
+    rows = [(each.student, each.number, each.problem, each.read().decode()) for each in found]
+    wrong = [row for row in rows if row[2]]
+    assert sorted(row for row in rows if not row[2]) == sorted(expected)
+    assert {row[0] for row in wrong} <= {"pipe", "dangling", "broken"}
+    assert len({each.key for each in found}) == len(found)

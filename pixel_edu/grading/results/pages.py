@@ -42,8 +42,19 @@ def feedback(folder: Path, rows: list[Row], assignment: Assignment) -> int:
             number=number,
             percent=_percent,
         )
-        _write(folder / f"{slug(row.result.student)}-{row.result.key[:6]}.html", page)
+        _write(folder / _page(row.result), page)
     return len(rows)
+
+
+def index(path: Path, rows: list[Row], assignment: Assignment) -> None:
+    """Write whose page is which: a file's name has only letters that every system knows, and 张伟 has none of them."""
+    listed = [(row, _page(row.result)) for row in rows]
+    _write(path, templates.render("index.html.j2", pages=listed, assignment=assignment))
+
+
+def _page(result: Result) -> str:
+    """The name of a student's page."""
+    return f"{slug(result.student)}-{result.key[:6]}.html"
 
 
 def _unknown(result: Result) -> str:
