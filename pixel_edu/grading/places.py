@@ -89,12 +89,12 @@ def of_folder(folder: Path) -> tuple[list[Place], list[str]]:
     for top in sorted(folder.iterdir()):
         if _ignored(top.name):
             continue
-        is_folder = top.is_dir() and not top.is_symlink()
+        is_folder = os.path.isdir(top) and not top.is_symlink()  # it does not raise where a folder is closed
         if is_folder and _is_results(top):
             passed.append(legible(top.name))
         elif is_folder:
             place = Place(
-                legible(top.name), legible(top.name), True, (top / ".git").exists(), time=_time(top)
+                legible(top.name), legible(top.name), True, os.path.exists(top / ".git"), time=_time(top)
             )
             place.entries = list(_expanded(_inside(top, folder)))
             found.append(place)
@@ -159,9 +159,9 @@ def _ignored(name: str) -> bool:
 
 def _is_results(folder: Path) -> bool:
     """Whether this program wrote a folder. Results that are older than its marker have no notebook of a student."""
-    if (folder / MARKER).is_file():
+    if os.path.isfile(folder / MARKER):
         return True
-    old = (folder / "executed").is_dir() and any(
+    old = os.path.isdir(folder / "executed") and any(
         RESULT.fullmatch(path.name) for path in folder.glob("marks/*")
     )
     return old and not any(path.parent.name != "executed" for path in folder.rglob("*.ipynb"))
@@ -182,7 +182,7 @@ def _inside(top: Path, folder: Path) -> Iterator[Entry]:
 
 def _entry(path: Path, folder: Path, own: Path) -> Entry:
     problem, time = _problem(path, own), _time(path)
-    source = b"" if problem or path.is_dir() else path
+    source = b"" if problem or os.path.isdir(path) else path
     parts = tuple(map(legible, path.relative_to(folder).parts))
     return Entry(parts, source, time, FILE_TIME, time, problem)
 

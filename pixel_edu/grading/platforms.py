@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo
 from pixel_edu.config import UserError
 from pixel_edu.grading.places import Place
 
-MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)(?:_.*)?")
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)(?:_.*)?")
 CANVAS = re.compile(r"(?P<name>.+?)_(?:(?P<late>LATE)_)?(?P<id>\d+)_(?:(?P<file>\d+)_.+|(?:text|link))")
-BLACKBOARD = re.compile(r"(?P<head>.+_(?P<name>[^_]+))_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_.*)?")
+BLACKBOARD = re.compile(r"(?P<head>.+?_(?P<name>[^_]+))_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_.*)?")
 BRIGHTSPACE = re.compile(r"(?P<id>\d+)-\d+ - (?P<name>.+?) - (?P<time>[^-]*\b\d{4}\b[^-]*?)(?: - .+)?")
 EXCHANGE = re.compile(
     r"(?P<name>.+)\+(?P<assignment>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^+]*(?:\+\d{4})?)(?:\+[^+]*)?"
@@ -108,6 +108,11 @@ def _readers(places: list[Place], layout: str, folder: str, assignment: str) -> 
 def is_sure(name: str) -> bool:
     """Whether a name has a form that no own name has by chance."""
     return any(form.fullmatch(name) for form in (MOODLE, BLACKBOARD, BRIGHTSPACE, EXCHANGE))
+
+
+def is_class(names: list[str]) -> bool:
+    """Whether files of these names are a platform's download of a class."""
+    return any(map(is_sure, names)) or is_canvas(names)
 
 
 def _moodle(name: str) -> Owner | None:

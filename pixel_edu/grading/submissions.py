@@ -124,17 +124,23 @@ def collect(folder: Path, assignment: Assignment | None = None, layout: str = ""
 
 
 def _places(folder: Path) -> tuple[list[Place], list[str]]:
-    if folder.is_file():
-        try:
-            return places.of_archive(folder, platforms.is_sure), []
-        except OSError as error:
-            what = error.strerror
-            raise UserError(
-                f"{folder}: {what}: give the folder of the files handed in, or a zip archive"
-            ) from None
-    if not folder.is_dir():
+    """What stands in a folder or an archive; an archive of a class that is alone in a folder is as good as that."""
+    if not folder.exists():
         raise UserError(f"{folder}: there is no such folder: give the folder of the files handed in")
-    return places.of_folder(folder)
+    try:
+        if not folder.is_dir():
+            return places.of_archive(folder, platforms.is_sure), []
+        found, passed = places.of_folder(folder)
+        if len(found) == 1 and found[0].file.lower().endswith(".zip") and not found[0].entries[0].problem:
+            inside = places.of_archive(folder / found[0].file, platforms.is_sure)
+            if platforms.is_class([each.name for each in inside]):
+                return inside, passed
+        return found, passed
+    except OSError as error:
+        what = error.strerror
+        raise UserError(
+            f"{folder}: {what}: give the folder of the files handed in, or a zip archive"
+        ) from None
 
 
 def _submission(handed_in: list[tuple[Place, Owner]], assignment: Assignment | None) -> Submission:

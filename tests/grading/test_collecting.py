@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import socket
+import tempfile
 import time
 import tracemalloc
 import zipfile
@@ -226,6 +227,46 @@ def test_several_notebooks_without_one_of_the_assignment_are_one_row_that_says_s
     )
 
 
+def test_a_students_own_file_name_never_makes_it_anothers(tmp_path):
+    put(tmp_path, "Ada B_12_assignsubmission_file_hw.ipynb")
+    put(tmp_path, "Eve_13_assignsubmission_file_Ada B_12_assignsubmission_file_hw.ipynb")
+    assert students(tmp_path) == [("Ada B", "12"), ("Eve", "13")]
+    time = "attempt_2024-01-31-12-00-00"
+    put(tmp_path / "blackboard", f"HW_ada_{time}_hw.ipynb", f"HW_eve_{time}_HW_ada_{time}_hw.ipynb")
+    assert students(tmp_path / "blackboard") == [("ada", ""), ("eve", "")]
+    put(tmp_path / "canvas", "ada_1_901_hw.ipynb", "eve_2_902_ada_1_901_hw.ipynb")
+    assert students(tmp_path / "canvas") == [("ada", "1"), ("eve", "2")]
+    when = "Jan 31, 2024 110 PM"
+    put(
+        tmp_path / "d2l",
+        f"1-9 - Ada - {when} - hw.ipynb",
+        f"2-9 - Eve - {when} - 1-9 - Ada - {when} - hw.ipynb",
+    )
+    assert students(tmp_path / "d2l") == [("Ada", "1"), ("Eve", "2")]
+
+
+def test_a_folder_that_may_not_be_opened_is_a_row():
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    put(folder, "ada/hw.ipynb", "bo/hw.ipynb", "cy/deep/hw.ipynb")
+    (folder / "ada").chmod(0)
+    (folder / "cy" / "deep").chmod(0)
+    me = os.geteuid()
+    try:
+        if me == 0:
+            os.seteuid(65534)
+        found = [(each.student, each.file, each.problem) for each in find(folder)]
+        with pytest.raises(UserError, match="ada: Permission denied: give the folder"):
+            find(folder / "ada")
+    finally:
+        os.seteuid(me)
+        for path in (folder / "ada", folder / "cy" / "deep"):
+            path.chmod(0o700)
+        shutil.rmtree(folder)
+    closed = "it cannot be read: Permission denied"
+    assert found == [("ada", "ada", closed), ("bo", "bo/hw.ipynb", ""), ("cy", "cy/deep", closed)]
+
+
 def test_the_files_of_one_canvas_student_are_one_row(tmp_path):
     written(tmp_path, "lovelaceada_11_901_hw.ipynb", classroom.solved())
     written(tmp_path, "lovelaceada_11_902_scratch.ipynb", scratch(), hours=1)
@@ -359,6 +400,9 @@ def test_canvas_and_moodle_pack_a_class_with_an_archive_for_each_student(tmp_pat
     hw = zipped(tmp_path / "hw.zip", {"hw.ipynb": "{}"}).read_bytes()
     canvas = {f"zhangwei_{id}_900{id}_hw.zip": hw for id in (1, 2)}
     assert students(zipped(tmp_path / "canvas.zip", canvas)) == [("zhangwei", "1"), ("zhangwei", "2")]
+    (tmp_path / "hw.zip").unlink()
+    (tmp_path / "canvas.zip").rename(tmp_path / "hw1 submissions.zip")
+    assert students(tmp_path) == [("zhangwei", "1"), ("zhangwei", "2")]
     moodle = {f"Ada B_1{id}_assignsubmission_file_/hw.zip": hw for id in (1, 2)}
     assert students(zipped(tmp_path / "moodle.zip", moodle)) == [("Ada B", "11"), ("Ada B", "12")]
 
