@@ -18,6 +18,8 @@ from PIL import Image
 from pixel_edu import data, sprites
 from pixel_edu.cli import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SMALL = ["--sprites", 60, "--batch-size", 4, "--device", "cpu"]
 

@@ -149,6 +149,7 @@ def test_pictures_and_counted_numbers_are_what_the_program_makes():
     assert artwork.stale(ROOT / "book") == []
 
 
+@pytest.mark.slow
 def test_a_changed_picture_is_noticed_and_drawn_again(tmp_path):
     artwork.draw_all(tmp_path)
     (tmp_path / "_static/art/logo.png").write_bytes((tmp_path / "_static/art/favicon.png").read_bytes())

@@ -112,6 +112,7 @@ def test_the_questions_are_what_the_sprites_were_drawn_from(held_out):
     assert all(len(head.words) <= 16 for head in heads[2:])
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_the_classes_and_the_same_seed_gives_the_same(held_out):
     school = sprites.make(600, seed=30)
     heads, truth = classifier.class_heads(school.labels, CLASSES)

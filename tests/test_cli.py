@@ -107,6 +107,7 @@ def test_a_reader_that_goes_away_leaves_no_traceback():
     assert done.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing on Windows")
 def test_ctrl_c_ends_with_130_without_a_traceback_and_leaves_nothing_behind(tmp_path):
     command = [sys.executable, "-m", "pixel_edu.cli", "data", "make", "big", "-n", "2000000"]

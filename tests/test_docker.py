@@ -217,6 +217,7 @@ def test_the_image_of_the_api_has_no_solutions_graders_or_notebooks():
     assert all((ROOT / "pixel_edu" / name).is_dir() for name in left_out)
 
 
+@pytest.mark.slow
 def test_the_api_needs_no_package_and_no_file_that_its_image_has_not(tmp_path, only):
     leave_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "pixel_edu", tmp_path / "pixel_edu", ignore=leave_out)

@@ -130,6 +130,7 @@ def test_the_address_of_the_public_repository_stands_in_one_place():
     ]
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_every_file_of_the_package(tmp_path):
     for file in tracked_files():
         copy = tmp_path / "source" / file.relative_to(ROOT)
@@ -213,6 +214,7 @@ def test_the_readme_shows_what_was_measured_of_the_set_up():
     assert f"<!-- measured by benchmarks/set_up.py -->\n{table}<!-- end -->" in readme
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "command", "says"),
     [

@@ -30,6 +30,7 @@ print(CliRunner().invoke(app, ["{command}", "--help"], env={{"COLUMNS": "200"}})
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "name"), [("sample", "toy"), ("evaluate", "toy"), ("train", "toyish"), ("train", "small")]
 )
@@ -37,6 +38,7 @@ def test_the_command_line_offers_what_is_registered(command, name):
     assert name in re.findall(r"\w+", told(HELP.format(command=command)))
 
 
+@pytest.mark.slow
 def test_the_api_offers_what_is_registered():
     pytest.importorskip("fastapi")
     schema = told(
@@ -56,6 +58,7 @@ print(json.dumps(api.create_app(load_reference("tiny")).openapi()))
     assert all("toy" in names for names in offered)
 
 
+@pytest.mark.slow
 def test_the_widgets_data_hold_what_is_registered():
     pytest.importorskip("anywidget")
     module = told("from pixel_edu.widgets import facts; print(facts.text())")

@@ -105,6 +105,7 @@ def invoke(*words):
     return CliRunner().invoke(app, list(map(str, words)))
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_says_in_one_sentence_what_failed(course, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     out = tmp_path / "out"

@@ -37,6 +37,7 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_twice_ends_with_the_same_weights_bit_for_bit(whole, tmp_path):
     assert train(tmp_path, stop=2) is False
     assert not (tmp_path / MODEL).exists()

@@ -147,6 +147,7 @@ def test_the_learning_rate_rises_in_a_line_and_falls_as_half_a_cosine():
     assert max(map(config.learning_rate_at, range(1, 1101))) == 1
 
 
+@pytest.mark.slow
 def test_a_step_is_adamws_step_with_a_clipped_gradient(drawn):
     """Against a loop written out here, with torch's own clipping and optimiser."""
     config = TrainConfig(PRESETS["tiny"], steps=4, batch_size=16, warmup=2, clip=0.05)

@@ -25,6 +25,7 @@ def options(level, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_session_reports_each_file_and_gives_the_gradebook(options, level):
     events = []
     summary = session.grade(options, track=events.append)
@@ -72,6 +73,7 @@ def test_grading_again_names_the_marks_that_changed(options):
     assert summary.changes == [session.Change(name, "double", 1, 2, 2) for name in ("ada", "bo")]
 
 
+@pytest.mark.slow
 def test_one_shard_writes_no_tables(options):
     part = session.Selection(shard=(1, 2))
     summary = session.grade(session.replace(options, selection=part))

@@ -93,6 +93,7 @@ def test_dpm_solver_needs_fewer_calls_and_ddpm_never_arrives(page):
     assert needed["ddpm"] is None
 
 
+@pytest.mark.slow
 def test_the_exact_ends_do_not_depend_on_who_walks_there():
     race = SamplerRace()
     ends = race.exact()[-1]
@@ -127,6 +128,7 @@ def test_a_widget_says_what_it_is_and_has_a_picture_with_words(kind):
     assert picture == kind().picture()
 
 
+@pytest.mark.slow
 def test_a_picture_follows_the_settings():
     assert GuidanceField(step=0).picture() != GuidanceField().picture()
     assert "class 2 after 9 of 50 calls" in GuidanceField(label=2, step=9).picture()
