@@ -20,6 +20,7 @@ from pixel_edu.course import checking, values
 from pixel_edu.grading import variants
 from pixel_edu.notebooks import handouts
 from pixel_edu.notebooks.handouts import ExerciseError, grade_id
+from pixel_edu.notebooks.magics import as_python
 
 UNSAFE = {"unsafe-tests", "beside-answers"}
 """Tags of a test that must run in the answers' own process, where its result can be forged; the second is older."""
@@ -159,7 +160,7 @@ def _of(notebook: NotebookNode, name: str, hand_out: NotebookNode | None = None)
         if grade_id(cell):
             break
         if cell.cell_type == "code" and cell.get("id") != "install":
-            setup += [line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+            setup.append(as_python(cell.source))
     return Assignment(name, notebook, hand_out or handouts.hand_out(notebook, name), tasks, "\n".join(setup))
 
 

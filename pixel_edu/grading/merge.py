@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from nbformat import NotebookNode
@@ -12,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from pixel_edu import notebooks
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.notebooks.handouts import checksum, grade_id
+from pixel_edu.notebooks.magics import as_python, defined, tree
 from pixel_edu.notebooks.reading import Unreadable, parse
 
 
@@ -74,7 +73,7 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
 
 
 def _cell(source: str, part: str) -> NotebookNode:
-    return new_code_cell(source, metadata={"part": part})
+    return new_code_cell(as_python(source), metadata={"part": part})
 
 
 def _sort(
@@ -85,21 +84,27 @@ def _sort(
     places: dict[str, str] = {}  # the known cell before an answer
     own: dict[str, list[NotebookNode]] = {}
     changed, before = set(), ""
-    named = {grade_id(cell) for cell in theirs.cells}
+    named = {
+        id
+        for cell in theirs.cells
+        if (id := grade_id(cell)) in wanted and not _blank(cell.source, wanted[id])
+    }
     functions = {name: id for id, cell in wanted.items() if id not in named for name in defined(cell.source)}
     for cell in theirs.cells:
         if cell.get("id") in ("generated", "install"):  # what `exercises build` puts before the first task
             continue
         id = grade_id(cell) or (cell.get("id", "") if cell.get("id", "") in known else "")
-        if not id and cell.cell_type == "code":
-            homes = [functions[name] for name in defined(cell.source) if name in functions]
+        if id not in wanted and not (id in known and cell.source.strip() == known[id].source.strip()):
+            names = defined(cell.source) if cell.cell_type == "code" or tree(cell.source) else []
+            homes = [functions[name] for name in names if name in functions]
             if homes:
                 id = homes[0]
                 notes.append(f"{id}: found by the name of its function")
         if id in wanted:
             if cell.cell_type != wanted[id].cell_type and wanted[id].cell_type == "code":
                 notes.append(f"{id}: its cell had become {cell.cell_type}, and was run as code")
-            written.setdefault(id, []).append(cell.source)
+            plain = wanted[id].cell_type != "code" or _blank(cell.source, wanted[id])
+            written.setdefault(id, []).append(cell.source if plain else as_python(cell.source, dedent=False))
             places.setdefault(id, before)
             before = id
         elif id in known:
@@ -130,8 +135,8 @@ def _together(
     A stub never counts beside an answer, and the halves of a split cell are joined.
     """
     if len(sources) == 1:
-        return sources[0], [], []
-    answered = [each for each in sources if each.strip() and each.strip() != given.source.strip()]
+        return (as_python(sources[0]) if given.cell_type == "code" else sources[0]), [], []
+    answered = [each for each in sources if not _blank(each, given)]
     answered = list(dict.fromkeys(answered)) or sources[-1:]
     several = f"{id}: there are several cells for it, and"
     if given.cell_type != "code" and len(answered) > 1:
@@ -140,15 +145,15 @@ def _together(
     parts = _not_superseded(answered)
     asked = set(defined(given.source))
     mine = [place for place, each in enumerate(parts) if asked & set(defined(each))]
-    if len(parts) > 1 and mine and all(map(_parses, parts)):
+    if len(parts) > 1 and mine and all(map(tree, parts)):
         # Only what defines the answer is joined: a line that was tried beside it may fail, and would take it along.
         notes.append(f"{several} they were run in order")
         answer = "\n".join(parts[place] for place in mine)
         others = [place for place in range(len(parts)) if place not in mine]
         above = [parts[place] for place in others if place < mine[0]]
         return answer, above, [parts[place] for place in others if place > mine[0]]
-    whole = "\n".join(parts)
-    if len(parts) > 1 and _parses(whole):
+    whole = as_python("\n".join(parts))
+    if len(parts) > 1 and tree(whole):
         notes.append(f"{several} they were run in order")
         return whole, [], []
     which = "the last counts" if answered[-1] == sources[-1] else "the last that is not the stub counts"
@@ -165,25 +170,9 @@ def _not_superseded(sources: list[str]) -> list[str]:
     ]
 
 
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
-
-
-def defined(source: str) -> Iterable[str]:
-    """Names of the functions and classes that a cell's source defines."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    return [
-        each.name
-        for each in tree.body
-        if isinstance(each, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
-    ]
+def _blank(source: str, given: NotebookNode) -> bool:
+    """Whether nothing is written in a cell but what it was given with."""
+    return source.strip() in ("", given.source.strip())
 
 
 def untouched(given: NotebookNode, answer: str) -> bool:

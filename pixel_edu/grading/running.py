@@ -31,12 +31,13 @@ from papermill.iorw import load_notebook_node
 from pixel_edu.grading import marking
 from pixel_edu.grading.assignment import Task
 from pixel_edu.grading.marking import Examiner, Mark
-from pixel_edu.grading.merge import Merged, defined
+from pixel_edu.grading.merge import Merged
 from pixel_edu.grading.rpc.client import Client, KernelLost
 from pixel_edu.grading.sandbox import plain
 from pixel_edu.grading.sandbox.isolation import Sandbox, SandboxError
 from pixel_edu.grading.sandbox.provisioner import ForkManager
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
+from pixel_edu.notebooks.magics import defined
 
 PATIENCE = 3
 """After so many sandboxes have ended, every exercise gets one of its own."""

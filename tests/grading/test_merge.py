@@ -1,7 +1,9 @@
 """Answers are put together as the student meant them, whatever an editor made of the file."""
 
+import ast
 import codecs
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,68 @@ def test_a_written_answer_in_two_cells_counts_whole(assignment):
     halves = [cell | {"source": "First, the noise grows."}, cell | {"source": "Second, it doesn't stop."}]
     given = hand_out | {"cells": hand_out["cells"][:place] + halves + hand_out["cells"][place + 1 :]}
     assert answers(given, asked)[id] == "First, the noise grows.\n\nSecond, it doesn't stop."
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("%%time\n", ""),
+        ("%%capture out\n", ""),
+        ("!pip install -q torch\n%matplotlib inline\n", "\nadd_noise?\n%timeit -n 1 add_noise(1, 2, 3)"),
+        ("# mine\n%%time\n", ";"),
+        ("%load_ext autoreload\nfiles = !ls\n", "\n!echo {files}"),
+    ],
+)
+def test_ipythons_own_syntax_costs_nothing(before, after, solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    cell = solved["cells"][place]
+    id = cell["metadata"]["nbgrader"]["grade_id"]
+    cell["source"] = f"{before}{cell['source']}{after}"
+    found = answers(solved, assignment)[id]
+    assert [ast.dump(each) for each in ast.parse(found).body if isinstance(each, ast.FunctionDef)] == [
+        ast.dump(each) for each in ast.parse(clean[id]).body
+    ]
+
+
+def test_an_indented_answer_is_run_as_ipython_runs_it(solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    cell = solved["cells"][place]
+    cell["source"] = textwrap.indent(cell["source"], "    ")
+    assert answers(solved, assignment) == clean
+
+
+def hand_out(assignment, renew):
+    """The cells of a hand-out as an editor pastes them: with new ids, or with the old ones."""
+    cells = json.loads(json.dumps(assignment.hand_out))["cells"]
+    return [cell | {"id": f"new-{place}"} if renew else cell for place, cell in enumerate(cells)]
+
+
+@pytest.mark.parametrize("renew", [False, True])
+@pytest.mark.parametrize("lost", [False, True], ids=["named", "nameless"])
+@pytest.mark.parametrize("above", [False, True])
+def test_a_hand_out_pasted_above_or_below_takes_no_answer_away(above, lost, renew, solved, assignment):
+    clean, pasted = answers(solved, assignment), hand_out(assignment, renew)
+    if lost:
+        for cell in solved["cells"]:
+            cell["metadata"] = {}
+    solved["cells"] = pasted + solved["cells"] if above else solved["cells"] + pasted
+    assert answers(solved, assignment) == clean
+
+
+def test_an_answer_that_was_merged_into_a_locked_cell_is_found(solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    answer = solved["cells"].pop(place)
+    id = answer["metadata"]["nbgrader"]["grade_id"]
+    locked = next(
+        cell
+        for cell in solved["cells"]
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == f"{id}-marks"
+    )
+    locked["source"] = f"{answer['source']}\n{locked['source']}"
+    assert clean[id] in answers(solved, assignment)[id]
+
+
+def test_a_nameless_answer_that_became_markdown_is_found(solved, assignment):
+    clean, place = answers(solved, assignment), first_answer(solved)
+    solved["cells"][place] |= {"metadata": {}, "cell_type": "markdown", "id": "new"}
+    assert answers(solved, assignment) == clean
