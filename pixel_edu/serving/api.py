@@ -364,11 +364,15 @@ async def _drawn(order: QueryOrder, request: Request) -> Response:
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of the work; None if the client goes away: then the work is cancelled, to make room for others."""
+    """The result of the work; None if the client goes away: then the work is cancelled, to make room for others.
+
+    Raises:
+        HTTPException: the client sends a body that GET does not need, and it is too long or does not end.
+    """
     tasks = working, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
+        return working.result() if working.done() else gone.result()
     finally:
         working.cancel()
         gone.cancel()

@@ -22,6 +22,8 @@ LONGEST_BODY = 16_384
 DAY = 86_400
 """Seconds that a cache may keep an answer without asking again. Not longer: the server may get another model."""
 JSON = (b"content-type", b"application/json")
+PORTS = {"http": 80, "https": 443}
+"""Browsers do not write these in an origin."""
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#@\s]+")
 
 
@@ -134,7 +136,8 @@ def checked_origin(origin: str) -> str:
         raise UserError(
             f"{origin!r} is not an origin: write it as http://localhost:3000 with nothing behind, or *"
         )
-    return origin.lower()
+    scheme, _, host = origin.lower().partition("://")
+    return origin.lower().removesuffix(f":{PORTS[scheme]}") if host and scheme in PORTS else origin.lower()
 
 
 def checked_prefix(path: str) -> str:

@@ -183,6 +183,13 @@ def test_a_compressed_body_is_told_to_come_as_it_is(client):
     )
 
 
+def test_a_body_that_get_does_not_need_is_bounded_too(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
+        head = b"GET /v1/sprites?n=3&num_steps=1000 HTTP/1.1\r\nHost: x\r\nContent-Length: 20001\r\n\r\n"
+        line.sendall(head + b"x" * 20_000)
+        assert line.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
 @pytest.mark.parametrize("more", [b"", b'{"class"'], ids=["none of it", "half of it"])
 def test_a_body_that_does_not_come_ends_the_connection(port, more):
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
