@@ -1,8 +1,9 @@
-"""Words that were replaced do not come back in what the package says."""
+"""Words that were replaced do not come back in what the package, the book and the exercises say."""
 
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +39,27 @@ def returned(text: str) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "pixel_edu")))
 def test_replaced_words_stay_away(path):
     assert returned(path.read_text(encoding="utf-8")) == []
+
+
+PROSE = [
+    path
+    for folder, pattern in (
+        ("chapters", "*.ipynb"),
+        ("solutions", "*.ipynb"),
+        ("book", "*.md"),
+        (".", "*.md"),
+    )
+    for path in sorted((ROOT / folder).glob(pattern))
+]
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_replaced_words_stay_away_from_pages(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = nbformat.reads(text, 4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert returned(text) == []
 
 
 @pytest.mark.parametrize(
