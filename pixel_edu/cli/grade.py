@@ -170,7 +170,7 @@ def _list(options: GradingOptions) -> None:
     judged = "" if options.layout else " (judged from the whole folder; --layout NAME settles it)"
     console.print(f"{len(found)} students; names: {forms}{judged}")
     for name in passed_over:
-        console.print(f"passed over: {name}: results of an earlier grading", markup=False)
+        console.print(f"passed over: {name}", markup=False)
 
 
 def _parsed(shard: str) -> tuple[int, int]:

@@ -19,13 +19,16 @@ from pixel_edu.grading.names import legible
 from pixel_edu.grading.results.store import MARKER
 from pixel_edu.notebooks.reading import LARGEST
 
-IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini"}
+IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "Icon\r", "__pycache__", "node_modules"}
+IGNORED_ENDS = (":Zone.Identifier", "~")
+"""How files end that Windows and editors put beside others."""
 NOBODY = {"late.yaml", "late.yml", "manual.csv", "readme", "readme.md", "readme.txt", "index.html"}
 """Files of the instructor's, or the platform's, beside those handed in, in small letters."""
 TIMESTAMP = "timestamp.txt"
 KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
-DEEPEST = 2
-"""How many archives deep a student's file may be."""
+OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+DEEPEST, DEEPEST_FOLDER = 2, 50
+"""How many archives, and how many folders, deep a student's file may be."""
 RESULT = re.compile(r"[0-9a-f]{16}\.json")
 FILE_TIME, ZIP_TIME = "the file's own time", "the zip archive, in this machine's time zone"
 
@@ -84,21 +87,21 @@ class Place:
 
 
 def of_folder(folder: Path) -> tuple[list[Place], list[str]]:
-    """The places in a folder, by name, and what of it was passed over: results of an earlier grading."""
+    """The places in a folder, by name, and what of it was passed over, and why."""
     found, passed = [], []
     for top in sorted(folder.iterdir()):
-        if _ignored(top.name):
+        if _ignored(top.name) or top.name.lower() in NOBODY:
             continue
         is_folder = os.path.isdir(top) and not top.is_symlink()  # it does not raise where a folder is closed
         if is_folder and _is_results(top):
-            passed.append(legible(top.name))
+            passed.append(f"{legible(top.name)}: results of an earlier grading")
         elif is_folder:
             place = Place(
                 legible(top.name), legible(top.name), True, os.path.exists(top / ".git"), time=_time(top)
             )
             place.entries = list(_expanded(_inside(top, folder)))
             found.append(place)
-        elif top.name.lower() not in NOBODY:
+        else:
             found.append(_of_file(_entry(top, folder, top)))
     return found, passed
 
@@ -148,13 +151,14 @@ def _without_wrapping(entries: list[Entry], stem: str) -> list[Entry]:
 
 def _of_file(entry: Entry) -> Place:
     """The place of a file at the top; an archive there is as good as a folder."""
-    inside = list(_expanded([entry])) if _is_archive(entry) else [entry]
-    name = entry.name.rpartition(".")[0] or entry.name
+    inside = list(_expanded([entry]))
+    suffix = _other_archive(entry.name) or Path(entry.name).suffix
+    name = entry.name.removesuffix(suffix).removesuffix(".ipynb")
     return Place(name, entry.name, False, entries=inside, time=entry.time)
 
 
 def _ignored(name: str) -> bool:
-    return name in IGNORED or name.startswith(".")
+    return name in IGNORED or name.startswith(".") or name.endswith(IGNORED_ENDS)
 
 
 def _is_results(folder: Path) -> bool:
@@ -172,6 +176,8 @@ def _inside(top: Path, folder: Path) -> Iterator[Entry]:
     unreadable: list[OSError] = []
     for where, folders, files in os.walk(top, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not _ignored(name))
+        if len(Path(where).parts) - len(top.parts) > DEEPEST_FOLDER:
+            folders.clear()
         links = [name for name in folders if Path(where, name).is_symlink()]
         for name in sorted([*links, *(name for name in files if not _ignored(name))]):
             yield _entry(Path(where, name), folder, top)
@@ -219,6 +225,11 @@ def _problem(path: Path, own: Path) -> str:
     return ""
 
 
+def _other_archive(name: str) -> str:
+    """The suffix of an archive that is not opened, or ""."""
+    return next((name[-len(each) :] for each in OTHER_ARCHIVES if name.lower().endswith(each)), "")
+
+
 def _is_archive(entry: Entry) -> bool:
     return entry.name.lower().endswith(".zip")
 
@@ -226,7 +237,11 @@ def _is_archive(entry: Entry) -> bool:
 def _expanded(entries: Iterable[Entry], depth: int = 1) -> Iterator[Entry]:
     """The entries, with the files of an archive in its place."""
     for entry in entries:
-        if not _is_archive(entry) or entry.problem or isinstance(entry.source, bytes):
+        other = _other_archive(entry.name)
+        if other and not entry.problem:
+            problem = f"it is a {other} archive, which is not opened: hand in the notebook, or a zip archive"
+            yield entry._replace(source=b"", problem=problem)
+        elif not _is_archive(entry) or entry.problem or isinstance(entry.source, bytes):
             yield entry
         elif depth > DEEPEST:
             yield entry._replace(

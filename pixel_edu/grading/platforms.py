@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from pixel_edu.config import UserError
 from pixel_edu.grading.places import Place
 
-MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)(?:_.*)?")
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?")
 CANVAS = re.compile(r"(?P<name>.+?)_(?:(?P<late>LATE)_)?(?P<id>\d+)_(?:(?P<file>\d+)_.+|(?:text|link))")
 BLACKBOARD = re.compile(r"(?P<head>.+?_(?P<name>[^_]+))_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_.*)?")
 BRIGHTSPACE = re.compile(r"(?P<id>\d+)-\d+ - (?P<name>.+?) - (?P<time>[^-]*\b\d{4}\b[^-]*?)(?: - .+)?")
@@ -117,7 +117,7 @@ def is_class(names: list[str]) -> bool:
 
 def _moodle(name: str) -> Owner | None:
     match = MOODLE.fullmatch(name)
-    return match and Owner(match["name"], match["id"], is_text=match["kind"] == "onlinetext")
+    return match and Owner(match["name"], match["id"], is_text=match["kind"] != "file")
 
 
 def is_canvas(names: list[str]) -> bool:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,10 @@ from pixel_edu.grading.places import Entry, Place
 from pixel_edu.grading.platforms import Owner
 from pixel_edu.notebooks.reading import LARGEST
 
+TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".yaml", ".yml")
+"""Suffixes of what an instructor keeps beside the files handed in; with a platform's name it was handed in."""
+LATEST = 253402300799
+"""The last second of the year 9999; some file systems go further."""
 BLOCK = 1 << 20
 """How much of a file is in memory at once while its key is made, in bytes."""
 
@@ -87,7 +92,7 @@ class Collection(NamedTuple):
     Attributes:
         submissions: one for each student, by name and file.
         layouts: how many names have each of the forms `platforms.LAYOUTS`.
-        passed_over: folders that hold the results of an earlier grading.
+        passed_over: what else stands there, and why it does not count.
     """
 
     submissions: list[Submission]
@@ -112,14 +117,24 @@ def collect(folder: Path, assignment: Assignment | None = None, layout: str = ""
         UserError: there is no such folder, it is empty, or it cannot be read.
     """
     found, passed = _places(folder)
-    if not found:
-        raise UserError(f"{folder}: this folder is empty: give the folder of the files handed in")
     owners = platforms.owners(found, layout, folder.resolve().stem, assignment.name if assignment else "")
+    tables = [
+        owner.layout == "plain" and each.file.lower().endswith(TABLES)
+        for each, owner in zip(found, owners, strict=True)
+    ]
+    passed += [
+        f"{each.file}: a table or settings, not a hand-in"
+        for each, is_table in zip(found, tables, strict=True)
+        if is_table
+    ]
     students: dict[tuple[str, str], list[tuple[Place, Owner]]] = {}
-    for place, owner in zip(found, owners, strict=True):
-        students.setdefault((name_key(owner.student), owner.number), []).append((place, owner))
+    for place, owner, is_table in zip(found, owners, tables, strict=True):
+        if not is_table:
+            students.setdefault((name_key(owner.student), owner.number), []).append((place, owner))
+    if not students:
+        raise UserError(f"{folder}: this folder is empty: give the folder of the files handed in")
     made = [_submission(each, assignment) for each in students.values()]
-    layouts = Counter(owner.layout for owner in owners)
+    layouts = Counter(owner.layout for _, owner in itertools.chain(*students.values()))
     return Collection(sorted(made, key=lambda each: (each.student, each.file)), layouts, passed)
 
 
@@ -228,7 +243,7 @@ def _text(entry: Entry) -> str:
 
 
 def _iso(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(min(max(time, 0), LATEST), UTC).isoformat(timespec="seconds")
 
 
 def _with_key(submission: Submission) -> Submission:

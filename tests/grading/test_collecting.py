@@ -501,7 +501,43 @@ def test_only_results_that_this_program_wrote_are_passed_over(tmp_path):
     put(tmp_path, "oldest/marks/0123456789abcdef.json", "oldest/executed/0123456789abcdef.ipynb")
     found = collect(tmp_path)
     assert [each.student for each in found.submissions] == ["eve"]
-    assert found.passed_over == ["older", "oldest"]
+    why = "results of an earlier grading"
+    assert found.passed_over == [f"older: {why}", f"oldest: {why}"]
+
+
+def test_tables_beside_the_files_handed_in_are_not_students(tmp_path):
+    put(tmp_path, "ada.ipynb", "gradebook.csv", "deadlines.yml", "bo.ipynb:Zone.Identifier", "ada.ipynb~")
+    put(tmp_path, "Bo C_13_assignsubmission_file_data.csv")
+    found = collect(tmp_path)
+    assert [each.student for each in found.submissions] == ["Bo C", "ada"]
+    why = "a table or settings, not a hand-in"
+    assert found.passed_over == [f"deadlines.yml: {why}", f"gradebook.csv: {why}"]
+    put(tmp_path / "none", "gradebook.csv")
+    with pytest.raises(UserError, match="none: this folder is empty"):
+        find(tmp_path / "none")
+
+
+def test_other_archives_and_odd_suffixes_are_rows(tmp_path):
+    put(tmp_path, "ada.tar.gz", "bo/hw.rar", "cy.ipynb.txt", "di.IPYNB")
+    zipped(tmp_path / "eve.ipynb.zip", {"hw.ipynb": "{}"})
+    what = "archive, which is not opened: hand in the notebook, or a zip archive"
+    assert [(each.student, each.problem) for each in find(tmp_path)] == [
+        ("ada", f"it is a .tar.gz {what}"),
+        ("bo", f"it is a .rar {what}"),
+        ("cy", ""),
+        ("di", ""),
+        ("eve", ""),
+    ]
+
+
+def test_folders_without_end_and_times_without_end_stop_nobody(tmp_path):
+    deep = tmp_path / "ada" / "/".join("a" * 900)
+    deep.mkdir(parents=True)
+    put(tmp_path, "ada/hw.ipynb", "bo.ipynb")
+    os.utime(tmp_path / "bo.ipynb", (9e11, 9e11))
+    ada, bo = find(tmp_path)
+    assert (ada.file, bo.problem) == ("ada/hw.ipynb", "")
+    assert bo.time <= "9999-12-31T23:59:59+00:00"
 
 
 def test_the_index_says_whose_page_is_which(tmp_path):
