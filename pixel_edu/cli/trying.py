@@ -48,7 +48,7 @@ def _show(console: Console, name: str, tried: DryRun) -> None:
         console.print(f"{name}: {tried.result.reason}", markup=False)
     if tried.changed:
         console.print(f"changed or missing, and restored when it is graded: {', '.join(tried.changed)}")
-    for note in tried.result.accidents:
+    for note in [*tried.failing, *tried.result.accidents]:
         console.print(note, markup=False)
     passed = sum(mark.status == "passed" for mark in marks)
     console.print(f"{passed} of {len(marks)} pass the visible tests; the grader also tries other values")
