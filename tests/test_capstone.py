@@ -1,5 +1,6 @@
 """The capstone: answers from many notebooks become one module that stands in for the package."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,18 @@ from pixel_edu import notebooks
 from pixel_edu.config import UserError
 from pixel_edu.course import capstone
 from pixel_edu.course.using import PARTS
+from pixel_edu.notebooks import handouts
 
 ROOT = Path(__file__).parents[1]
 RIGHT = "def add_noise(x0, eps, level):\n    return level.signal * x0 + level.noise * eps"
+CLEAN = """\
+def clean(x, answer, level, prediction):
+    s, n = level.signal, level.noise
+    if prediction == "eps":
+        return answer, (x - n * answer) / s
+    if prediction == "x0":
+        return (x - s * answer) / n, answer
+    return n * x + s * answer, s * x - n * answer"""
 
 
 @pytest.fixture
@@ -90,3 +100,28 @@ def test_the_capstone_runs_on_the_solutions_and_they_pass_the_package_s_tests():
     )
     assert "True" in said  # all of the package's tests of formulas, on all parts
     (ROOT / "solutions" / capstone.FILE).unlink()
+
+
+def test_what_an_editor_made_of_a_notebook_changes_no_answer(mine):
+    path = mine({"ex-02-1": RIGHT, "ex-02-5": CLEAN}).path.with_name("02_noise.ipynb")
+    notebook = json.loads(path.read_text())
+    setup, first, second = notebook["cells"]
+    setup |= {"source": "%matplotlib inline\n!pip install torch\nimport torch\nimport nowhere_at_all"}
+    head, body = RIGHT.split("\n", 1)
+    facts = second["metadata"]["nbgrader"]
+    stub = new_code_cell(
+        'def clean(x):\n    raise NotImplementedError("ex-02-5")', metadata={"nbgrader": facts | {}}
+    )
+    stub.metadata.nbgrader.checksum = handouts.checksum(stub)
+    cells = [
+        setup,
+        first | {"source": f"%%time\n{head}"},
+        first | {"source": body},
+        second | {"source": "1 / 0"},
+        second | {"metadata": None},
+        stub,
+    ]
+    for cell in cells:
+        cell.pop("id")
+    path.write_text(json.dumps({"cells": cells, "nbformat": 4}), encoding="utf-16")
+    assert capstone.collect(path.parent).states == {"ex-02-1": "yours", "ex-02-5": "yours"}

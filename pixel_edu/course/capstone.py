@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -21,6 +22,7 @@ from pixel_edu.course import calling, checking
 from pixel_edu.course.using import PARTS, use
 from pixel_edu.files import replacing
 from pixel_edu.notebooks import handouts
+from pixel_edu.notebooks.magics import as_python, defined, tree
 
 FILE = "my_pixel_edu.py"
 VARIABLE = "PIXEL_EDU_MINE"
@@ -81,11 +83,13 @@ def collect(folder: str | os.PathLike = ".", out: str | os.PathLike | None = Non
     imports: dict[str, str] = {}
     kept: dict[str, str] = {}
     for path in paths:
-        notebook = notebooks.read(path)
-        before, answers = _imports(notebook), _answers(notebook)
+        notebook = notebooks.read(path, outputs=False)
+        before, answers = _imports(notebook), _answers(notebook, path.stem[:2])
         # one namespace for a notebook, as in the reader's kernel: later answers may call earlier ones
         space: dict[str, Any] = {"__name__": path.stem}
-        exec("\n".join(before.values()), space)
+        for line in before.values():
+            with contextlib.suppress(ImportError):  # of a student's own, such as a file that is elsewhere
+                exec(line, space)
         for id, source in answers.items():
             name = checking.find(id).name
             state = _state(id, name, source, space)
@@ -165,26 +169,45 @@ def pytest_collection() -> None:
 
 
 def _imports(notebook: NotebookNode) -> dict[str, str]:
-    """The imports of a notebook's setup cell: for each name that they bind, a line that binds it alone."""
-    cells = [cell.source for cell in notebook.cells if cell.get("id") == "setup"]
+    """The imports of cells that are not answers: for each name that they bind, a line that binds it alone."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and not handouts.grade_id(cell)]
     found = {}
-    for node in ast.parse("\n".join(cells)).body:
-        for alias in getattr(node, "names", []):
+    for node in [node for cell in cells if (parsed := tree(as_python(cell.source))) for node in parsed.body]:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for alias in node.names:
             # `from a import b, c` becomes two lines, so that an answer brings along only what it uses
             fields: dict[str, Any] = vars(node) | {"names": [alias]}
             one = type(node)(**fields)
-            found[alias.asname or alias.name.partition(".")[0]] = ast.unparse(one)
+            found.setdefault(alias.asname or alias.name.partition(".")[0], ast.unparse(one))
     return found
 
 
-def _answers(notebook: NotebookNode) -> dict[str, str]:
-    """The sources of the answer cells, by exercise."""
-    cells = {handouts.grade_id(cell): cell for cell in notebook.cells}
-    return {
-        id: handouts.SOLUTION.sub(r"\2", cell.source)
-        for id, cell in cells.items()
-        if EXERCISE_ID.fullmatch(id)
+def _answers(notebook: NotebookNode, chapter: str) -> dict[str, str]:
+    """The sources of the answers, by exercise: all cells of its name in order, but no stub beside what is written.
+
+    A cell that has lost its name is known by what it defines.
+    """
+    exercises = {
+        each.name: each.id for each in checking.all_exercises() if each.id.startswith(f"ex-{chapter}-")
     }
+    found: dict[str, list[NotebookNode]] = {}
+    for cell in notebook.cells:
+        id = handouts.grade_id(cell)
+        if not id and cell.cell_type == "code":
+            id = next((exercises[name] for name in defined(cell.source) if name in exercises), "")
+        if EXERCISE_ID.fullmatch(id):
+            found.setdefault(id, []).append(cell)
+    return {id: _together(cells) for id, cells in found.items()}
+
+
+def _together(cells: list[NotebookNode]) -> str:
+    written = [cell for cell in cells if not handouts.untouched(cell)] or cells[:1]
+    sources = dict.fromkeys(handouts.SOLUTION.sub(r"\2", cell.source) for cell in written)
+    parts = [as_python(source, dedent=len(sources) == 1) for source in sources]
+    if all(map(tree, parts)):  # a line that was tried beside the answer is not a part of it
+        parts = [part for part in parts if defined(part)] or parts
+    return as_python("\n".join(parts))
 
 
 def _names(source: str) -> set[str]:

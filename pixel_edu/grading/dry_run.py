@@ -25,7 +25,7 @@ from pixel_edu.grading.results.store import Result
 from pixel_edu.grading.sandbox import plain
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.grading.submissions import Submission
-from pixel_edu.notebooks.handouts import checksum, grade_id
+from pixel_edu.notebooks.handouts import checksum, grade_id, untouched
 from pixel_edu.notebooks.magics import as_python, defined, tree
 from pixel_edu.notebooks.reading import Unreadable, parse
 
@@ -91,17 +91,13 @@ def _as_handed_out(notebook: NotebookNode) -> NotebookNode:
     found: dict[str, NotebookNode] = {}
     for cell in notebook.cells:
         id = grade_id(cell) or (cell.get("id", "") if cell.get("id", "").endswith("-check") else "")
-        if id and (id not in found or (grade_id(cell) and _untouched(cell))):
+        if id and (id not in found or untouched(cell)):
             found[id] = NotebookNode(copy.deepcopy(cell), id=id)
     for id, cell in found.items():
-        if grade_id(cell) and cell.metadata.nbgrader.solution and not _untouched(cell):
+        if grade_id(cell) and cell.metadata.nbgrader.solution and not untouched(cell):
             names = [each.name for each in checking.all_exercises() if each.id == id]
             cell.source = "".join(f"def {name}(): ..." for name in names)
     return NotebookNode(notebook, cells=list(found.values()))
-
-
-def _untouched(cell: NotebookNode) -> bool:
-    return cell.metadata.nbgrader.get("checksum") == checksum(cell)
 
 
 def _needed(notebook: NotebookNode, what: Assignment) -> str:

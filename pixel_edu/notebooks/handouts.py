@@ -194,10 +194,15 @@ def grade_id(cell: NotebookNode) -> str:
     return cell.metadata.get("nbgrader", {}).get("grade_id", "")
 
 
+def untouched(cell: NotebookNode) -> bool:
+    """Whether a cell of a hand-out is as it was handed out."""
+    return bool(grade_id(cell)) and cell.metadata.nbgrader.get("checksum") == checksum(cell)
+
+
 def answered(notebook: NotebookNode) -> list[str]:
     """The exercises of a hand-out whose answer cells somebody has changed."""
     answers = [cell for cell in notebook.cells if EXERCISE_ID.fullmatch(grade_id(cell))]
-    return [grade_id(cell) for cell in answers if cell.metadata.nbgrader.get("checksum") != checksum(cell)]
+    return list(dict.fromkeys(grade_id(cell) for cell in answers if not untouched(cell)))
 
 
 def sources(folder: Path) -> list[Path]:
