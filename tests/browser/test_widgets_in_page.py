@@ -5,6 +5,7 @@ import pytest
 from pixel_edu import load_reference, widgets
 from pixel_edu.generate import generate
 from pixel_edu.palette import as_sprites
+from pixel_edu.widgets import assets
 from tests.browser.conftest import serving
 from tests.browser.moves import MOVES, moves
 
@@ -206,6 +207,23 @@ def test_it_draws_what_python_draws_however_its_files_are_served(opened, book, h
         page.wait_for_selector(".pixel-panel[data-drawn]")
         differ = sum(a != b for a, b in zip(pixels(place), ours(2, 6), strict=True))
     assert differ <= 2
+
+
+@pytest.mark.parametrize("name", ["ort.wasm.gz", "reference.safetensors"])
+@pytest.mark.parametrize("sent", ["pointer", "half"])
+def test_a_large_file_that_is_not_there_whole_is_one_sentence(opened, name, sent):
+    page, place = opened()
+    whole = assets.read(name)
+    body = {"pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "half": whole[:-9]}[
+        sent
+    ]
+    page.route(f"**/{name}", lambda route: route.fulfill(body=body))
+    place.get_by_role("button", name="Draw").click()
+    says = f"{name} is damaged, or a pointer of Git LFS in its place: put the file itself on the server."
+    place.get_by_text(says).wait_for()
+    page.unroute(f"**/{name}")
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 1)
 
 
 def test_a_page_that_was_opened_as_a_file_says_why_it_stays_a_picture(opened, book):

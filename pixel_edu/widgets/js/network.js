@@ -61,7 +61,13 @@ async function load(asset, onProgress) {
       onProgress(shares.reduce((sum, part, k) => sum + part * weights[k], 0));
     })
   ));
-  Object.assign(ort.env.wasm, { numThreads: 1, proxy: false, wasmBinary: await unpacked(packed) });
+  const wasmBinary = await unpacked(packed).catch(() => packed);
+  const isModule = VECTORS.subarray(0, 4).every((byte, i) => byte === wasmBinary[i]);
+  if (!isModule || !isWhole(checkpoint)) {
+    const name = isModule ? "reference.safetensors" : "ort.wasm.gz";
+    throw new Error(`${name} is damaged, or a pointer of Git LFS in its place: put the file itself on the server`);
+  }
+  Object.assign(ort.env.wasm, { numThreads: 1, proxy: false, wasmBinary });
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: ["wasm"],
@@ -90,11 +96,25 @@ async function load(asset, onProgress) {
   return { model, schedule, nullLabel: unet.classes, palette: fromWords(record.palette) };
 }
 
-/** What a checkpoint says of itself in its header (the safetensors format: its length, JSON, and then the numbers). */
+/** What a checkpoint says of itself in its header. */
 function aboutOf(checkpoint) {
+  return JSON.parse(headerOf(checkpoint).header.__metadata__.pixel_edu);
+}
+
+/** A checkpoint's header, and where its numbers begin (the safetensors format: a length, JSON, and then the numbers). */
+function headerOf(checkpoint) {
   const length = Number(new DataView(checkpoint.buffer, checkpoint.byteOffset).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(checkpoint.subarray(8, 8 + length)));
-  return JSON.parse(header.__metadata__.pixel_edu);
+  return { header: JSON.parse(new TextDecoder().decode(checkpoint.subarray(8, 8 + length))), begin: 8 + length };
+}
+
+function isWhole(checkpoint) {
+  try {
+    const { header, begin } = headerOf(checkpoint);
+    const ends = Object.values(header).map(({ data_offsets }) => data_offsets?.[1] ?? 0);
+    return checkpoint.length === begin + Math.max(...ends);
+  } catch {
+    return false;
+  }
 }
 
 /** A module from its own address, if it has one; else, or if its server calls it no script, from its bytes. */
@@ -114,8 +134,8 @@ async function imported(script) {
   }
 }
 
-function unpacked(bytes) {
+async function unpacked(bytes) {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes; // a server that names the packing has the browser undo it
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
