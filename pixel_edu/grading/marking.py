@@ -16,7 +16,7 @@ from typing import Any
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten
 from pixel_edu.course.values import Wrong
 from pixel_edu.grading.assignment import Assignment, Task
-from pixel_edu.grading.rpc.client import Answer, Client, KernelLost
+from pixel_edu.grading.rpc.client import Answer, Client, KernelFault, KernelLost
 
 PASSED, PART, FAILED, UNWRITTEN, NOT_RUN, BY_HAND = (
     "passed",
@@ -84,6 +84,15 @@ class Examiner:
         Raises:
             KernelLost: the connection was lost before.
         """
+        try:
+            return self._mark(task, client)
+        except KernelFault as fault:
+            message = (
+                f"It was not run, through no fault of the answer's: the tests do not reach it ({fault})."
+            )
+            return Mark(task.id, None, task.points, NOT_RUN, message)
+
+    def _mark(self, task: Task, client: Client) -> Mark:
         if task.unsafe:
             return self._mark_unsafe(task, client)
         names = self.names | {name: Answer(client, name) for name in unknown(task.tests, self.names)}
@@ -92,7 +101,7 @@ class Examiner:
             hidden = statement.lineno in task.hidden
             try:
                 value = self._run(statement, names)
-            except KernelLost:
+            except (KernelLost, KernelFault):
                 raise
             except Exception as error:
                 return _failed(task, error, hidden)

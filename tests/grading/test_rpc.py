@@ -5,8 +5,10 @@ import math
 import os
 import pickle
 import socket
+import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +18,12 @@ from pixel_edu import schedules
 from pixel_edu.course import checking
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten, caller
 from pixel_edu.course.values import Wrong
+from pixel_edu.grading.assignment import Task
+from pixel_edu.grading.marking import Examiner
 from pixel_edu.grading.rpc import client, server, wire
 from pixel_edu.grading.rpc.client import Answer, Client, KernelLost
 from pixel_edu.unet import PRESETS
+from tests.grading.classroom import ASSIGNMENT
 from tests.test_exercises import BANKS, IDS
 
 
@@ -170,6 +175,22 @@ def test_errors_come_as_what_they_are(tmp_path):
             made.request("call", "number")
         with pytest.raises(Wrong, match="There is no `other`"):
             made.request("call", "other")
+
+
+def test_a_process_that_cannot_take_what_the_tests_send_is_no_fault_of_the_answers(tmp_path):
+    def lose():
+        sys.modules["pixel_edu.schedules"] = None
+
+    examiner = Examiner(replace(ASSIGNMENT, setup="from pixel_edu.schedules import linear"))
+    with across({"lose": lose, "right": lambda schedule: 1}, tmp_path) as made:
+        task = Task("t", "t", 2, "assert right(linear()) == 1", range(0))
+        assert examiner.mark(task, made).points == 2
+        Answer(made, "lose")()
+        mark = examiner.mark(task, made)
+        assert (mark.points, mark.status) == (None, "not run")
+        assert "no fault of the answer's" in mark.message
+        assert "ModuleNotFoundError" in mark.message
+        assert examiner.mark(replace(task, tests="assert right(3) == 1"), made).points == 2
 
 
 def test_an_error_of_the_tests_function_reaches_the_answer_and_a_verdict_the_test(tmp_path):

@@ -16,7 +16,7 @@ from pixel_edu import notebooks
 from pixel_edu.grading import running, selftest
 from pixel_edu.grading.batch import Grader
 from pixel_edu.grading.merge import Merged
-from pixel_edu.grading.sandbox import isolation, restrictions
+from pixel_edu.grading.sandbox import forkserver, isolation, restrictions
 from pixel_edu.grading.sandbox.isolation import Sandbox, SandboxError
 from tests.grading.classroom import ASSIGNMENT, FULL, job, points, solved
 from tests.grading.conftest import LIMITS
@@ -154,3 +154,11 @@ def test_an_unknown_sandbox_says_what_to_do(fork_server, monkeypatch):
         SandboxError, match=r"bubblewrap is not installed.*--sandbox none if you trust everybody"
     ):
         selftest.choose("auto", fork_server)
+
+
+def test_a_package_that_is_not_the_installed_one_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(forkserver, "PACKAGE", tmp_path)
+    with pytest.raises(SandboxError) as refused:
+        forkserver.ForkServer(modules=())
+    assert f"runs pixel_edu from {tmp_path}, but" in str(refused.value)
+    assert "without PYTHONPATH" in str(refused.value)

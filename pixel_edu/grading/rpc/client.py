@@ -28,6 +28,10 @@ class KernelLost(Exception):
     """The connection is lost: nothing more can be asked of this kernel."""
 
 
+class KernelFault(Exception):
+    """The server could not take what the tests sent, before any answer was called."""
+
+
 class Client:
     """Calls what lives in the student's process.
 
@@ -61,6 +65,7 @@ class Client:
             Unwritten: it is not written yet.
             Wrong: it is missing, cannot be called, or ended its kernel.
             KernelLost: the connection was lost before.
+            KernelFault: the other side of the tests fails, and not the answer.
         """
         if self.broken:
             raise KernelLost(self.broken)
@@ -142,6 +147,8 @@ class Client:
             raise Unwritten
         if say == "wrong":
             raise Wrong(said)
+        if say == "fault":
+            raise KernelFault(said)
         if say == "missing":
             raise Wrong(f"There is no `{name}` in your notebook: was it renamed, or does its cell fail?")
         raise WireError("a malformed reply")

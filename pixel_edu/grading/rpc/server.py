@@ -70,9 +70,12 @@ class Server:
     def answer(self, message: dict, arrays: bytearray) -> None:
         """Do what the tests ask for, and say how it went."""
         unpacker = Unpacker(arrays, self.found)
-        owner: Any = unpacker.unpack(message["of"])
-        arguments = unpacker.unpack(message["arguments"])
-        before = [_bytes(each) for each in arguments]
+        try:
+            owner: Any = unpacker.unpack(message["of"])
+            arguments = unpacker.unpack(message["arguments"])
+            before = [_bytes(each) for each in arguments]
+        except Exception as error:  # such as a module that is not here; no answer has run yet
+            return self.send({"say": "fault", "said": f"{type(error).__name__}: {error}"})
         if message["do"] == "run":
             answer = None
         elif isinstance(owner, str):

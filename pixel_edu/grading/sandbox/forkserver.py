@@ -32,6 +32,8 @@ NEEDED = (
     "IPython.extensions.storemagic",
     "matplotlib_inline.backend_inline",
 )
+PACKAGE = Path(__file__).resolve().parents[2]
+"""Where this process has the package from."""
 MODULES = ("numpy", "torch", "pixel_edu.grading.rpc.server")
 
 
@@ -47,9 +49,16 @@ class ForkServer:
         self.process: subprocess.Popen | None = None
         self.socket = connection or self._begin(modules)
         self.stream = self.socket.makefile("rw")
-        if not self.stream.readline():
+        greeting = self.stream.readline()
+        if not greeting:
             self.close()
             raise isolation.SandboxError("the process that kernels are made from did not start: see above")
+        if (theirs := Path(json.loads(greeting)["package"])) != PACKAGE:
+            self.close()
+            raise isolation.SandboxError(
+                f"this command runs pixel_edu from {PACKAGE}, but notebooks would run with the one that is installed, "
+                f"from {theirs}: run without PYTHONPATH, or install the one that you mean"
+            )
 
     def _begin(self, modules: tuple[str, ...]) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -123,7 +132,7 @@ def main(fd: int, modules: list[str]) -> None:
 def _serve(connection: socket.socket) -> None:
     """Answer requests, one line of JSON each, until the other side closes."""
     with connection:
-        connection.sendall(b"{}\n")
+        connection.sendall(json.dumps({"package": str(PACKAGE)}).encode() + b"\n")
         while request := _request(connection):
             if "clone" in request:
                 _, (fd,), *_ = socket.recv_fds(connection, 1, 1)
