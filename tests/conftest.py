@@ -217,24 +217,27 @@ def pytest_configure(config) -> None:
 
 def pytest_addoption(parser) -> None:
     """`--cpu` shows where the time went."""
-    parser.addoption("--cpu", action="store_true", help="show the processor time of each test file")
+    parser.addoption("--cpu", action="store_true", help="show what each test file took: processor time, and by the clock")
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
     """Say how many answers the exercises' checks were tried on, and which tests took long."""
-    files, tests = collections.Counter(), collections.Counter()
+    files, waited, tests = collections.Counter(), collections.Counter(), collections.Counter()
     for report in (each for found in terminalreporter.stats.values() for each in found):
         if not hasattr(report, "cpu"):
             continue
         for name, value in report.user_properties if report.when == "call" else ():
             if name == "answers":
                 terminalreporter.write_line(f"the checks of the exercises were tried on {value}")
-        files[report.nodeid.partition("::")[0]] += report.cpu
+        file = report.nodeid.partition("::")[0]
+        files[file] += report.cpu
+        waited[file] += report.duration
         if report.fast and report.when == "call":
             tests[report.nodeid] += report.cpu
     for name, seconds in tests.most_common():
         if seconds > FAST:
             terminalreporter.write_line(f"{name} took {seconds:.1f} s of processor time: mark it slow")
     if config.getoption("cpu"):
+        terminalreporter.write_line("processor  clock  seconds, by file")
         for name, seconds in files.most_common():
-            terminalreporter.write_line(f"{seconds:7.1f} s  {name}")
+            terminalreporter.write_line(f"{seconds:9.1f} {waited[name]:6.1f}  {name}")
