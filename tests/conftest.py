@@ -217,7 +217,7 @@ def pytest_configure(config) -> None:
 
 def pytest_addoption(parser) -> None:
     """`--cpu` shows where the time went."""
-    parser.addoption("--cpu", action="store_true", help="show what each test file took: processor time, and by the clock")
+    parser.addoption("--cpu", action="store_true", help="what each test file took: processor, clock")
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
