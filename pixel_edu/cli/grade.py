@@ -156,7 +156,8 @@ def _list(options: GradingOptions) -> None:
     assignment = None
     if options.assignment:  # a wrong name shows now
         assignment = from_folder(options.source, options.assignment, options.seed)
-    found, layouts, passed_over = collect(options.submissions, assignment, options.layout)
+    collection = collect(options.submissions, assignment, options.layout)
+    found, layouts, passed_over = collection
     table = Table(box=None, pad_edge=False)
     for name in ("student", "number", "handed in (UTC)", "known from", "file", "problem or note"):
         table.add_column(name, overflow="fold")
@@ -169,6 +170,10 @@ def _list(options: GradingOptions) -> None:
     forms = ", ".join(f"{count} {form}" for form, count in layouts.most_common())
     judged = "" if options.layout else " (judged from the whole folder; --layout NAME settles it)"
     console.print(f"{len(found)} students; names: {forms}{judged}")
+    if collection.came_at_once:
+        console.print(
+            "all files came within minutes: their times may be those of the download; see handed_in in late.yaml"
+        )
     for name in passed_over:
         console.print(f"passed over: {name}", markup=False)
 

@@ -30,7 +30,8 @@ OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2
 DEEPEST, DEEPEST_FOLDER = 2, 50
 """How many archives, and how many folders, deep a student's file may be."""
 RESULT = re.compile(r"[0-9a-f]{16}\.json")
-FILE_TIME, ZIP_TIME = "the file's own time", "the zip archive, in this machine's time zone"
+FILE_TIME, ZIP_TIME = "the file's own time", "the zip archive"
+LOCAL = "taken as this machine's time zone"
 
 
 class Entry(NamedTuple):

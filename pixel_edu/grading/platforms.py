@@ -20,7 +20,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pixel_edu.config import UserError
-from pixel_edu.grading.places import Place
+from pixel_edu.grading.places import LOCAL, Place
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?")
 CANVAS = re.compile(r"(?P<name>.+?)_(?:(?P<late>LATE)_)?(?P<id>\d+)_(?:(?P<file>\d+)_.+|(?:text|link))")
@@ -32,7 +32,6 @@ EXCHANGE = re.compile(
 CLASSROOM = re.compile(r"(?P<name>.+?) - (?P<title>.+?)(?: \(\d+\))?")
 LAYOUTS = ("plain", "moodle", "canvas", "blackboard", "brightspace", "nbgrader", "github", "classroom")
 """Names of the forms; "nbgrader" is its exchange's, since its tree `submitted` needs no pattern."""
-LOCAL = "taken as this machine's time zone"
 
 
 class Owner(NamedTuple):

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from pixel_edu.notebooks.reading import LARGEST
 
 TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".yaml", ".yml")
 """Suffixes of what an instructor keeps beside the files handed in; with a platform's name it was handed in."""
+AT_ONCE = timedelta(minutes=10)
 LATEST = 253402300799
 """The last second of the year 9999; some file systems go further."""
 BLOCK = 1 << 20
@@ -98,6 +99,13 @@ class Collection(NamedTuple):
     submissions: list[Submission]
     layouts: Counter[str]
     passed_over: list[str]
+
+    @property
+    def came_at_once(self) -> bool:
+        """Whether several files have nearly one time: then that may be when they were downloaded or cloned."""
+        known = (places.FILE_TIME, places.ZIP_TIME)
+        times = [datetime.fromisoformat(each.time) for each in self.submissions if each.time_from in known]
+        return len(times) > 2 and max(times) - min(times) < AT_ONCE
 
 
 def find(folder: Path, assignment: Assignment | None = None, layout: str = "") -> list[Submission]:
@@ -172,6 +180,8 @@ def _submission(handed_in: list[tuple[Place, Owner]], assignment: Assignment | N
     choice = choosing.choose([entry for entry, _ in candidates], mine)
     entry = choice.entry
     notes = next(notes for each, notes in candidates if each is entry)
+    if entry.time_from == places.ZIP_TIME:
+        notes = (*notes, f"the zip archive's time, {places.LOCAL}")
     problem = choice.problem or entry.problem
     return _with_key(
         Submission(
@@ -182,7 +192,7 @@ def _submission(handed_in: list[tuple[Place, Owner]], assignment: Assignment | N
             b"" if problem else entry.source,
             problem,
             entry.time_from,
-            (*notes, *entry.notes, *choice.notes),
+            (*entry.notes, *notes, *choice.notes),
         )
     )
 
@@ -220,7 +230,7 @@ def _timed(entries: list[Entry], owner: Owner) -> list[tuple[Entry, tuple[str, .
     for entry in entries:
         if entry.name == places.TIMESTAMP:
             continue
-        time, time_from, notes = owner.time, "the platform's name", owner.notes
+        time, time_from, notes = owner.time, "its name", owner.notes
         stamp = next(
             (stamps[each] for n in range(len(entry.parts)) if (each := entry.parts[: -1 - n]) in stamps), None
         )

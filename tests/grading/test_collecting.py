@@ -412,7 +412,7 @@ def test_a_folder_around_everything_in_an_archive_is_not_a_student(tmp_path):
     assert students(zipped(tmp_path / "hw2.zip", files)) == [("ada", ""), ("bo", "")]
     found = find(zipped(tmp_path / "export.zip", files))
     assert [each.student for each in found] == ["ada", "bo"]
-    assert found[0].notes == ("the folder 'hw2' around all files was not taken for a student's",)
+    assert found[0].notes[0] == "the folder 'hw2' around all files was not taken for a student's"
     moodle = {f"Ada B_11_assignsubmission_file_/{name}.ipynb": "{}" for name in "ab"}
     assert students(zipped(tmp_path / "moodle.zip", moodle)) == [("Ada B", "11")]
 
@@ -481,10 +481,8 @@ def test_names_in_an_archive_are_legible(tmp_path):
         path.write_bytes(bytes(content).replace("J\u00e9".encode(), "Jé".encode("cp437") + b"x"))
         if student == "Jé":
             (found,) = find(path)
-            assert (found.student, found.notes) == (
-                "Jéx",
-                ("its zip archive does not say how names are encoded: read as cp437",),
-            )
+            assert found.student == "Jéx"
+            assert found.notes[0] == "its zip archive does not say how names are encoded: read as cp437"
 
 
 def test_an_archive_that_cannot_be_read_is_one_sentence(tmp_path):
@@ -515,6 +513,18 @@ def test_tables_beside_the_files_handed_in_are_not_students(tmp_path):
     put(tmp_path / "none", "gradebook.csv")
     with pytest.raises(UserError, match="none: this folder is empty"):
         find(tmp_path / "none")
+
+
+def test_times_of_a_download_are_known_from_their_being_one(tmp_path):
+    put(tmp_path, "ada.ipynb", "bo.ipynb", "cy.ipynb")
+    assert collect(tmp_path).came_at_once
+    os.utime(tmp_path / "bo.ipynb", (0, 0))
+    assert not collect(tmp_path).came_at_once
+    (found,) = find(zipped(tmp_path / "class.zip", {"ada.ipynb": "{}"}))
+    assert (found.time_from, found.notes) == (
+        "the zip archive",
+        ("the zip archive's time, taken as this machine's time zone",),
+    )
 
 
 def test_other_archives_and_odd_suffixes_are_rows(tmp_path):
