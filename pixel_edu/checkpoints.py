@@ -192,10 +192,14 @@ def read_about(path: str | os.PathLike) -> About:
         CheckpointError: the file is not a checkpoint.
     """
     try:
+        if Path(path).is_dir():  # safetensors says "no such device"
+            raise IsADirectoryError
         with safetensors.safe_open(path, "pt") as file:
             return About.loads((file.metadata() or {})[KEY])
     except FileNotFoundError:
         raise CheckpointError(f"{path} is not there: check the path, or train with pixel-edu train") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"{path} is a folder: give {_model_in(Path(path))}") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}): check the path") from error
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -204,10 +208,14 @@ def read_about(path: str | os.PathLike) -> About:
         ) from error
 
 
+def _model_in(folder: Path) -> str:
+    models = sorted(folder.glob("model*.safetensors"))
+    return f"the file in it, {models[0]}" if models else "a file that pixel-edu train wrote"
+
+
 def _write(path: str | os.PathLike, tensors: dict[str, Tensor], about: About) -> None:
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, "wb") as file:
             file.write(save(ready, {KEY: about.dumps()}))
             file.flush()

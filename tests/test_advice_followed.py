@@ -284,6 +284,36 @@ def test_a_port_that_is_taken_is_changed_for_a_free_one(typed):
         assert free.getsockname()[1]
 
 
+def test_a_folder_in_the_place_of_a_model_names_the_model_in_it(typed, made):
+    said = typed.refused("sample", "--checkpoint", made)
+    model = re.search(r"give the file in it, (.*)", said)[1]
+    assert model == str(made / "model.safetensors")
+    typed.works("sample", "--checkpoint", model, "-n", 1)
+    Path("nothing here").mkdir()
+    assert typed.refused("sample", "--checkpoint", "nothing here/").endswith(
+        "is a folder: give a file that pixel-edu train wrote"
+    )
+
+
+def test_a_picture_is_written_into_a_new_folder_and_under_no_other_ending(typed):
+    typed.works("data", "make", "set", "-n", 50)
+    for words in (["data", "show", "set"], ["sample", "--checkpoint", "tiny", "-n", 1, "--out"]):
+        assert "end it with .png" in typed.refused(*words, "a new/deep one/sheet.jpg")
+        typed.works(*words, "a new/deep one/sheet.png")
+        with Image.open("a new/deep one/sheet.png") as picture:
+            assert picture.format == "PNG"
+        Path("a new/deep one/sheet.png").unlink()
+
+
+def test_the_pages_of_the_book_are_written_where_there_is_a_book(typed):
+    for command, option in (("artwork", "--book"), ("status", "--root")):
+        said = typed.refused("course", command)
+        assert (
+            said == f"error: book: there is no such folder: run this in the course's folder, or give {option}"
+        )
+    assert not Path("book").exists()
+
+
 # MLflow
 
 

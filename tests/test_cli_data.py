@@ -123,7 +123,8 @@ def test_show_draws_every_class(small, tmp_path):
 
 
 def test_show_to_a_place_that_cannot_be_written_is_one_sentence(small, tmp_path):
-    done = pixel_edu("data", "show", small, tmp_path / "nowhere" / "grid.png")
+    (tmp_path / "file").touch()
+    done = pixel_edu("data", "show", small, tmp_path / "file" / "grid.png")
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr

@@ -192,11 +192,12 @@ def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
         (["sample", "--steps", "1001"], 2),
         (["sample", "--device", "abacus"], 1),
         (["sample", "--checkpoint", "tiny", "--interval", "50", "60"], 2),
-        (["sample", "--out", "nowhere/x.png", "-n", "1", "--checkpoint", "tiny"], 1),
+        (["sample", "--out", "file/x.png", "-n", "1", "--checkpoint", "tiny"], 1),
         (["train", "--min-snr", "0"], 2),
     ],
 )
 def test_a_mistake_is_one_line_with_its_exit_code(arguments, code, tmp_path):
+    (tmp_path / "file").touch()
     done = pixel_edu(*arguments, cwd=tmp_path)
     assert done.returncode == code
     assert done.stderr.startswith("error: ")

@@ -94,7 +94,8 @@ def test_a_png_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path):
-    path = tmp_path / "nowhere" / "x.png"
-    with pytest.raises(FileNotFoundError) as refused:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "x.png"
+    with pytest.raises(NotADirectoryError) as refused:
         images.write_png(path, np.zeros((2, 2, 3), np.uint8))
     assert refused.value.filename == str(path)

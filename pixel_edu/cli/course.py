@@ -202,15 +202,24 @@ def _watch(rehearsal, paths: list[Path], profile: Profile, out: Path, jobs: int,
             yield each
 
 
+def _there(book: Path, option: str) -> Path:
+    """The book's folder, if there is one."""
+    from pixel_edu.config import UserError
+
+    if not book.is_dir():
+        raise UserError(f"{book}: there is no such folder: run this in the course's folder, or give {option}")
+    return book
+
+
 @app.command("status")
 def show_status(runs: Kept = None, check: CheckPage = False, root: Root = Path()) -> None:
     """Write the tables of the book's status page from runs of the course."""
     from pixel_edu.files import replacing
     from pixel_edu.making import status
 
-    book = root / "book"
     if check and runs:
         raise typer.BadParameter("--check keeps no runs: omit them")
+    book = _there(root / "book", "--root")
     for run in runs or []:
         typer.echo(f"{status.keep(run, book)} written")
     path = book / "generated" / "status.md"
@@ -231,6 +240,7 @@ def artwork(check: CheckArtwork = False, book: Book = Path("book")) -> None:
     """Draw the pictures of the book's pages and count the numbers of the dataset card."""
     from pixel_edu.making import artwork as art
 
+    _there(book, "--book")
     changed = art.stale(book) if check else art.draw_all(book)
     if check and changed:
         typer.echo(f"out of date: {', '.join(changed)}; run the same without --check", err=True)

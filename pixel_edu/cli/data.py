@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_edu.cli import showing
+from pixel_edu.cli import options, showing
 from pixel_edu.files import quoted
 
 app = typer.Typer(help="Make, check, look at, split and fetch datasets.", no_args_is_help=True)
@@ -102,7 +102,9 @@ def _print(report, wrong: list) -> None:
 @app.command()
 def show(
     path: Folder,
-    out: Annotated[Path, typer.Argument(help="The PNG file to write.")] = Path("sprites.png"),
+    out: Annotated[Path, typer.Argument(help="The PNG file to write.", callback=options.png)] = Path(
+        "sprites.png"
+    ),
     columns: Annotated[int, typer.Option(min=1, max=200, help="Sprites per row.")] = 20,
     rows: Annotated[int, typer.Option(min=1, max=200, help="Rows for each class.")] = 2,
     scale: Annotated[int, typer.Option(min=1, max=32, help="Screen pixels per sprite pixel.")] = 4,

@@ -58,6 +58,13 @@ Palette = Annotated[
 ]
 
 
+def png(path: Path) -> Path:
+    """The path of a picture to write, whose name must not promise another format than it gets."""
+    if path.suffix.lower() != ".png":
+        raise typer.BadParameter(f"{path} would be a PNG under another name: end it with .png")
+    return path
+
+
 def sample_config(
     denoiser: Denoiser, sampler: str, steps: int, guidance: float, interval: tuple[float, float]
 ) -> SampleConfig:

@@ -19,8 +19,17 @@ Class = Annotated[
     typer.Option("--class", help="What to draw; default: all classes in turn.", show_default=False),
 ]
 Count = Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="Number of sprites.")]
+
+
+def _known(out: Path) -> Path:
+    return out if out.is_dir() or out.suffix in ("", ".npy") else options.png(out)
+
+
 Out = Annotated[
-    Path, typer.Option(help="The PNG or .npy file to write, or a folder that gets a PNG file per sprite.")
+    Path,
+    typer.Option(
+        help="The PNG or .npy file to write, or a folder that gets a PNG file per sprite.", callback=_known
+    ),
 ]
 Checkpoint = Annotated[
     str, typer.Option(help=f"A file that pixel-edu train or pixel-edu export wrote, or {options.SHIPPED}.")

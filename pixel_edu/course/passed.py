@@ -28,12 +28,8 @@ def record(id: str) -> None:
     if id in passed:
         return
     passed[id] = datetime.now(UTC).isoformat(timespec="seconds")
-    with contextlib.suppress(OSError):
-        progress_file().parent.mkdir(parents=True, exist_ok=True)
-        with replacing(progress_file()) as temporary:
-            temporary.write_text(
-                json.dumps({"version": VERSION, "passed": passed}, indent=1), encoding="utf-8"
-            )
+    with contextlib.suppress(OSError), replacing(progress_file()) as temporary:
+        temporary.write_text(json.dumps({"version": VERSION, "passed": passed}, indent=1), encoding="utf-8")
 
 
 def dates() -> dict[str, str]:

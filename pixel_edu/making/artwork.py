@@ -46,7 +46,6 @@ def draw_all(book: Path) -> list[str]:
     written = stale(book)
     for name, content in contents(book).items():
         if name in written:
-            (book / name).parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, str):
                 with files.replacing(book / name) as temporary:
                     temporary.write_text(content, encoding="utf-8")

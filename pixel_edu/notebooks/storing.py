@@ -68,8 +68,6 @@ def read(path: str | os.PathLike, outputs: bool = True) -> NotebookNode:
 
 def write(notebook: NotebookNode, path: str | os.PathLike) -> None:
     """Write a notebook, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(text(notebook), encoding="utf-8")
 
