@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import NamedTuple
 
 from nbformat import NotebookNode
@@ -10,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from pixel_edu import notebooks
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.notebooks.handouts import checksum, grade_id
-from pixel_edu.notebooks.magics import as_python, defined, tree
+from pixel_edu.notebooks.magics import DEFINES, as_python, defined, tree
 from pixel_edu.notebooks.reading import Unreadable, parse
 
 
@@ -86,8 +87,8 @@ def _sort(
     changed, before = set(), ""
     named = {
         id
-        for cell in theirs.cells
-        if (id := grade_id(cell)) in wanted and not _blank(cell.source, wanted[id])
+        for id, given in wanted.items()
+        if _answered([cell.source for cell in theirs.cells if grade_id(cell) == id], given)
     }
     functions = {name: id for id, cell in wanted.items() if id not in named for name in defined(cell.source)}
     for cell in theirs.cells:
@@ -136,8 +137,7 @@ def _together(
     """
     if len(sources) == 1:
         return (as_python(sources[0]) if given.cell_type == "code" else sources[0]), [], []
-    answered = [each for each in sources if not _blank(each, given)]
-    answered = list(dict.fromkeys(answered)) or sources[-1:]
+    answered = _answered(sources, given) or sources[-1:]
     several = f"{id}: there are several cells for it, and"
     if given.cell_type != "code" and len(answered) > 1:
         notes.append(f"{several} they were put together")
@@ -170,9 +170,32 @@ def _not_superseded(sources: list[str]) -> list[str]:
     ]
 
 
+def _answered(sources: list[str], given: NotebookNode) -> list[str]:
+    """What is written in cells of one name, each once: without stubs, whole or cut in pieces."""
+    left, found = list(sources), []
+    while left:
+        joined = ["\n".join(left[:end]) for end in range(1, len(left) + 1)]
+        exact = [end for end, each in enumerate(joined, 1) if each.strip() == given.source.strip()]
+        parsed = (end for end, each in enumerate(joined, 1) if tree(as_python(each)))
+        whole = exact[0] if exact else next(parsed, 1)
+        if not _blank(joined[whole - 1], given):
+            found += left[:whole]
+        del left[:whole]
+    return list(dict.fromkeys(found))
+
+
 def _blank(source: str, given: NotebookNode) -> bool:
-    """Whether nothing is written in a cell but what it was given with."""
-    return source.strip() in ("", given.source.strip())
+    """Whether nothing is written in a cell but what it was given with, whatever stands around that."""
+    if source.strip() in ("", given.source.strip()):
+        return True
+    asked = _definitions(given.source)
+    return bool(asked) and asked.items() <= _definitions(source).items()
+
+
+def _definitions(source: str) -> dict[str, str]:
+    """What a source defines, by name, in a form that can be compared."""
+    parsed = tree(as_python(source))
+    return {each.name: ast.dump(each) for each in parsed.body if isinstance(each, DEFINES)} if parsed else {}
 
 
 def untouched(given: NotebookNode, answer: str) -> bool:
