@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from pixel_edu import __version__, notebooks
 from pixel_edu.config import EXERCISE_ID
 from pixel_edu.course import checking, values
-from pixel_edu.grading import variants
+from pixel_edu.grading import scopes, variants
 from pixel_edu.notebooks import handouts
 from pixel_edu.notebooks.handouts import ExerciseError, grade_id
 from pixel_edu.notebooks.magics import as_python
@@ -25,6 +25,7 @@ from pixel_edu.notebooks.magics import as_python
 UNSAFE = {"unsafe-tests", "beside-answers"}
 """Tags of a test that must run in the answers' own process, where its result can be forged; the second is older."""
 ID = re.compile(r"[A-Za-z0-9_-]+")
+AUTOTEST = re.compile(r"(?m)^\s*#+ *(HASHED )?AUTOTEST\b")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Task:
         tests: source of its marks cell; "" for what a person marks.
         hidden: lines of the source that no student may see, as a range.
         unsafe: whether the tests run in the answers' own process, which could forge the result.
+        answer: name of the cell that is answered: the exercise's own, or the last one above the tests.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Task:
     tests: str
     hidden: range
     unsafe: bool = False
+    answer: str = ""
 
     @property
     def by_hand(self) -> bool:
@@ -70,7 +73,8 @@ class Assignment:
         notebook: the solution notebook.
         hand_out: the students' copy.
         tasks: in order.
-        setup: source of the code cells before the first exercise.
+        setup: source of the given code that the tests may use: all before the first exercise, and what they read
+            of the rest.
         variants: the assignment in all its variants, where students get different ones; else this alone.
         seed: decides which student gets which variant.
     """
@@ -106,18 +110,35 @@ def from_folder(source: Path, name: str, seed: int | None = None) -> Assignment:
     """Read an assignment.
 
     Args:
-        source: folder of the solution notebooks.
-        name: such as "05_training", or its number, "05".
+        source: folder of the solution notebooks, or of folders of them, one for each assignment, as nbgrader has it.
+        name: of the notebook, such as "05_training", or its number, "05"; or of a folder with one notebook in it.
         seed: decides which student gets which variant, if there are any.
 
     Raises:
         ExerciseError: there is no such assignment, or its notebook is malformed; the message says where.
     """
-    found = [path for path in handouts.sources(source) if name in (path.stem, path.stem[:2], path.name)]
-    if len(found) != 1:
-        known = ", ".join(path.stem for path in handouts.sources(source))
-        raise ExerciseError(f"{source}: there is no assignment {name!r}; there are {known}")
-    return from_notebook(notebooks.read(found[0]), found[0].stem, seed=seed)
+    known = {_place(source, path): path for path in handouts.sources(source, nested=True)}
+    found = {place: path for place, path in known.items() if name in _names(source, path)}
+    if not found:
+        raise ExerciseError(f"{source}: there is no assignment {name!r}; there are {', '.join(known)}")
+    if len(found) > 1:
+        raise ExerciseError(
+            f"{source}: there are several notebooks of {name!r}: name one of {', '.join(found)}"
+        )
+    ((_, path),) = found.items()
+    return from_notebook(notebooks.read(path), path.stem, seed=seed)
+
+
+def _place(source: Path, path: Path) -> str:
+    """Where a notebook is below the folder of sources, as a user writes it: "05_training" or "ps1/problem1"."""
+    return path.relative_to(source).with_suffix("").as_posix()
+
+
+def _names(source: Path, path: Path) -> set[str]:
+    """What an assignment may be called by."""
+    number = {path.stem[:2]} if handouts.NUMBERED.match(path.stem) else set()
+    folder = {path.parent.name} if path.parent != source else set()
+    return {path.stem, path.name, _place(source, path), *folder, *number}
 
 
 def from_notebook(
@@ -155,19 +176,16 @@ def _of(notebook: NotebookNode, name: str, hand_out: NotebookNode | None = None)
         raise ExerciseError(
             f"{name}: no cell gives points: add a cell with nbgrader's metadata and `grade` true"
         )
-    setup = []
-    for cell in notebook.cells:
-        if grade_id(cell):
-            break
-        if cell.cell_type == "code" and cell.get("id") != "install":
-            setup.append(as_python(cell.source))
-    return Assignment(name, notebook, hand_out or handouts.hand_out(notebook, name), tasks, "\n".join(setup))
+    setup = _setup(notebook, [task.tests for task in tasks])
+    return Assignment(name, notebook, hand_out or handouts.hand_out(notebook, name), tasks, setup)
 
 
 def _tasks(notebook: NotebookNode, name: str) -> Iterator[Task]:
-    seen = set()
+    seen, answer = set(), ""
+    answers = {grade_id(cell) for cell in notebook.cells if is_answer(cell)}
     for cell in notebook.cells:
         facts = cell.metadata.get("nbgrader", {})
+        answer = facts.grade_id if facts.get("solution") else answer
         if not facts.get("grade") and not facts.get("task"):
             continue
         id, where = facts.grade_id.removesuffix("-marks"), f"{name}, cell {facts.grade_id}"
@@ -179,15 +197,68 @@ def _tasks(notebook: NotebookNode, name: str) -> Iterator[Task]:
         points = facts.get("points")
         if not isinstance(points, int | float) or isinstance(points, bool) or not points >= 0:
             raise ExerciseError(f"{where}: its points are {points!r}: use a number, 0 or more")
-        if facts.get("solution") or facts.get("task"):
-            yield Task(id, id, points, "", range(0))
+        if facts.get("solution") or facts.get("task") or cell.cell_type != "code":
+            yield Task(id, id, points, "", range(0), answer=id)
             continue
-        try:
-            ast.parse(cell.source)
-        except SyntaxError as error:
-            raise ExerciseError(f"{where}, line {error.lineno}: {error.msg}: fix the test") from None
+        tests = _tests(cell.source, where)
         unsafe = not UNSAFE.isdisjoint(cell.metadata.get("tags", []))
-        yield Task(id, _title(notebook, id), points, cell.source, _hidden(cell.source), unsafe)
+        mine = id if id in answers else answer
+        yield Task(id, _title(notebook, id), points, tests, _hidden(tests), unsafe, mine)
+
+
+def _tests(source: str, where: str) -> str:
+    """The source of a marks cell, in plain Python: IPython's own lines become calls."""
+    if AUTOTEST.search(source):
+        raise ExerciseError(
+            f"{where}: its AUTOTEST lines are tests only once nbgrader has filled them in: put the cell of "
+            "nbgrader's `release` folder here"
+        )
+    source = as_python(source)
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        raise ExerciseError(f"{where}, line {error.lineno}: {error.msg}: fix the test") from None
+    return source
+
+
+def _setup(notebook: NotebookNode, tests: list[str]) -> str:
+    """The given code that tests may use, in so far as it does without an answer."""
+    begins = (place for place, cell in enumerate(notebook.cells) if _begins_exercise(cell))
+    start = next(begins, len(notebook.cells))
+    first = [scopes.python(cell.source) for cell in notebook.cells[:start] if _is_given(cell)]
+    answers = [scopes.python(cell.source) for cell in notebook.cells if is_answer(cell)]
+    later = [line for source in answers for line in scopes.imports(source)]
+    later += [scopes.python(cell.source) for cell in notebook.cells[start:] if _is_given(cell)]
+    answered = set().union(*(scopes.defined(source) | scopes.variables(source) for source in answers))
+    wanted = {name for source in tests for name in scopes.unknown(source)}
+    taken: set[int] = set()
+    while more := {
+        place
+        for place, source in enumerate(later)
+        if place not in taken
+        and scopes.bound(source) & (wanted - answered)
+        and answered.isdisjoint(scopes.unknown(source))
+    }:
+        taken |= more
+        wanted |= {name for place in more for name in scopes.unknown(later[place])}
+    return "\n".join([*first, *(later[place] for place in sorted(taken))])
+
+
+def _begins_exercise(cell: NotebookNode) -> bool:
+    facts = cell.metadata.get("nbgrader", {})
+    return any(facts.get(key) for key in ("grade", "solution", "task")) or grade_id(cell).endswith("-task")
+
+
+def is_answer(cell: NotebookNode) -> bool:
+    """Whether it is code that a student writes."""
+    return bool(cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution"))
+
+
+def _is_given(cell: NotebookNode) -> bool:
+    """Whether it is the instructor's code, and neither a test nor a check."""
+    facts = cell.metadata.get("nbgrader", {})
+    graded = facts.get("grade") or facts.get("solution") or grade_id(cell).endswith("-check")
+    return cell.cell_type == "code" and not graded and cell.get("id") != "install"
 
 
 def _title(notebook: NotebookNode, id: str) -> str:

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
@@ -146,8 +146,8 @@ class Grader:
             result.answers = merged.answers
             given = {grade_id(cell): cell for cell in what.hand_out.cells}
             blank = {id for id, answer in merged.answers.items() if untouched(given[id], answer)}
-            for mark in result.marks:
-                if mark.status == FAILED and mark.id in blank:
+            for mark, task in zip(result.marks, tasks, strict=True):
+                if mark.status == FAILED and task.answer in blank:
                     mark.status, mark.message, mark.remark = UNWRITTEN, NOTHING, ""
             executed = nbformat.writes(outcome.notebook)
         except Unreadable as error:
@@ -213,6 +213,8 @@ def given_up(job: GradingJob, assignment: Assignment, why: str) -> Result:
 def prove(grader: Grader) -> None:
     """Grade the instructor's own solution, which must get all points; otherwise the tests are wrong.
 
+    Tests that only work in the answers' own process are noted in `Examiner.inside`, and from then on run there.
+
     Raises:
         ExerciseError: it does not.
     """
@@ -223,15 +225,26 @@ def prove(grader: Grader) -> None:
     assignment = grader.assignment
     content = nbformat.writes(assignment.notebook).encode()
     submission = Submission("solution", "the solution", "", "", content)
-    result, _ = grader.grade(GradingJob(submission, tuple(task.id for task in assignment.tasks)))
+    lost = _lost(grader, submission, assignment.tasks)
+    outside = lost.keys() - grader.tests.inside
+    if outside:
+        grader.tests.inside |= outside
+        still = _lost(grader, submission, [task for task in assignment.tasks if task.id in outside])
+        lost = {id: mark for id, mark in lost.items() if id in still or id not in outside}
+    for mark in lost.values():
+        raise ExerciseError(
+            f"{assignment.name}, {mark.id}: its own solution gets {mark.points or 0:g} of {mark.most:g} points "
+            f"({mark.remark or mark.message}): fix the solution or the test"
+        )
+
+
+def _lost(grader: Grader, solution: Submission, tasks: Sequence[Task]) -> dict[str, Mark]:
+    """The marks of a solution's exercises that do not get all points, by id."""
+    result, _ = grader.grade(GradingJob(solution, tuple(task.id for task in tasks)))
     if result.status in (ERROR, UNREADABLE):
-        raise ExerciseError(f"{assignment.name}: its own solution cannot be graded: {result.reason}")
-    for mark, task in zip(result.marks, assignment.tasks, strict=True):
-        if not task.by_hand and mark.status != PASSED:
-            raise ExerciseError(
-                f"{assignment.name}, {mark.id}: its own solution gets {mark.points or 0:g} of {mark.most:g} points "
-                f"({mark.remark or mark.message}): fix the solution or the test"
-            )
+        raise ExerciseError(f"{grader.assignment.name}: its own solution cannot be graded: {result.reason}")
+    wanted = {task.id for task in tasks if not task.by_hand}
+    return {mark.id: mark for mark in result.marks if mark.id in wanted and mark.status != PASSED}
 
 
 class Pool:
@@ -268,7 +281,7 @@ class Pool:
         fork_server = ForkServer(connection=connection)
         try:
             while True:
-                level, job = pipe.recv()
+                level, self.tests.inside, job = pipe.recv()
                 pipe.send(Grader(self.assignment, self.tests, fork_server, level, self.limits).grade(job))
         except (EOFError, OSError):  # whoever asked has gone
             os._exit(0)
@@ -284,7 +297,7 @@ class Pool:
                     tries[job.submission.key] += 1
                     busy[pipe] = (job, time.monotonic() + self.limits.notebook + SLACK)
                     with contextlib.suppress(OSError):  # a worker that has died is seen below
-                        pipe.send((level, job))
+                        pipe.send((level, self.tests.inside, job))
             ready = wait(list(busy), timeout=1)
             late = [pipe for pipe, (_, until) in busy.items() if time.monotonic() > until]
             for pipe in {*ready, *late}:

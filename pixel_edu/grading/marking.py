@@ -7,15 +7,15 @@ student's, and stand for functions at the other end of an RPC connection.
 from __future__ import annotations
 
 import ast
-import builtins
+import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten
 from pixel_edu.course.values import Wrong
-from pixel_edu.grading.assignment import Assignment, Task
+from pixel_edu.grading import scopes
+from pixel_edu.grading.assignment import Assignment, Task, is_answer
 from pixel_edu.grading.rpc.client import Answer, Client, KernelFault, KernelLost
 
 PASSED, PART, FAILED, UNWRITTEN, NOT_RUN, BY_HAND = (
@@ -63,7 +63,11 @@ class Mark:
 
 
 class Examiner:
-    """An assignment's tests, with the names that its first cells define.
+    """An assignment's tests, with the names that its given cells define.
+
+    Attributes:
+        names: what the tests may use besides the answers.
+        inside: exercises whose tests only work in the answers' own process, where their result can be forged.
 
     Raises:
         Exception: whatever these cells raise.
@@ -73,6 +77,18 @@ class Examiner:
         self.assignment = assignment
         self.names: dict[str, Any] = {"__name__": "tests"}
         exec(compile(assignment.setup, f"{assignment.name}: setup", "exec"), self.names)
+        cells = [cell for cell in assignment.notebook.cells if cell.cell_type == "code"]
+        answers = [scopes.python(cell.source) for cell in cells if is_answer(cell)]
+        self._functions = {name for source in answers for name in scopes.defined(source)}
+        self._values = {name for source in answers for name in scopes.variables(source)} - self._functions
+        for name in self._functions | self._values:
+            self.names.pop(name, None)
+        given = [
+            scopes.python(cell.source) for cell in cells if not cell.metadata.get("nbgrader", {}).get("grade")
+        ]
+        self._values |= {name for source in given for name in scopes.variables(source)} - self.names.keys()
+        away = [task for task in assignment.tasks if scopes.takes_away(task.tests, self._functions)]
+        self.inside = frozenset(task.id for task in assignment.tasks if task.unsafe or task in away)
 
     def mark(self, task: Task, client: Client) -> Mark:
         """Mark an exercise.
@@ -93,9 +109,10 @@ class Examiner:
             return Mark(task.id, None, task.points, NOT_RUN, message)
 
     def _mark(self, task: Task, client: Client) -> Mark:
-        if task.unsafe:
-            return self._mark_unsafe(task, client)
-        names = self.names | {name: Answer(client, name) for name in unknown(task.tests, self.names)}
+        if task.id in self.inside:
+            return self._mark_inside(task, client)
+        wanted = {*scopes.unknown(task.tests, self.names), *(self._values & scopes.bound(task.tests))}
+        names = self.names | {name: self._of_student(name, client) for name in wanted}
         value, hidden = None, False
         for statement in ast.parse(task.tests).body:
             hidden = statement.lineno in task.hidden
@@ -104,6 +121,8 @@ class Examiner:
             except (KernelLost, KernelFault):
                 raise
             except Exception as error:
+                if isinstance(error, AssertionError) and isinstance(statement, ast.Assert) and not str(error):
+                    error = AssertionError(f"This does not hold: {ast.unparse(statement.test)}")
                 return _failed(task, error, hidden)
         return _worth(task, value)
 
@@ -113,14 +132,24 @@ class Examiner:
         exec(compile(ast.Module([statement], []), "tests", "exec"), names)
         return None
 
-    def _mark_unsafe(self, task: Task, client: Client) -> Mark:
+    def _of_student(self, name: str, client: Client) -> Any:
+        """What a name stands for in the student's notebook: the value of a variable, or a function to call there."""
+        if name in self._values:
+            with contextlib.suppress(Crash, TooSlow, Unwritten, Wrong):
+                return client.request("look", name)
+        return Answer(client, name)
+
+    def _mark_inside(self, task: Task, client: Client) -> Mark:
         """Run the tests in the student's own process."""
         try:
-            client.request("run", task.tests)
+            mark = _worth(task, client.request("run", task.tests))
         except (Crash, TooSlow, Unwritten, Wrong) as error:
-            mark = _failed(task, error, hidden=bool(task.hidden))
-        else:
-            mark = _worth(task, None)
+            said = (
+                AssertionError(error.said)
+                if isinstance(error, Crash) and error.kind == "AssertionError"
+                else error
+            )
+            mark = _failed(task, said, hidden=bool(task.hidden))
         mark.unsafe = True
         return mark
 
@@ -154,18 +183,3 @@ def _failed(task: Task, error: Exception, hidden: bool) -> Mark:
         return Mark(task.id, 0, task.points, status, ELSEWHERE, remark=message)
     picture = getattr(getattr(error, "feedback", None), "picture", None)
     return Mark(task.id, 0, task.points, status, message, picture=picture._repr_html_() if picture else "")
-
-
-def unknown(source: str, names: dict[str, Any]) -> Iterator[str]:
-    """Names that a test reads and that only the student can define."""
-    tree = ast.parse(source)
-    every = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    own = {node.id for node in every if not isinstance(node.ctx, ast.Load)}
-    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            own |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler) and node.name:
-            own.add(node.name)
-    read = {node.id for node in every if isinstance(node.ctx, ast.Load)}
-    yield from sorted(read - own - names.keys() - vars(builtins).keys())

@@ -188,18 +188,20 @@ class SubmissionRun:
     def _open(self, tasks: list[Task]) -> list[Task]:
         """Exercises without a mark that have not been put off until they run alone."""
         off = self.suspects | {self.cells[i].metadata.part for i in self.skipped}
-        return [task for task in tasks if task.id not in self.marks and task.id not in off]
+        return [
+            task for task in tasks if task.id not in self.marks and off.isdisjoint((task.id, task.answer))
+        ]
 
     def _late(self) -> bool:
         return time.monotonic() > self.until
 
     def _needed(self, task: Task) -> list[int]:
-        """Indices of the given cells, of the task's own, and of those that define a name which one of these reads."""
+        """Indices of the given cells, the task's own, and those that define a name which its tests or these read."""
         reads = [_reads(cell.source) for cell in self.cells]
         makes = [set(defined(cell.source)) for cell in self.cells]
-        own = {i for i, cell in enumerate(self.cells) if cell.metadata.part == task.id}
+        own = {i for i, cell in enumerate(self.cells) if cell.metadata.part in (task.id, task.answer)}
         needed = own | {i for i, cell in enumerate(self.cells) if cell.metadata.part == "given"}
-        names = set().union(*(reads[i] for i in own))
+        names = _reads(task.tests).union(*(reads[i] for i in own))
         while more := {i for i in range(len(self.cells)) if i not in needed and makes[i] & names}:
             needed |= more
             names |= set().union(*(reads[i] for i in more))

@@ -35,8 +35,12 @@ FACTS = re.compile(
 )
 HEADING = re.compile(rf"### (?P<id>{EXERCISE_ID.pattern}) · (?P<title>.+)")
 HINT = re.compile(r"<details><summary[^>]*>(?P<title>.+?)</summary>\n+(?P<text>.+?)\n+</details>", re.DOTALL)
-SOLUTION = re.compile(r"(?ms)^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION(\n|\Z)")
-HIDDEN = re.compile(r"(?ms)^ *### BEGIN HIDDEN TESTS\n.*?^ *### END HIDDEN TESTS(\n|\Z)")
+SOLUTION = re.compile(r"(?ms)^([ \t]*)[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION[^\n]*(\n|\Z)")
+HIDDEN = re.compile(r"(?ms)^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n.*?^[^\n]*END HIDDEN TESTS[^\n]*(\n|\Z)")
+MARK_SCHEME = re.compile(r"(?ms)^[^\n]*BEGIN MARK SCHEME[^\n]*\n.*?^[^\n]*END MARK SCHEME[^\n]*(\n|\Z)")
+NUMBERED = re.compile(r"\d\d_")
+UNCLOSED = re.compile(r"(?m)^[^\n]*BEGIN (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
+"""A marker that is still there once the regions are taken out."""
 NOTICE = (
     "*Generated from `{source}` by `pixel-edu exercises build`. This copy is yours to work in; a mistake in a task is "
     "fixed there.*"
@@ -156,15 +160,22 @@ def hand_out(notebook: NotebookNode, source: str, repository: str = "") -> Noteb
         facts = cell.metadata.get("nbgrader")
         if not facts:
             continue
-        if facts.solution:
-            cell.source = without_solution(cell.source, facts.grade_id)
-        if facts.grade:
+        grade, solution, locked = (bool(facts.get(key)) for key in ("grade", "solution", "locked"))
+        if solution:
+            cell.source = without_solution(cell.source, facts.grade_id, cell.cell_type)
+        if grade:
             cell.source = HIDDEN.sub("", cell.source).rstrip("\n")
-        if facts.locked or facts.grade:
+        if facts.get("task"):
+            cell.source = MARK_SCHEME.sub("", cell.source).rstrip("\n")
+        if open_marker := UNCLOSED.search(cell.source):
+            raise ExerciseError(
+                f"{source}, cell {facts.grade_id}: there is no line `END {open_marker[1]}` in it: add it"
+            )
+        if locked or grade:
             cell.metadata.deletable = False
-        if facts.locked and not facts.solution:
+        if locked and not solution:
             cell.metadata.editable = False
-        if facts.grade or facts.solution or facts.locked:
+        if grade or solution or locked:
             facts.checksum, facts.cell_type = checksum(cell), cell.cell_type
     before = [new_markdown_cell(NOTICE.format(source=source), id="generated")]
     if repository:
@@ -173,17 +184,23 @@ def hand_out(notebook: NotebookNode, source: str, repository: str = "") -> Noteb
     return given
 
 
-def without_solution(source: str, id: str) -> str:
-    """A cell's source with an error that names its exercise in the place of the solution."""
-    return SOLUTION.sub(rf'\1raise NotImplementedError("{id}")\3', source)
+def without_solution(source: str, id: str, kind: str = "code") -> str:
+    """A cell's source with an error that names its exercise, or a line to write at, in the place of the solution.
+
+    As in nbgrader, a cell without solution markers is a solution as a whole.
+    """
+    stub = f'raise NotImplementedError("{id}")' if kind == "code" else "YOUR ANSWER HERE"
+    cleared, count = SOLUTION.subn(rf"\1{stub}\3", source)
+    return cleared if count or UNCLOSED.search(source) else stub
 
 
 def checksum(cell: NotebookNode) -> str:
     """What nbgrader knows a cell's state by."""
     facts = cell.metadata.nbgrader
-    locked = not facts.solution and (facts.grade or facts.locked)
-    parts = [cell.source, cell.cell_type, str(facts.grade), str(facts.solution), str(locked), facts.grade_id]
-    if facts.grade:
+    grade, solution, locked = (facts.get(key, False) for key in ("grade", "solution", "locked"))
+    locked = not solution and (grade or locked)
+    parts = [cell.source, cell.cell_type, str(grade), str(solution), str(locked), facts.grade_id]
+    if grade:
         points = facts.get("points")
         parts.append(str(float(points) if isinstance(points, int | float) else points))
     return hashlib.md5("".join(parts).encode()).hexdigest()
@@ -205,19 +222,30 @@ def answered(notebook: NotebookNode) -> list[str]:
     return list(dict.fromkeys(grade_id(cell) for cell in answers if not untouched(cell)))
 
 
-def sources(folder: Path) -> list[Path]:
-    """The solution notebooks of a folder.
+def sources(folder: Path, nested: bool = False) -> list[Path]:
+    """The solution notebooks of a folder: those with a chapter's number, and those with a cell of an exercise.
+
+    Args:
+        folder: where to look.
+        nested: look in its folders too, one for each assignment, as nbgrader has them.
 
     Raises:
-        ExerciseError: the folder has no solution notebook.
+        ExerciseError: there is no solution notebook.
+        NotebookError: a file cannot be read.
     """
-    found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    paths = [*folder.glob("*.ipynb"), *(folder.glob("[!.]*/*.ipynb") if nested else ())]
+    found = [path for path in sorted(paths) if NUMBERED.match(path.name) or _has_exercises(path)]
     if not found:
         raise ExerciseError(
             f"{folder}: there is no solution notebook here, such as 02_noise.ipynb: "
             "run this in the course's folder, or name the right one"
         )
     return found
+
+
+def _has_exercises(path: Path) -> bool:
+    facts = [cell.metadata.get("nbgrader", {}) for cell in notebooks.read(path).cells]
+    return any(each.get(key) for each in facts for key in ("grade", "solution", "task"))
 
 
 def build(
