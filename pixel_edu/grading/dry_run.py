@@ -20,10 +20,11 @@ from pixel_edu.course import checking
 from pixel_edu.grading import assignment
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.grading.batch import Grader, GradingJob
-from pixel_edu.grading.marking import PASSED, Examiner, unknown
+from pixel_edu.grading.marking import PASSED, Examiner
 from pixel_edu.grading.results.store import Result
 from pixel_edu.grading.sandbox import plain
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
+from pixel_edu.grading.scopes import unknown
 from pixel_edu.grading.submissions import Submission
 from pixel_edu.notebooks.handouts import checksum, grade_id, untouched
 from pixel_edu.notebooks.magics import as_python, defined, tree
