@@ -11,7 +11,7 @@ from pixel_edu.notebooks.magics import as_python
 
 
 def python(source: str) -> str:
-    """A cell's source as Python; "" where it is none, as below `%%bash`."""
+    """A cell's source as Python; "" where it is not Python, as below `%%bash`."""
     plain = as_python(source)
     return plain if parses(plain) else ""
 
