@@ -141,6 +141,16 @@ def test_a_lone_surrogate_becomes_its_escape():
         (b"\xff\xfe\0\xd8", "its content is not JSON"),
         (b"[" * 100_000, "its content is not JSON"),
         (json.dumps(raw())[:-9].encode(), "its content is not JSON"),
+        (
+            b'{\n<<<<<<< HEAD\n"cells": [],\n=======\n>>>>>>> ada\n}',
+            "merge conflict stand in it: settle the conflict",
+        ),
+        (b"print(1)\n", "not JSON, but Python or other text: hand in the .ipynb file itself"),
+        (b"import torch\n", "not JSON, but Python or other text: hand in the .ipynb file itself"),
+        (
+            b"#!/usr/bin/env python\n# In[1]:\n",
+            "not JSON, but Python or other text: hand in the .ipynb file itself",
+        ),
         (b"[]", "has no `nbformat`"),
         (b'{"nbformat": "four", "cells": []}', "has no `nbformat`"),
         (b"{}", "it has no cells"),

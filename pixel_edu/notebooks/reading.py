@@ -94,7 +94,16 @@ def _json(content: bytes, outputs: bool) -> tuple[Any, list[str]]:
             notes.append("read as Windows-1252, since it is not UTF-8")
         return json.loads(text), notes
     except (UnicodeError, ValueError, RecursionError):
-        raise Unreadable("it is not a notebook: its content is not JSON") from None
+        raise Unreadable(f"it is not a notebook: its content is not JSON{_what_to_do(content)}") from None
+
+
+def _what_to_do(content: bytes) -> str:
+    """What to do about a file that is not JSON, where its content shows it."""
+    if re.search(rb"^<{7} ", content, re.MULTILINE) and re.search(rb"^>{7} ", content, re.MULTILINE):
+        return ", since git's marks of a merge conflict stand in it: settle the conflict first"
+    if re.match(rb"\s*+(?:#|import\s|from\s|def\s|print\(|\"\"\"|%)", content):
+        return ", but Python or other text: hand in the .ipynb file itself"
+    return ""
 
 
 def _without_outputs(content: bytes) -> bytes:
