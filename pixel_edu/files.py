@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pixel_edu.config import UserError
@@ -46,6 +46,32 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: str | os.PathLike, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lock file while the block runs; a process that is gone, however it ended, holds none.
+
+    The same thread may hold it several times. The folder of the file must be there; the file is removed at the end.
+
+    Args:
+        path: of the lock file, which holds nothing.
+        patience: seconds to wait for whoever holds it.
+
+    Raises:
+        TimeoutError: another process or thread holds it.
+        OSError: it cannot be made.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(os.path.abspath(path), is_singleton=True)
+    with lock.acquire(timeout=patience):
+        try:
+            yield
+        finally:
+            if lock.lock_counter == 1:
+                with suppress(OSError):  # Windows lets nobody remove an open file
+                    Path(path).unlink()
 
 
 @contextmanager

@@ -8,23 +8,24 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
-from pixel_edu import checkpoints, data, palette, training
+from pixel_edu import checkpoints, data, files, palette, training
 from pixel_edu.config import UserError, hardware
 from pixel_edu.data import SpriteData
-from pixel_edu.files import replacing
 from pixel_edu.generate import generate
 from pixel_edu.images import grid, upscale, write_png
 from pixel_edu.training import TrainConfig, TrainState, TrainStep, is_main_process
 
 RUN, MODEL, LOG, GRID = "run.safetensors", "model.safetensors", "log.csv", "samples.png"
 HEADINGS = "step,loss,grad_norm,learning_rate,seconds"
+LOCK = ".lock"
+"""In the folder while it is trained in."""
 SHOWN = 8
 """Sprites of each class in the picture."""
 
@@ -71,14 +72,16 @@ class TrainingRun:
         notes: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = Path(folder)
-        for half_written in self.folder.glob(".*.part"):  # by a run that was killed
-            half_written.unlink(missing_ok=True)
         path = self.folder / RUN
+        self._seen = _version(path)
         if path.exists() and not restart:
             self.state, self.record = checkpoints.load_run(path, config), checkpoints.read_about(path).record
         else:
             self.state, self.record = TrainState(config), {}
-        self._must_be("data", source, source)
+        if (before := self.record.get("data", source)) != source:
+            raise UserError(
+                f"{self.folder} was trained on {before}, not on {source}: use that, or another folder"
+            )
         self.record |= {"data": source, "hardware": hardware(), **(notes or {})}
 
     @property
@@ -98,7 +101,8 @@ class TrainingRun:
     ) -> bool:
         """Train to the end, or until `track` ends; then all up to the last step is on the disk.
 
-        Started by `accelerate launch`, all processes train, and the main one writes.
+        Started by `accelerate launch`, all processes train, and the main one writes. The folder is locked meanwhile,
+        see `locked`.
 
         Args:
             images: (N, H, W, 3) uint8, in colours also where the network draws bits.
@@ -115,8 +119,51 @@ class TrainingRun:
 
         Raises:
             UserError: labels and config do not fit, the loss is no longer a number, the run was begun with other
-                sprites, or they have too many colours for a network that draws bits.
+                sprites, they have too many colours for a network that draws bits, the folder cannot be written, or
+                another program trains in it or has done so since it was opened.
         """
+        with locked(self.folder):
+            if _version(self.folder / RUN) != self._seen:
+                raise UserError(f"another program has trained in {self.folder} meanwhile: open the run again")
+            return self._train(images, labels, device, sample_every, save_every, track, on_picture)
+
+    def check_data(self, images: np.ndarray, labels: np.ndarray, classes: Sequence[str] = ()) -> None:
+        """Note what the run learns from; `train` does so by itself, without the names of the classes.
+
+        Args:
+            images: (N, H, W, 3) uint8.
+            labels: (N,) int64 in 0 .. K-1.
+            classes: their names; if omitted, they are not compared.
+
+        Raises:
+            UserError: the run was begun with other sprites; it says what has changed.
+        """
+        counts = ", ".join(str(count) for count in np.bincount(labels))
+        now = {"classes": ", ".join(classes)} if classes else {}
+        now |= {"sprites": f"{len(labels)} ({counts} a class)", "digest": _digest(images, labels)}
+        changed = next((key for key in now if self.record.get(key, now[key]) != now[key]), None)
+        if changed:
+            what = f"{changed} were {self.record[changed]} and are now {now[changed]}"
+            if changed == "digest":
+                what = "pictures are others, or in another order"
+            raise UserError(
+                f"{self.folder} was trained on {self.record['data']}, but its {what}: restore the data, "
+                "or choose another folder"
+            )
+        self.record |= now
+
+    def _train(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        device: str,
+        sample_every: int,
+        save_every: int,
+        track: Callable[[Steps], Steps],
+        on_picture: Callable[[np.ndarray, int], None] | None,
+    ) -> bool:
+        for half_written in self.folder.glob(".*.part"):  # by a run that was killed
+            half_written.unlink(missing_ok=True)
         images = self._prepared(images, labels)
         log, clock = Log(self.folder / LOG, self.state.step), self._clock()
         saved = drawn = self.state.step
@@ -141,10 +188,8 @@ class TrainingRun:
         return self.finished
 
     def _prepared(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """The images as the network draws them, colours or bits; digest and palette are noted."""
-        digest = blake2b(images.tobytes() + labels.tobytes(), digest_size=16).hexdigest()
-        self._must_be("digest", digest, "these sprites")
-        self.record["digest"] = digest
+        """The images as the network draws them, colours or bits; fingerprint and palette are noted."""
+        self.check_data(images, labels)
         bits = self.state.config.unet.image_channels == palette.BITS
         colors = palette.find_palette(images, palette.MOST + 1)
         if len(colors) > palette.MOST:
@@ -156,12 +201,6 @@ class TrainingRun:
         self.record["palette"] = palette.to_words(colors)
         return palette.as_bits(images, colors) if bits else images
 
-    def _must_be(self, key: str, value: str, words: str) -> None:
-        if self.record.get(key, value) != value:
-            raise UserError(
-                f"{self.folder} was trained on {self.record['data']}, not on {words}: use that, or another folder"
-            )
-
     def _clock(self) -> Callable[[], float]:
         """Seconds that the run has taken so far, with those before it was interrupted."""
         began = time.perf_counter() - float(self.record.get("seconds", 0))
@@ -171,6 +210,7 @@ class TrainingRun:
         self.record["seconds"] = f"{seconds:.0f}"
         log.write()
         checkpoints.save_run(self.folder / RUN, self.state, self.record)
+        self._seen = _version(self.folder / RUN)
         return self.state.step
 
     def _draw(self, on_picture: Callable[[np.ndarray, int], None] | None) -> int:
@@ -178,6 +218,42 @@ class TrainingRun:
         if on_picture:
             on_picture(picture, self.state.step)
         return self.state.step
+
+
+@contextmanager
+def locked(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep a run's folder to oneself while the block runs.
+
+    A folder that is not there is made, and removed at the end if nothing was written to it.
+
+    Of several processes started by `accelerate launch`, the main one does this for all.
+
+    Raises:
+        UserError: another program trains in it, or it cannot be written.
+    """
+    if not is_main_process():
+        yield
+        return
+    with ExitStack() as held:
+        try:
+            if not Path(folder).exists():
+                Path(folder).mkdir(parents=True, exist_ok=True)  # another program may be as quick
+                held.callback(_remove_if_empty, Path(folder))
+            held.enter_context(files.locked(Path(folder) / LOCK))
+        except TimeoutError:
+            raise UserError(
+                f"another program trains in {folder}: wait until it ends, or choose another folder"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"{folder} cannot be written ({error.strerror or error}): choose another folder"
+            ) from error
+        yield
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def folder_source(folder: str | os.PathLike, validation: float) -> str:
@@ -263,6 +339,19 @@ def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> np
     return picture
 
 
+def _version(path: Path) -> tuple[int, int] | None:
+    """What differs between two versions of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_mtime_ns, found.st_ino
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    return blake2b(b"".join(array.tobytes() for array in arrays), digest_size=16).hexdigest()
+
+
 class Log:
     """A table of all steps; rows after a run's checkpoint are forgotten when it goes on from there."""
 
@@ -281,5 +370,5 @@ class Log:
     def write(self) -> None:
         """Write the table, whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.path) as temporary:
+        with files.replacing(self.path) as temporary:
             temporary.write_text("\n".join(self.rows) + "\n", encoding="utf-8", newline="\n")

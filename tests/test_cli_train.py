@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_edu import checkpoints, data, images, palette
+from pixel_edu import checkpoints, data, images, palette, sprites
 from pixel_edu.checkpoints import load_model
 from pixel_edu.cli.sample import in_terminal
+from pixel_edu.config import CLASSES
 from pixel_edu.runs import HEADINGS, Log
 from tests import command
 from tests.waiting import PATIENCE
@@ -130,6 +131,42 @@ def test_the_precision_is_what_was_asked_for_whatever_accelerate_is_told(whole, 
     assert losses(tmp_path / "run") == losses(whole)[:2]  # both are still warming up
 
 
+def test_a_folder_that_is_trained_in_is_refused_and_a_killed_program_holds_nothing(tmp_path):
+    out = tmp_path / "run"
+    asked = ["train", "--out", out, *SMALL, "--steps"]
+    first, _ = command.start(*asked, 100_000, "--save-every", 1, env=ENVIRONMENT)
+    while not checkpoint_step(out) and first.is_alive():
+        time.sleep(0.01)
+    second = pixel_edu(*asked, 3, "--restart")
+    assert (second.returncode, second.stderr.count("\n")) == (1, 1)
+    assert "another program trains in" in second.stderr
+    first.kill()
+    first.join(PATIENCE)
+    assert checkpoints.load_run(out / "run.safetensors").config.steps == 100_000
+    again = pixel_edu(*asked, 3, "--restart")
+    assert again.returncode == 0, again.stderr
+    assert losses(out)[-1][0] == 3
+
+
+def test_a_class_folder_with_another_name_is_said_when_a_run_goes_on(tmp_path):
+    drawn = sprites.make(40)
+    for i, (image, c) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
+        (tmp_path / "set" / CLASSES[c]).mkdir(parents=True, exist_ok=True)
+        images.write_png(tmp_path / "set" / CLASSES[c] / f"{i}.png", image)
+    asked = ["train", tmp_path / "set", "--batch-size", 4, "--device", "cpu", "--out", tmp_path / "run"]
+    run, _ = command.start(*asked, "--steps", 100_000, "--save-every", 1, env=ENVIRONMENT)
+    while not checkpoint_step(tmp_path / "run") and run.is_alive():
+        time.sleep(0.01)
+    run.kill()
+    run.join(PATIENCE)
+    (tmp_path / "set" / "food").rename(tmp_path / "set" / "zebra")
+    refused = pixel_edu(*asked, "--steps", 100_000)
+    assert refused.returncode == 1
+    assert (
+        "food, items, side_view and are now characters, creatures, items, side_view, zebra" in refused.stderr
+    )
+
+
 def test_what_the_message_recommends_after_nan_trains(tmp_path):
     asked = ["train", "--steps", 3, "--out", tmp_path / "run", *SMALL, "--learning-rate"]
     refused = pixel_edu(*asked, 1e30, "--save-every", 1)
@@ -194,6 +231,7 @@ def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
         (["sample", "--checkpoint", "tiny", "--interval", "50", "60"], 2),
         (["sample", "--out", "file/x.png", "-n", "1", "--checkpoint", "tiny"], 1),
         (["train", "--min-snr", "0"], 2),
+        (["train", "--out", "/proc/x"], 1),
     ],
 )
 def test_a_mistake_is_one_line_with_its_exit_code(arguments, code, tmp_path):

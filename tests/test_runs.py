@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from pixel_edu import data, palette, sprites
 from pixel_edu.checkpoints import load_model, load_run
 from pixel_edu.config import UserError
-from pixel_edu.runs import LOG, MODEL, RUN, TrainingRun, interruptible, training_part
+from pixel_edu.runs import LOG, MODEL, RUN, TrainingRun, interruptible, locked, training_part
 from pixel_edu.training import RECIPES
 
 CONFIG = dataclasses.replace(RECIPES["tiny"], steps=6, batch_size=4)
@@ -102,13 +103,89 @@ def test_a_second_signal_ends_at_once(first, second, raised):
 
 def test_other_sprites_another_config_or_another_source_are_refused(tmp_path):
     train(tmp_path, stop=1)
-    with pytest.raises(UserError, match="was trained on arrays, not on these sprites"):
-        train(tmp_path, drawn=sprites.make(30, seed=1))
+    with pytest.raises(UserError, match="was trained on arrays, but its pictures are others"):
+        train(tmp_path, drawn=DRAWN._replace(images=255 - DRAWN.images))
     with pytest.raises(UserError, match="steps is 6, not 7"):
         train(tmp_path, config=dataclasses.replace(CONFIG, steps=7))
     with pytest.raises(UserError, match="was trained on arrays, not on mine"):
         TrainingRun(tmp_path, CONFIG, source="mine")
     assert TrainingRun(tmp_path, CONFIG, source="mine", restart=True).state.step == 0
+
+
+def test_what_has_changed_in_the_data_is_said(tmp_path):
+    images, labels = DRAWN.images, DRAWN.labels
+    run = TrainingRun(tmp_path, CONFIG)
+    run.check_data(images, labels, ["ants", "bees"])
+    run.check_data(images, labels)
+    stopped = run.train(images, labels, "cpu", track=lambda steps: itertools.islice(steps, 1))
+    assert stopped is False
+    run = TrainingRun(tmp_path, CONFIG)
+    run.check_data(images, labels, ["ants", "bees"])
+    with pytest.raises(
+        UserError, match="its classes were ants, bees and are now ants, wasps: restore the data"
+    ):
+        run.check_data(images, labels, ["ants", "wasps"])
+    counts = ", ".join(map(str, np.bincount(labels)))
+    with pytest.raises(UserError, match=rf"its sprites were 30 \({counts} a class\) and are now 29 \("):
+        run.check_data(images[1:], labels[1:])
+    with pytest.raises(UserError, match="its pictures are others, or in another order"):
+        run.check_data(images[::-1], labels)
+
+
+def test_a_folder_is_trained_in_by_one_program_at_a_time(tmp_path):
+    said = []
+
+    def other():
+        with pytest.raises(
+            UserError, match=r"another program trains in .*: wait until it ends, or choose"
+        ) as error:
+            train(tmp_path)
+        said.append(str(error.value))
+
+    (tmp_path / ".half.part").touch()
+    with locked(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert {each.name for each in tmp_path.iterdir()} == {".half.part", ".lock"}
+        with locked(tmp_path):  # whoever holds it may take it again
+            pass
+        assert (tmp_path / ".lock").exists()
+    assert len(said) == 1
+    assert train(tmp_path, stop=1) is False
+    assert not {".half.part", ".lock"} & {each.name for each in tmp_path.iterdir()}
+
+
+def test_a_folder_in_which_nothing_was_written_is_not_left(tmp_path):
+    with locked(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    with locked(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_a_run_that_another_program_went_on_with_is_opened_again(tmp_path):
+    early = TrainingRun(tmp_path, CONFIG)
+    train(tmp_path, stop=2)
+    with pytest.raises(UserError, match=r"another program has trained in .* meanwhile: open the run again"):
+        early.train(DRAWN.images, DRAWN.labels, "cpu")
+    run = TrainingRun(tmp_path, CONFIG)
+    for stop in (1, None):  # what it wrote itself is no surprise
+        run.train(
+            DRAWN.images, DRAWN.labels, "cpu", track=lambda steps, stop=stop: itertools.islice(steps, stop)
+        )
+    assert run.finished
+
+
+@pytest.mark.parametrize("folder", ["/proc/nowhere", "file/run"])
+def test_a_folder_that_cannot_be_written_is_said_before_any_work(folder, tmp_path):
+    (tmp_path / "file").touch()
+    steps = []
+    with pytest.raises(UserError, match=r"cannot be written .*: choose another folder"):
+        TrainingRun(tmp_path / folder, CONFIG).train(DRAWN.images, DRAWN.labels, "cpu", track=steps.append)
+    assert not steps
 
 
 def test_pictures_come_at_their_steps_and_at_the_end(tmp_path):

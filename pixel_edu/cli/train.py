@@ -107,14 +107,17 @@ def train(
     """
     asked = (schedule, prediction, steps, batch_size, learning_rate, min_snr, precision)
     config = _config(preset, seed, bits, dict(zip(FIELDS, asked, strict=True)))
-    address = _reached(mlflow)
-    sprites = sprites or (20_000 if preset == "tiny" else 100_000)
-    run = _open(out or Path("runs") / preset, config, data, validation, sprites, restart)
-    if run.finished:
-        return _send_the_rest(run, address)
-    images, labels = _load(data, validation, sprites, config.unet.classes)
-    with _tracked(run, images, labels, address, restart) as tracked:
-        _train(run, images, labels, device, sample_every, save_every, tracked)
+    sprites, out = sprites or (20_000 if preset == "tiny" else 100_000), out or Path("runs") / preset
+    from pixel_edu import runs
+
+    with runs.locked(out):
+        address = _reached(mlflow)
+        run = _open(out, config, data, validation, sprites, restart)
+        if run.finished:
+            return _send_the_rest(run, address)
+        images, labels = _load(run, data, validation, sprites)
+        with _tracked(run, images, labels, address, restart) as tracked:
+            _train(run, images, labels, device, sample_every, save_every, tracked)
 
 
 def _config(preset: str, seed: int, bits: bool, asked: dict[str, Any]) -> TrainConfig:
@@ -159,16 +162,22 @@ def _open(
     return run
 
 
-def _load(folder: Path | None, validation: float, count: int, classes: int):
-    """The images and labels to learn from."""
+def _load(run: TrainingRun, folder: Path | None, validation: float, count: int):
+    """The images and labels to learn from, which are those that the run was begun with."""
     from pixel_edu import data, runs, sprites
+    from pixel_edu.config import CLASSES
 
     if folder is None:
         with showing.busy(f"drawing {count:,} sprites"):
-            drawn = sprites.make(count)
-        return drawn.images, drawn.labels
-    with showing.busy(f"reading {folder}"):
-        return runs.training_part(data.load(folder), validation, classes)
+            images, labels, *_ = sprites.make(count)
+        classes = CLASSES
+    else:
+        with showing.busy(f"reading {folder}"):
+            read = data.load(folder)
+            images, labels = runs.training_part(read, validation, run.state.config.unet.classes)
+        classes = read.classes
+    run.check_data(images, labels, classes)
+    return images, labels
 
 
 def _tracked(run: TrainingRun, images, labels, uri: str, restart: bool):
