@@ -15,8 +15,10 @@ from PIL import Image
 from pixel_edu import checkpoints, data, images, palette, sprites
 from pixel_edu.checkpoints import load_model
 from pixel_edu.cli.sample import in_terminal
+from pixel_edu.cli.train import _open
 from pixel_edu.config import CLASSES
 from pixel_edu.runs import HEADINGS, Log
+from pixel_edu.training import RECIPES
 from tests import command
 from tests.waiting import PATIENCE
 
@@ -129,6 +131,12 @@ def test_the_precision_is_what_was_asked_for_whatever_accelerate_is_told(whole, 
     done = command.run(*asked, env=ENVIRONMENT | told)
     assert done.returncode == 0, done.stderr
     assert losses(tmp_path / "run") == losses(whole)[:2]  # both are still warming up
+
+
+def test_a_password_in_the_command_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["pixel-edu", "train", "--mlflow", "http://u:geheim@host:5000"])
+    run = _open(tmp_path / "run", RECIPES["tiny"], None, 0.1, 100, restart=False)
+    assert run.record["command"] == "pixel-edu train --mlflow http://***@host:5000"
 
 
 def test_a_folder_that_is_trained_in_is_refused_and_a_killed_program_holds_nothing(tmp_path):

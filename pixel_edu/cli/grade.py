@@ -207,6 +207,10 @@ def _grade(options: GradingOptions) -> None:
         return
     _table(console, summary)
     _say_where(console, summary, options.out)
+    if summary.untracked:
+        from pixel_edu.config import UserError
+
+        raise UserError(f"{summary.untracked}; the tables are written")
     if not summary.complete:
         raise typer.Exit(1)
 

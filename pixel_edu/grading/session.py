@@ -179,6 +179,7 @@ class Summary:
         by_hand: answers that a person still has to mark.
         filled: what was filled in, by the file that was the template; the copy is in `Filled.path`.
         notes: a sentence for each thing in a file of the instructor's that has no effect.
+        untracked: why MLflow has no run of it, in one sentence; "" if it has, or was not asked for.
     """
 
     assignment: Assignment
@@ -191,6 +192,7 @@ class Summary:
     by_hand: int = 0
     filled: dict[Path, Filled] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    untracked: str = ""
 
     @property
     def complete(self) -> bool:
@@ -241,11 +243,17 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
                 options.late, policy, {name for r in results for name in (r.student, r.number)}
             )
         write(options.out, rows, what, policy)
-        if options.exports.mlflow:
-            tracked.log(options.exports.mlflow, rows, what, options.out / "report.html")
         filled = dict(_fill(options, rows, what))
     seconds = time.monotonic() - began
-    return Summary(what, len(found), len(jobs), len(regraded), changes, seconds, rows, by_hand, filled, notes)
+    summary = Summary(
+        what, len(found), len(jobs), len(regraded), changes, seconds, rows, by_hand, filled, notes
+    )
+    if options.exports.mlflow and rows:  # last: whatever becomes of it, the tables are on the disk
+        try:
+            tracked.log(options.exports.mlflow, rows, what, options.out / "report.html")
+        except UserError as error:
+            return replace(summary, untracked=str(error))
+    return summary
 
 
 def _as_found(submission: submissions.Submission, result: Result) -> Result:

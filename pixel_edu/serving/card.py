@@ -41,7 +41,7 @@ def write(folder: Path, about: About, denoiser: Denoiser, report: Mapping[str, A
 
     images.write_png(folder / PICTURE, picture(denoiser))
     data = ModelCardData(
-        license="mit",
+        license=None if _own_data(about) else "mit",
         library_name="diffusers",
         pipeline_tag="unconditional-image-generation",
         tags=["diffusion", "pixel-art", "sprites", "class-conditional", "pixel-edu"],
@@ -74,9 +74,18 @@ def read_report(path: str | os.PathLike, checkpoint: str | os.PathLike) -> dict[
 
 
 def class_names(about: About) -> list[str]:
-    """The names of a model's classes, in label order; numbers where the classes are not this course's."""
-    count = about.config.unet.classes
-    return list(CLASSES) if count == len(CLASSES) else [f"class {c}" for c in range(count)]
+    """The names of a model's classes, in label order; numbers where they are not known."""
+    count, noted = about.config.unet.classes, about.record.get("classes", "").split(", ")
+    if len(noted) == count and all(noted):
+        return noted
+    if count == len(CLASSES) and not _own_data(about):
+        return list(CLASSES)
+    return [f"class {c}" for c in range(count)]
+
+
+def _own_data(about: About) -> bool:
+    """Whether it was trained on somebody's folder, whose path and licence a card leaves open."""
+    return "procedural" not in about.record.get("data", "procedural")
 
 
 def picture(denoiser: Denoiser) -> Any:
@@ -128,9 +137,10 @@ def _training(about: About, denoiser: Denoiser) -> list[str]:
     config, record = about.config, about.record
     parameters = sum(each.numel() for each in denoiser.network.parameters())
     minutes = f", {float(record['seconds']) / 60:.0f} minutes" if "seconds" in record else ""
+    open_to_say = "left open: say it before you publish" if _own_data(about) else ""
     facts = {
         "network": f"ContextUNet, {parameters / 1e6:.2f} million parameters",
-        "data": record.get("data", "not noted"),
+        "data": open_to_say or record.get("data", "not noted"),
         "steps": f"{about.step:,} of {config.batch_size} sprites{minutes}",
         "hardware": record.get("hardware", "not noted"),
         "noise schedule": f"{config.schedule}, {len(denoiser.schedule)} timesteps",
@@ -139,6 +149,8 @@ def _training(about: About, denoiser: Denoiser) -> list[str]:
         "seed": str(config.seed),
         "command": f"`{record['command']}`" if "command" in record else "not noted",
     }
+    if _own_data(about):
+        del facts["command"]  # it names folders
     return ["## How it was trained", "", *markdown.table(("", ""), facts.items(), "ll"), ""]
 
 
@@ -169,15 +181,14 @@ def _measured(report: Mapping[str, Any] | None) -> list[str]:
 
 
 def _limits(about: About) -> list[str]:
-    data = about.record.get("data", "")
     known = (
         "The model has seen nothing but sprites that one program draws, so it says nothing about artists' work."
-        if "procedural" in data
+        if not _own_data(about)
         else "What it draws can be no better, and no more varied, than the sprites that it learned from."
     )
     licence = (
         "The code and the weights are under the MIT licence."
-        if "procedural" in data
+        if not _own_data(about)
         else "The code is under the MIT licence. Check that the training data's licence allows sharing the weights."
     )
     return [

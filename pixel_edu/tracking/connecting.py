@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from pixel_edu.addresses import hide_passwords
 from pixel_edu.config import UserError, not_installed
+from pixel_edu.files import locked, replacing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,6 +32,16 @@ DEFAULTS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # no progress bar for every small file
 }
 """Environment variables that MLflow gets unless they are set already."""
+PATIENCE = 60.0
+"""Seconds to wait while another program makes a database's tables."""
+PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)
+"""Columns of MLflow's tables in which the address of a file or folder stands."""
 CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc")
 """Loggers that report every step; they are set to report only warnings."""
 
@@ -47,24 +62,66 @@ def connect(uri: str | None = None) -> MlflowClient:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     try:
-        from mlflow import MlflowClient
+        import mlflow  # noqa: F401, to say early that it is not installed
     except ImportError as error:
         raise TrackingError(not_installed(error)) from error
     uri = _absolute(uri or os.environ.get("MLFLOW_TRACKING_URI") or LOCAL)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        client.search_experiments(max_results=1)
+        _make_whole(uri)
+        client = _asked(uri)
     except Exception as error:  # each kind of store has its own
         if uri.startswith("http"):
             raise TrackingError(
                 f"{describe_error(uri, error)}: start it, or track into a file with {LOCAL}"
             ) from error
         raise TrackingError(
-            f"{uri} cannot be opened ({_line(error)}): name another database, such as {LOCAL}"
+            f"{hide_passwords(uri)} cannot be opened ({_line(error)}): name another database, such as {LOCAL}"
         ) from error
     return client
+
+
+def _asked(uri: str) -> MlflowClient:
+    """A client that has had an answer."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _make_whole(uri: str) -> None:
+    """Make a new SQLite database whole or not at all, by one program at a time; a moved one is told where it is.
+
+    MLflow makes its tables one by one in the file itself: a second program that comes meanwhile, or Ctrl-C, leaves
+    a database that never opens again. So they are made in another file, which then gets the name.
+    """
+    if not (path := _sqlite_file(uri)):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_name(f".{path.name}.lock"), PATIENCE):
+        if path.exists() and path.stat().st_size:
+            return _follow(path)
+        with replacing(path) as unfinished:
+            _asked(_at(uri, unfinished))
+
+
+def _follow(path: Path) -> None:
+    """Where a database and its files were moved together: write their new place over the old one, which it keeps."""
+    here = (path.parent / FILES).as_uri()
+    with closing(sqlite3.connect(path, timeout=PATIENCE)) as database, database:
+        places = database.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for (old,) in places:
+            if not old or old == here or not old.startswith("file:") or not old.endswith(f"/{FILES}"):
+                continue
+            if Path(url2pathname(urlsplit(old).path)).exists() or not (path.parent / FILES).exists():
+                continue
+            for table, column in PLACES:
+                moved = (
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"
+                )
+                database.execute(moved, (here, len(old) + 1, len(old), old))
 
 
 def experiment(client: MlflowClient, name: str = EXPERIMENT) -> str:
@@ -79,7 +136,7 @@ def experiment(client: MlflowClient, name: str = EXPERIMENT) -> str:
             return client.create_experiment(name, _files(client.tracking_uri))
     if found.lifecycle_stage != "active":
         raise TrackingError(
-            f"the experiment {name} was deleted at {client.tracking_uri}: bring it back with "
+            f"the experiment {name} was deleted at {hide_passwords(client.tracking_uri)}: bring it back with "
             f"mlflow experiments restore --experiment-id {found.experiment_id}"
         )
     return found.experiment_id
@@ -98,14 +155,15 @@ def asking(client: MlflowClient) -> Iterator[None]:
 
 
 def describe_error(uri: str, error: Exception) -> str:
-    """What went wrong, in one line."""
+    """What went wrong, in one line without passwords."""
+    uri = hide_passwords(uri)
     if uri.startswith("http") and not is_refusal(error):
         return f"no MLflow answers at {uri}"
     return f"MLflow at {uri} says: {_line(error)}"
 
 
 def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return hide_passwords((str(error).splitlines() or [type(error).__name__])[0].rstrip("."))
 
 
 def is_refusal(error: Exception) -> bool:
@@ -123,13 +181,20 @@ def _absolute(uri: str) -> str:
     """
     if "://" not in uri:
         raise TrackingError(
-            f"{uri} is not an address: for a database write sqlite:///{uri}, for a server http://..."
+            f"{hide_passwords(uri)} is not an address: for a database write sqlite:///{hide_passwords(uri)}, "
+            "for a server http://..."
         )
-    if not (path := _sqlite_file(uri)):
-        return uri
+    if uri.rstrip("/") == "sqlite:":
+        raise TrackingError(f"{uri} names no file: write {LOCAL}, or another name")
+    path = _sqlite_file(uri)
+    return _at(uri, path.absolute()) if path else uri
+
+
+def _at(uri: str, path: Path) -> str:
+    """The address of the same database at another place."""
     from sqlalchemy.engine import make_url
 
-    return make_url(uri).set(database=str(path.absolute())).render_as_string(hide_password=False)
+    return make_url(uri).set(database=str(path)).render_as_string(hide_password=False)
 
 
 def _sqlite_file(uri: str) -> Path | None:
@@ -139,7 +204,8 @@ def _sqlite_file(uri: str) -> Path | None:
     from sqlalchemy.engine import make_url
 
     name = make_url(uri).database
-    return Path(name) if name and name != ":memory:" else None
+    # a name with a scheme of its own is SQLite's, such as one that is in memory and shared
+    return Path(name).expanduser() if name and name != ":memory:" and not name.startswith("file:") else None
 
 
 def _files(uri: str) -> str | None:

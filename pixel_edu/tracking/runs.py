@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from pixel_edu.addresses import without_password
 from pixel_edu.files import replacing
 from pixel_edu.tracking.connecting import (
     EXPERIMENT,
@@ -93,7 +94,11 @@ class Run:
             self._go_on(folder)
         else:
             self.id = self._begin(group, name or folder.absolute().name, settings, labels, data)
-            about = {"run_id": self.id, "uri": self.client.tracking_uri, "settings": settings}
+            about = {
+                "run_id": self.id,
+                "uri": without_password(self.client.tracking_uri),
+                "settings": settings,
+            }
             with replacing(folder / BOX / ABOUT) as temporary:
                 temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 

@@ -21,6 +21,7 @@ from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.store import Result, Store
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.submissions import Submission, find
+from pixel_edu.tracking import connecting
 from tests.command import running
 from tests.grading import classroom
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, job, points, solved
@@ -159,14 +160,18 @@ def test_without_a_fork_a_kernel_starts_from_nothing(fork_server, level):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_grading_run_in_mlflow(grader, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
-    monkeypatch.chdir(tmp_path)  # MLflow puts the report into ./mlruns
+    pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)
     rows = gradebook.rows([grader.grade(job(solved()))[0]], {}, Policy())
     (tmp_path / "report.html").write_text("r")
     uri = f"sqlite:///{tmp_path}/m.db"
     tracked.log(uri, rows, ASSIGNMENT, tmp_path / "report.html")
-    (run,) = mlflow.search_runs(experiment_names=["grading 90_test"]).to_dict("records")
-    assert (run["metrics.median"], run["metrics.share double"], run["params.files"]) == (8, 1, "1")
+    client = connecting.connect(uri)
+    (run,) = client.search_runs([connecting.experiment(client, "grading 90_test")])
+    assert (run.data.metrics["median"], run.data.metrics["share double"]) == (8, 1)
+    assert run.data.params["files"] == "1"
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["report.html"]
+    assert run.info.status == "FINISHED"
 
 
 def test_an_error_of_the_grader_is_no_zero_and_is_tried_again(grader, tmp_path, monkeypatch):

@@ -183,6 +183,21 @@ def folders(tmp_path_factory, eps_model):
     return {name: (path, here / name) for name, path in models.items()}
 
 
+def test_a_card_leaves_open_what_the_owner_of_the_data_has_to_say(tmp_path, monkeypatch):
+    monkeypatch.setattr(card, "SHOWN", 1)
+    about = checkpoints.read_about(find("tiny"))
+    record = {"data": "/home/ada/sprites, 10% held out", "command": "pixel-edu train /home/ada/sprites"}
+    own = about._replace(record=record | {"classes": "boss, coin, door, hero, tree"})
+    card.write(tmp_path, own, checkpoints.load_reference("tiny"), None)
+    said = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "/home/ada" not in said
+    assert "left open" in said
+    assert "license:" not in said
+    assert 'pipeline(["boss", "tree"]' in said
+    assert card.class_names(about._replace(record=record))[2] == "class 2"
+    assert card.class_names(about)[2] == "food"
+
+
 @pytest.fixture(scope="module")
 def pushed(folders, server, environment):
     """What the command said that pushed one of them."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,55 @@ def test_what_mlflow_refuses_is_told_in_its_words(client):
         connecting.asking(client),
     ):
         client.get_run("nobody")
+
+
+def test_no_password_is_said():
+    with pytest.raises(tracking.TrackingError) as said:
+        tracking.connect("http://ada:geheim@127.0.0.1:9")
+    assert str(said.value).startswith("no MLflow answers at http://***@127.0.0.1:9: ")
+    with pytest.raises(tracking.TrackingError) as said:
+        tracking.connect("nosuch://ada:geheim@host/db?token=geheim2")
+    assert "geheim" not in str(said.value)
+
+
+def test_an_address_without_a_file_is_told_to_name_one(elsewhere):
+    with pytest.raises(tracking.TrackingError, match=r"^sqlite:// names no file: write"):
+        tracking.connect("sqlite://")
+    assert os.listdir(elsewhere) == []
+
+
+def test_home_is_understood(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert connecting._absolute("sqlite:///~/x.db") == f"sqlite:///{tmp_path}/x.db"
+
+
+def test_a_database_whose_making_was_interrupted_is_not_there(tmp_path, monkeypatch):
+    def interrupted(uri):
+        Path(uri.removeprefix("sqlite:///")).write_bytes(b"half of the tables")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connecting, "_asked", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tracking.connect(f"sqlite:///{tmp_path}/new/x.db")
+    assert os.listdir(tmp_path / "new") == []
+
+
+@pytest.mark.slow
+def test_two_that_come_at_once_get_one_database_which_can_be_moved_with_its_files(tmp_path):
+    uri = f"sqlite:///{tmp_path}/old/x.db"
+    with ThreadPoolExecutor(2) as pool:
+        clients = list(pool.map(tracking.connect, [uri, uri]))
+    assert sorted(os.listdir(tmp_path / "old")) == ["x.db"]
+    group = connecting.experiment(clients[0])
+    assert connecting.experiment(clients[1]) == group
+    id = clients[0].create_run(group).info.run_id
+    clients[0].log_text(id, "hello", "a.txt")
+    (tmp_path / "old").rename(tmp_path / "new_place")
+    moved = tracking.connect(f"sqlite:///{tmp_path}/new_place/x.db")
+    assert [file.path for file in moved.list_artifacts(id)] == ["a.txt"]
+    moved.log_text(moved.create_run(group).info.run_id, "and again", "b.txt")
+    assert len(list((tmp_path / "new_place").rglob("?.txt"))) == 2
+    assert not (tmp_path / "old").exists()
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.grading.results.gradebook import Row, one_each
+from pixel_edu.tracking import connecting
 
 
 def log(uri: str, rows: list[Row], assignment: Assignment, report: Path) -> None:
@@ -18,24 +19,35 @@ def log(uri: str, rows: list[Row], assignment: Assignment, report: Path) -> None
         rows: of the gradebook.
         assignment: what for.
         report: see `pages.report`.
-    """
-    import mlflow
 
+    Raises:
+        TrackingError: MLflow does not answer, or refuses it.
+    """
+    client = connecting.connect(uri)
+    group = connecting.experiment(client, f"grading {assignment.name}")
+    facts = {"assignment": assignment.name, "points": assignment.points, "files": len(rows)}
+    with connecting.asking(client):
+        run = client.create_run(group).info.run_id
+        for name, value in facts.items():
+            client.log_param(run, name, value)
+        for name, value in _numbers(rows, assignment).items():
+            client.log_metric(run, name, value)
+        client.log_artifact(run, str(report))
+        client.set_terminated(run)
+
+
+def _numbers(rows: list[Row], assignment: Assignment) -> dict[str, float]:
+    """What is logged of a class."""
     chosen = one_each(rows)
-    scores = [row.score for row in chosen if row.score is not None]
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_experiment(f"grading {assignment.name}")
-    with mlflow.start_run():
-        mlflow.log_params({"assignment": assignment.name, "points": assignment.points, "files": len(rows)})
-        mlflow.log_metric("students", len(chosen))
-        mlflow.log_metric("not graded", sum(row.result.status != "graded" for row in rows))
-        mlflow.log_metric("seconds", sum(row.result.seconds for row in rows))
-        if scores:
-            mlflow.log_metric("median", statistics.median(scores))
-        for task in assignment.tasks:
-            points = [
-                m.points for row in chosen for m in row.marks if m.id == task.id and m.points is not None
-            ]
-            if points and task.points:
-                mlflow.log_metric(f"share {task.id}", statistics.mean(points) / task.points)
-        mlflow.log_artifact(str(report))
+    found = {
+        "students": len(chosen),
+        "not graded": sum(row.result.status != "graded" for row in rows),
+        "seconds": sum(row.result.seconds for row in rows),
+    }
+    if scores := [row.score for row in chosen if row.score is not None]:
+        found["median"] = statistics.median(scores)
+    for task in assignment.tasks:
+        points = [m.points for row in chosen for m in row.marks if m.id == task.id and m.points is not None]
+        if points and task.points:
+            found[f"share {task.id}"] = statistics.mean(points) / task.points
+    return found
