@@ -179,7 +179,13 @@ def test_errors_come_as_what_they_are(tmp_path):
 
 def test_a_process_that_cannot_take_what_the_tests_send_is_no_fault_of_the_answers(tmp_path):
     def lose():
-        sys.modules["pixel_edu.schedules"] = None
+        class Absent:
+            def find_spec(self, name, *_):
+                if name == "pixel_edu.schedules":
+                    raise ModuleNotFoundError(name)
+
+        del sys.modules["pixel_edu.schedules"]
+        sys.meta_path.insert(0, Absent())
 
     examiner = Examiner(replace(ASSIGNMENT, setup="from pixel_edu.schedules import linear"))
     with across({"lose": lose, "right": lambda schedule: 1}, tmp_path) as made:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import socket
+import sys
 from typing import Any
 
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten, caller
@@ -75,8 +76,16 @@ class Server:
             owner: Any = unpacker.unpack(message["of"])
             arguments = unpacker.unpack(message["arguments"])
             before = [_bytes(each) for each in arguments]
-        except Exception as error:  # such as a module that is not here; no answer has run yet
+        except ImportError as error:
+            if error.name in sys.modules:  # None stands there: only the notebook's own code puts it there
+                said = f"The notebook has taken `{error.name}` out of Python: remove that line."
+                return self.send({"say": "wrong", "said": said})
             return self.send({"say": "fault", "said": f"{type(error).__name__}: {error}"})
+        except (
+            Exception
+        ) as error:  # no answer runs yet, but the notebook's cells have run, and changed numpy, say
+            said = f"After the notebook's cells have run, values no longer reach it ({type(error).__name__}: {error})."
+            return self.send({"say": "wrong", "said": said})
         if message["do"] == "run":
             answer = None
         elif isinstance(owner, str):
