@@ -6,9 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 HIDDEN = "***"
-USER = re.compile(
-    r"""(?P<scheme>\b[a-zA-Z][\w+.-]*://)(?:[^\s/?#'"]*@|[^\s/?#'"@:]*:(?!\d+[/?#])[^\s'"@]*@)"""
-)
+USER = re.compile(r"""(?P<scheme>\b[a-zA-Z][\w+.-]*://)(?:[^\s/?#]*@|[^\s/?#'"@:]*:(?!\d+[/?#])[^\s'"@]*@)""")
 """What stands between `://` and the host; the second form is a password in which /, ? or # are not quoted."""
 SECRET = re.compile(
     r"""(?P<key>[?&;](?:[\w-]*(?:token|password|passwd|pwd|secret|api[_-]?key|signature)|sig|key)=)[^\s&;#'"]+""",
@@ -36,6 +34,12 @@ def without_password(uri: str) -> str:
     >>> without_password("https://ada:geheim@host/a"), without_password("postgresql://ada:geheim@host/db")
     ('https://host/a', 'postgresql://ada@host/db')
     """
+    place, _, query = _without_user(uri).partition("?")
+    kept = "&".join(field for field in query.split("&") if not SECRET.match(f"?{field}"))
+    return f"{place}?{kept}" if kept else place
+
+
+def _without_user(uri: str) -> str:
     found = USER.match(uri)
     if not found:
         return uri

@@ -10,6 +10,7 @@ from pixel_edu.addresses import hide_passwords, without_password
     [
         ("http://u:geheim@host:5000", "http://***@host:5000"),
         ("https://geheim@host", "https://***@host"),
+        ("http://u:ge'heim@host/x", "http://***@host/x"),
         ("postgresql+psycopg2://u:ge@heim@host/db", "postgresql+psycopg2://***@host/db"),
         ("http://u:ge/he?i#m@host/x", "http://***@host/x"),
         ("train --mlflow=http://u:geheim@h, again", "train --mlflow=http://***@h, again"),
@@ -43,3 +44,7 @@ def test_what_is_not_a_secret_stays(text):
 def test_an_address_that_is_kept_still_leads_there():
     assert without_password("http://u:geheim@host:5000/a") == "http://host:5000/a"
     assert without_password("postgresql://u:geheim@host/db") == "postgresql://u@host/db"
+    assert without_password("postgresql://h/db?user=u&password=geheim") == "postgresql://h/db?user=u"
+    assert without_password("postgresql://h/db?password=geheim&user=u") == "postgresql://h/db?user=u"
+    assert without_password("http://u:geheim@h/a?token=geheim") == "http://h/a"
+    assert without_password("http://u:ge?heim@h/a?n=1") == "http://h/a?n=1"
