@@ -56,6 +56,23 @@ def test_a_session_reports_each_file_and_gives_the_gradebook(options, level):
 
 
 @pytest.mark.slow
+def test_the_tables_are_there_before_mlflow_is_asked_and_stay_when_it_fails(options, monkeypatch, tmp_path):
+    canvas = tmp_path / "canvas.csv"
+    canvas.write_text("Student,ID,SIS Login ID,90_test (1)\nPoints Possible,,,8\nada,1,ada,\nbo,2,bo,\n")
+
+    def away(uri, rows, assignment, report):
+        assert report.exists()
+        assert (options.out / "canvas.csv").exists()
+        raise session.UserError(f"no MLflow answers at {uri}")
+
+    monkeypatch.setattr(session.tracked, "log", away)
+    exports = session.Exports(canvas=canvas, mlflow="http://host")
+    summary = session.grade(session.replace(options, exports=exports))
+    assert summary.untracked == "no MLflow answers at http://host"
+    assert len(summary.filled) == 1
+
+
+@pytest.mark.slow
 def test_grading_again_names_the_marks_that_changed(options):
     session.grade(options)
     notebook = classroom.source()
