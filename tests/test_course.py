@@ -13,7 +13,7 @@ from pixel_edu import course, diffusion, generate, guidance, samplers, schedules
 from pixel_edu.checkpoints import load_reference
 from pixel_edu.config import UserError
 from pixel_edu.course import calling, check, passed, progress, require, use
-from pixel_edu.course.values import Wrong, close, formed, unchanged
+from pixel_edu.course.values import Wrong, close, formed, named, unchanged
 from pixel_edu.schedules import cosine
 
 
@@ -100,6 +100,11 @@ def test_a_number_may_come_in_any_box():
         formed([1, 2], 1.0, "it")
     with pytest.raises(Wrong, match="not True or False"):
         formed(1.5, True, "it")
+
+
+def test_a_set_is_named_without_its_elements_since_each_process_has_its_own_order():
+    assert named({"g-1677", "a-8654"}) == "a set of 2"
+    assert named(frozenset()) == "a frozenset of 0"
 
 
 def test_lists_and_dicts_are_compared_part_by_part():

@@ -197,7 +197,8 @@ def named(value: Any) -> str:
         return f"{array.what} of shape {tuple(array.values.shape)}"
     if value is None:
         return "None"
-    if isinstance(value, list | tuple | dict):
+    # no elements: the order of a set's differs from process to process
+    if isinstance(value, list | tuple | dict | set | frozenset):
         return f"a {type(value).__name__} of {len(value)}"
     if inspect.isfunction(value):
         return "a function"
