@@ -172,17 +172,19 @@ def folder_yardstick(
         track: wraps the classifier's steps, for a progress bar.
 
     Raises:
-        UserError: the folder cannot be read, or hardly a sprite is held out.
+        UserError: the folder cannot be read, or hardly a sprite is held out or left to learn from.
     """
     read = data if isinstance(data, SpriteData) else load(data)
     ids = base_ids(read.images)
     parts = split(read.images, read.labels, validation)
     train, held_out = (part[np.unique(ids[part], return_index=True)[1]] for part in parts)
-    if len(held_out) < max(10, 2 * len(read.classes)):
-        raise UserError(
-            f"only {len(held_out)} base sprites of {read.source} are held out: "
-            "use a larger validation share, in training too, or a larger set"
-        )
+    least = max(10, 2 * len(read.classes))
+    for part, what, other in ((held_out, "held out", "larger"), (train, "left to learn from", "smaller")):
+        if len(part) < least:
+            raise UserError(
+                f"only {len(part)} base sprites of {read.source} are {what}: "
+                f"use a {other} validation share, in training too, or a larger set"
+            )
     real, other = _halves(held_out, read.labels)
     if min(len(real), len(other)) < ENOUGH:
         real, other = train, held_out

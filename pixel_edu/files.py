@@ -26,17 +26,70 @@ def quoted(path: str | os.PathLike) -> str:
 
 
 @contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """While this lasts, a system that refuses to write becomes one sentence.
+
+    Raises:
+        UserError: it names the path, the reason and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            f"{path} cannot be written ({reason}): choose a place that you may write to, with room"
+        ) from error
+
+
+def check_writable(path: str | os.PathLike, folder: bool = False) -> None:
+    """See that a file can be written, before the work whose result it is to hold; afterwards all is as before.
+
+    Args:
+        path: of the file, which may be there already. Folders on the way to it may be missing.
+        folder: it is a folder that gets files instead.
+
+    Raises:
+        UserError: it cannot be written.
+
+    >>> check_writable(__file__ + "/sprites.png")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    pixel_edu.config.UserError: ...sprites.png cannot be written (Not a directory): choose a place that ...
+    """
+    attempt = _temporary(Path(path, "file") if folder else Path(path))
+    missing = [each for each in attempt.parents if not os.path.lexists(each)]
+    with writing(path):
+        if not folder and os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        try:
+            _make_folder_of(attempt)
+            attempt.touch()
+            attempt.unlink()
+        finally:
+            for each in missing:
+                with suppress(OSError):  # not made, or in use by now
+                    each.rmdir()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _make_folder_of(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # a file is in the way
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
+
+
+@contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Write a file whole or not at all: yields a temporary path beside it, renamed when the block succeeds.
 
     Folders on the way to it are made.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:  # a file is in the way
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _make_folder_of(path)
+    temporary = _temporary(path)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -88,20 +141,16 @@ def replacing_folder(folder: Path, ours: re.Pattern[str] | None = None) -> Itera
     folder = folder.absolute()
     new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("part", "old"))
     try:
-        _refuse_to_overwrite(folder, ours)
-        new.mkdir(parents=True)
-        yield new
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
-    except OSError as error:
+        with writing(folder):
+            _refuse_to_overwrite(folder, ours)
+            new.mkdir(parents=True)
+            yield new
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(new, folder)
+    finally:
         if old.exists() and not folder.exists():
             os.replace(old, folder)
-        reason = error.strerror or error
-        raise UserError(
-            f"{folder} cannot be written ({reason}): choose a place that you may write to, with room"
-        ) from None
-    finally:
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

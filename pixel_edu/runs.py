@@ -270,13 +270,20 @@ def training_part(sprites: SpriteData, validation: float, classes: int) -> tuple
         classes: that the network knows.
 
     Raises:
-        UserError: the dataset has another number of classes.
+        UserError: the dataset has another number of classes, or a class of which all sprites are held out.
     """
     if len(sprites.classes) != classes:
         found = f"{sprites.source} has {len(sprites.classes)} classes, and the network {classes}"
         raise UserError(f"{found}: use another dataset")
     part = data.split(sprites.images, sprites.labels, validation).train
-    return sprites.images[part], sprites.labels[part]
+    labels = sprites.labels[part]
+    if lost := np.setdiff1d(sprites.labels, labels).tolist():
+        names = ", ".join(sprites.classes[c] for c in lost)
+        raise UserError(
+            f"{sprites.source} has so few sprites of {names} that {validation:.0%} held out leaves none to learn from: "
+            "hold out a smaller share (--validation), or add sprites"
+        )
+    return sprites.images[part], labels
 
 
 class UntilAsked:

@@ -260,6 +260,13 @@ def test_a_folder_that_holds_out_hardly_a_sprite_is_refused():
         evaluation.folder_yardstick(dataset(50), validation=0.1)
 
 
+def test_a_share_that_leaves_hardly_a_sprite_to_learn_from_is_refused():
+    with pytest.raises(
+        UserError, match="only 5 base sprites of a folder are left to learn from: use a smaller"
+    ):
+        evaluation.folder_yardstick(dataset(50), validation=0.9)
+
+
 def test_the_steps_of_a_folders_classifier_can_be_watched():
     seen = []
     yardstick = evaluation.folder_yardstick(

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from pixel_edu import files, images
+from pixel_edu.config import UserError
 
 IMAGE = arrays(np.uint8, (3, 16, 16, 3))
 
@@ -99,3 +100,17 @@ def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path):
     with pytest.raises(NotADirectoryError) as refused:
         images.write_png(path, np.zeros((2, 2, 3), np.uint8))
     assert refused.value.filename == str(path)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_place_to_write_to_is_tried_and_nothing_is_left_of_the_try(tmp_path, folder):
+    (tmp_path / "old.png").write_bytes(b"old")
+    (tmp_path / "old").mkdir()
+    for name in ("new.png", "a/b/new.png", "old" if folder else "old.png"):
+        files.check_writable(tmp_path / name, folder)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["old", "old.png"]
+    assert (tmp_path / "old.png").read_bytes() == b"old"
+    with pytest.raises(UserError, match=r"old.png/x cannot be written \(Not a directory\): choose a place"):
+        files.check_writable(tmp_path / "old.png" / "x", folder)
+    with pytest.raises(UserError, match=r"cannot be written \((Is|Not) a directory\)"):
+        files.check_writable(tmp_path / ("old.png" if folder else "old"), folder)

@@ -210,3 +210,12 @@ def test_the_training_part_is_the_split_by_base_sprites(tmp_path):
     assert len(images) == len(labels) < len(read)
     with pytest.raises(UserError, match="has 5 classes, and the network 3"):
         training_part(read, 0.3, 3)
+
+
+def test_a_share_that_holds_out_a_whole_class_is_refused(tmp_path):
+    kept = np.flatnonzero((DRAWN.labels != 1) | (np.cumsum(DRAWN.labels == 1) == 1))  # one sprite of class 1
+    data.write_kaggle(tmp_path / "set", DRAWN.images[kept], DRAWN.labels[kept])
+    read = data.load(tmp_path / "set")
+    assert (training_part(read, 0.4, 5)[1] == 1).sum() == 1
+    with pytest.raises(UserError, match=f"so few sprites of {read.classes[1]} that 60% held out leaves none"):
+        training_part(read, 0.6, 5)

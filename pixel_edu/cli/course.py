@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pixel_edu.cli import showing
+from pixel_edu.cli import options, showing
 
 app = typer.Typer(help="Run the course's notebooks and draw its pages' artwork.", no_args_is_help=True)
 
@@ -25,7 +25,10 @@ OtherProfile = Annotated[
     Profile | None,
     typer.Option(help="Use this profile instead of the chapter's own; needs --out.", show_default=False),
 ]
-OtherFolder = Annotated[Path | None, typer.Option(help="The folder to write to.", show_default="in place")]
+OtherFolder = Annotated[
+    Path | None,
+    typer.Option(help="The folder to write to.", show_default="in place", callback=options.new_folder),
+]
 CheckChapters = Annotated[
     bool, typer.Option("--check", help="Write nothing; exit code 1 when a stored chapter is out of date.")
 ]
@@ -38,7 +41,12 @@ Notebooks = Annotated[
     ),
 ]
 RunProfile = Annotated[Profile, typer.Option(help="How much to compute; gpu needs a GPU.")]
-Out = Annotated[Path | None, typer.Option(help="The folder to write to.", show_default="runs/course-PROFILE")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder to write to.", show_default="runs/course-PROFILE", callback=options.new_folder
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(min=1, help="Notebooks at a time.", show_default="1 for gpu, otherwise one per processor"),

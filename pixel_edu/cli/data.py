@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pixel_edu.cli import options, showing
-from pixel_edu.files import quoted
+from pixel_edu.files import quoted, replacing, writing
 
 app = typer.Typer(help="Make, check, look at, split and fetch datasets.", no_args_is_help=True)
 
@@ -34,7 +34,9 @@ def make(
 ) -> None:
     """Draw procedural sprites and write them in the layout of the Kaggle dataset."""
     from pixel_edu import data, sprites
+    from pixel_edu.data.writing import check_free
 
+    check_free(out, force)
     with showing.busy(f"drawing {894 if like_kaggle else n:,} sprites"):
         drawn = sprites.make_like_kaggle(seed) if like_kaggle else sprites.make(n, seed)
     like = {"copies": 50, "mirrored": True, "overflow": True} if like_kaggle else {}
@@ -125,10 +127,10 @@ def show(
                 images.grid(sprites.images[chosen], columns),
                 np.full((4, columns * 17 - 1, 3), 255, np.uint8),
             ]
-    try:
-        images.write_png(out, images.upscale(np.concatenate(sheets[:-1]), scale))
-    except OSError as error:
-        raise data.DataError(f"{out} cannot be written ({error.strerror}): choose another place") from None
+    sheet = np.concatenate(sheets[:-1])
+    options.check_size(*(scale * side for side in sheet.shape[1::-1]))
+    with writing(out):
+        images.write_png(out, images.upscale(sheet, scale))
     typer.echo(f"{out}: from the top, {', '.join(sprites.classes)}")
 
 
@@ -138,13 +140,15 @@ def split(
     validation: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the base sprites held out.")
     ] = 0.1,
-    out: Annotated[Path | None, typer.Option(help="Write the row numbers to this .npz file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the row numbers to this .npz file.", callback=options.new_file)
+    ] = None,
     skip_bad: SkipBad = False,
 ) -> None:
     """Divide rows by base sprite, so that no sprite is on both sides, not even mirrored."""
     import numpy as np
 
-    from pixel_edu import data, files
+    from pixel_edu import data
 
     sprites = data.load(path, skip_bad, track=showing.bar("reading pictures"))
     parts = data.split(sprites.images, sprites.labels, validation)
@@ -152,19 +156,17 @@ def split(
     for name, part in zip(parts._fields, parts, strict=True):
         typer.echo(f"{name}: {len(part):,} rows, {len(np.unique(ids[part])):,} base sprites")
     if out:
-        try:
-            with files.replacing(out) as temporary, open(temporary, "wb") as file:
-                np.savez(file, train=parts.train, validation=parts.validation)
-        except OSError as error:
-            raise data.DataError(
-                f"{out} cannot be written ({error.strerror}): choose another place"
-            ) from None
+        with writing(out), replacing(out) as temporary, open(temporary, "wb") as file:
+            np.savez(file, train=parts.train, validation=parts.validation)
 
 
 @app.command()
 def fetch(
     out: Annotated[
-        Path | None, typer.Argument(help="Folder to copy the dataset to; default: the download's cache.")
+        Path | None,
+        typer.Argument(
+            help="Folder to copy the dataset to; default: the download's cache.", callback=options.new_folder
+        ),
     ] = None,
 ) -> None:
     """Download the real dataset from Kaggle, or its mirror, and verify it."""

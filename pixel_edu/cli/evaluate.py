@@ -31,7 +31,9 @@ Count = Annotated[
         show_default="1,000, or as many as the column of real sprites has",
     ),
 ]
-Out = Annotated[Path, typer.Option(help="The folder for report.html and report.json.")]
+Out = Annotated[
+    Path, typer.Option(help="The folder for report.html and report.json.", callback=options.new_folder)
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the first sprite.")]
 Validation = Annotated[
     float,
@@ -152,18 +154,13 @@ def _write(out: Path, drawn, labels, made: Report, yardstick: Yardstick, how: di
     import json
 
     from pixel_edu import report
-    from pixel_edu.config import UserError
-    from pixel_edu.files import replacing
+    from pixel_edu.files import replacing, writing
 
     page = report.as_html(drawn, labels, made, yardstick, how)
     numbers = json.dumps(report.as_dict(made, yardstick, how), indent=2) + "\n"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in (("report.html", page), ("report.json", numbers)):
-            with replacing(out / name) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{out} cannot be written ({error.strerror}): choose another --out") from error
+    for name, text in (("report.html", page), ("report.json", numbers)):
+        with writing(out / name), replacing(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _print(made: Report, yardstick: Yardstick, how: dict) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_edu.cli import trying
+from pixel_edu.cli import options, trying
 
 app = typer.Typer(help="Make the students' notebooks from the solutions, and try one.", no_args_is_help=True)
 
@@ -17,7 +17,9 @@ Check = Annotated[
     bool, typer.Option("--check", help="Write nothing; exit code 1 when a notebook is out of date.")
 ]
 Source = Annotated[Path, typer.Option(help="Folder of the solution notebooks.")]
-Out = Annotated[Path, typer.Option(help="Folder to write the students' notebooks to.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder to write the students' notebooks to.", callback=options.new_folder)
+]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Overwrite notebooks that hold answers; these are kept under another name."),

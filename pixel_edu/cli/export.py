@@ -59,14 +59,14 @@ def export(
     if format == "onnx":
         from pixel_edu.serving import onnx
 
-        out = out or Path(f"{source.stem}.onnx")
+        out = options.new_file(out or Path(f"{source.stem}.onnx"))
         with showing.busy("exporting"):
             onnx.export(source, out, half)
         typer.echo(f"{out}; draw with it: pixel-edu sample --checkpoint {quoted(out)}")
     else:
         from pixel_edu.serving import hub
 
-        out = out or Path(f"{source.stem}-diffusers")
+        out = options.new_folder(out or Path(f"{source.stem}-diffusers"))
         with showing.busy("exporting"):
             hub.save(source, out, report)
         typer.echo(f"{out}; read {out / 'README.md'}, then publish it: pixel-edu push {quoted(out)} YOU/NAME")

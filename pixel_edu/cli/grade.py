@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pixel_edu.files import check_writable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -192,6 +194,7 @@ def _grade(options: GradingOptions) -> None:
 
     from pixel_edu.grading import session
 
+    check_writable(options.out, folder=True)
     console = Console(highlight=False, soft_wrap=True)
     try:
         with _Progress(console) as progress:

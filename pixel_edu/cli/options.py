@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from pixel_edu.cli.names import registered
 from pixel_edu.config import SampleConfig
+from pixel_edu.files import check_writable
 
 if TYPE_CHECKING:
     from pixel_edu.denoiser import Denoiser
 
 DEFAULT = SampleConfig()
 
+Place = TypeVar("Place", bound=Path | None)
+MOST_PIXELS = 89_000_000
+"""Of a picture: Pillow warns when it opens a larger one."""
 SHIPPED = "the name of a model that comes with the package, such as reference or tiny"
 
 Checkpoint = Annotated[
@@ -58,11 +62,35 @@ Palette = Annotated[
 ]
 
 
+def new_file(path: Place) -> Place:
+    """A file to write, tried before any work, if one is named."""
+    if path is not None:
+        check_writable(path)
+    return path
+
+
+def new_folder(path: Place) -> Place:
+    """A folder to write files to, tried before any work, if one is named."""
+    if path is not None:
+        check_writable(path, folder=True)
+    return path
+
+
 def png(path: Path) -> Path:
     """The path of a picture to write, whose name must not promise another format than it gets."""
     if path.suffix.lower() != ".png":
         raise typer.BadParameter(f"{path} would be a PNG under another name: end it with .png")
+    check_writable(path)
     return path
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a picture that would fill the memory, and that other programs would not open."""
+    if width * height > MOST_PIXELS:
+        raise typer.BadParameter(
+            f"the picture would have {width:,} x {height:,} pixels, and at most {MOST_PIXELS:,} in all are "
+            "written: choose fewer sprites or a smaller --scale"
+        )
 
 
 def sample_config(

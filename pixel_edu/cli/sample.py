@@ -10,6 +10,7 @@ import typer
 
 from pixel_edu.cli import options, showing
 from pixel_edu.config import CLASSES
+from pixel_edu.files import replacing, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,9 @@ Count = Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="Numbe
 
 
 def _known(out: Path) -> Path:
-    return out if out.is_dir() or out.suffix in ("", ".npy") else options.png(out)
+    if out.is_dir() or not out.suffix:
+        return options.new_folder(out)
+    return options.new_file(out) if out.suffix == ".npy" else options.png(out)
 
 
 Out = Annotated[
@@ -63,6 +66,8 @@ def sample(
     Unless the palette is off, the files are indexed: they list their colours, as pixel artists expect.
     As sprites.npy, with sprites_labels.npy beside it, they are a dataset that pixel-edu data reads.
     """
+    if out.suffix.lower() == ".png" and not out.is_dir():
+        _check_sheet(n, columns, scale)
     from pixel_edu import generate, images
     from pixel_edu.palette import in_colors
     from pixel_edu.serving import engine
@@ -73,16 +78,31 @@ def sample(
     seeds, bar = range(seed, seed + n), showing.bar("drawing", over=20)
     drawn = generate.generate(denoiser, labels, seeds, config, chosen, track=bar)
     drawn = in_colors(drawn, denoiser.palette, palette)
-    if out.is_dir() or not out.suffix:
-        _write_each(out, drawn, labels, seeds, scale, indexed=palette != "off")
-    elif out.suffix == ".npy":
-        write_arrays(out, drawn, labels)
-    else:
-        sheet = images.upscale(images.grid(drawn, min(n, columns)), scale)
-        images.write_png(out, sheet, indexed=images.count_colors(sheet[None])[0] <= 256)
+    with writing(out):
+        _write(out, drawn, labels, seeds, min(n, columns), scale, indexed=palette != "off")
     if sys.stdout.isatty() and n <= SHOWN:
         typer.echo(in_terminal(images.grid(drawn, n)))
     typer.echo(f"{n} sprite{'s' * (n > 1)} in {out}")
+
+
+def _check_sheet(n: int, columns: int, scale: int) -> None:
+    width, height = (scale * (17 * each - 1) for each in (min(n, columns), -(-n // columns)))
+    options.check_size(width, height)
+
+
+def _write(
+    out: Path, drawn: np.ndarray, labels: list[int], seeds: range, columns: int, scale: int, indexed: bool
+):
+    """Write sprites in the form that the path asks for."""
+    from pixel_edu import images
+
+    if out.is_dir() or not out.suffix:
+        _write_each(out, drawn, labels, seeds, scale, indexed)
+    elif out.suffix == ".npy":
+        write_arrays(out, drawn, labels)
+    else:
+        sheet = images.upscale(images.grid(drawn, columns), scale)
+        images.write_png(out, sheet, indexed=images.count_colors(sheet[None])[0] <= 256)
 
 
 def _write_each(folder: Path, drawn: np.ndarray, labels: list[int], seeds: range, scale: int, indexed: bool):
@@ -97,8 +117,6 @@ def _write_each(folder: Path, drawn: np.ndarray, labels: list[int], seeds: range
 def write_arrays(path: Path, drawn, labels: list[int]) -> None:
     """Write sprites (N, 16, 16, 3) uint8, and their classes (N,) int64 beside them, each whole or not at all."""
     import numpy as np
-
-    from pixel_edu.files import replacing
 
     beside = path.with_name(f"{path.stem}_labels.npy")
     for name, array in ((path, drawn), (beside, np.array(labels, np.int64))):

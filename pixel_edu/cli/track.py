@@ -26,9 +26,10 @@ app = typer.Typer(help="Track runs in MLflow.", no_args_is_help=True)
 
 @app.command()
 def server(
-    folder: Annotated[Path, typer.Option(help="Where the database and the files are kept.")] = Path(
-        "runs/tracking"
-    ),
+    folder: Annotated[
+        Path,
+        typer.Option(help="Where the database and the files are kept.", callback=options.new_folder),
+    ] = Path("runs/tracking"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
     """Run an MLflow server on PostgreSQL, on this machine only, until Ctrl-C.
@@ -83,9 +84,9 @@ def promote(
 @app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Folders of two or more tracked runs.")],
-    out: Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")] = Path(
-        "compare.png"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="The picture to write: .png, .svg or .pdf.", callback=options.new_file)
+    ] = Path("compare.png"),
     mlflow: Address = "",
 ) -> None:
     """Draw runs side by side: losses, scores with intervals, and what each drew last."""
@@ -94,12 +95,12 @@ def compare(
             f"{out.name} does not end with one of {', '.join(PICTURES)}", param_hint="--out"
         )
     from pixel_edu import tracking
-    from pixel_edu.files import replacing
+    from pixel_edu.files import replacing, writing
     from pixel_edu.tracking import comparing
 
     client = tracking.client_of(folders[0], mlflow)
     figure = comparing.compare(client, [tracking.run_of(each) for each in folders])
-    with replacing(out) as temporary:
+    with writing(out), replacing(out) as temporary:
         figure.savefig(temporary, format=out.suffix[1:], dpi=150)
     typer.echo(f"{len(folders)} run{'s' * (len(folders) > 1)} in {out}")
 

@@ -35,7 +35,9 @@ Schedule = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Total number of steps.", show_default=RECIPES)]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Sprites per step.", show_default=RECIPES)]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, max=4096, help="Sprites per step.", show_default=RECIPES)
+]
 LearningRate = Annotated[
     float | None, typer.Option(min=0, help="Peak learning rate, after the warm-up.", show_default=RECIPES)
 ]

@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 
 from pixel_edu.config import CLASSES
 from pixel_edu.data.core import IMAGES, JPEGS, LABELS, SHAPE, TABLE, DataError
-from pixel_edu.files import replacing_folder
+from pixel_edu.files import check_writable, replacing_folder
 
 OURS = re.compile(rf"{IMAGES}|{LABELS}|{TABLE}|image_\d+\.JPEG")
 
@@ -55,10 +55,7 @@ def write_kaggle(
     blocks = [images, images[:, :, ::-1]] if mirrored else [images]
     classes = np.tile(labels, len(blocks))
     total = copies * len(classes)
-    if not force and folder.is_dir() and any(folder.iterdir()):
-        raise DataError(
-            f"{folder} is already there and not empty: choose another folder, or replace it with --force"
-        )
+    check_free(folder, force)
     with replacing_folder(folder, OURS if force else None) as new:
         _write_array(new / IMAGES, (total, *SHAPE), np.uint8, blocks * copies)
         _write_array(
@@ -68,6 +65,20 @@ def write_kaggle(
         if jpegs:
             _write_jpegs(new / JPEGS, blocks, range(min(jpegs, total)), overflow, track)
     return folder
+
+
+def check_free(folder: str | Path, force: bool = False) -> None:
+    """Refuse a folder that `write_kaggle` would refuse.
+
+    Raises:
+        DataError: the folder is not empty, and what it holds is not to be replaced.
+        UserError: the folder cannot be written.
+    """
+    check_writable(folder, folder=True)
+    if not force and Path(folder).is_dir() and any(Path(folder).iterdir()):
+        raise DataError(
+            f"{folder} is already there and not empty: choose another folder, or replace it with --force"
+        )
 
 
 def _check(images: np.ndarray, labels: np.ndarray, jpegs: int, copies: int) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from pixel_edu.checkpoints import KEY, About, CheckpointError, load_model, read_about
 from pixel_edu.config import IMAGE_SIZE, UserError, not_installed
 from pixel_edu.denoiser import Denoiser
-from pixel_edu.files import replacing
+from pixel_edu.files import replacing, writing
 
 INPUTS = ("x", "t", "c")
 
@@ -34,8 +34,8 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
             `save_model` wrote, as all shipped ones are, nothing is lost: its weights are half floats already.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read, or the file not written.
-        UserError: the packages of the `serve` extra are not installed.
+        CheckpointError: the checkpoint cannot be read.
+        UserError: the packages of the `serve` extra are not installed, or the file cannot be written.
     """
     try:
         import onnx
@@ -65,11 +65,8 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
     if half:
         _halve(model, {name for name, _ in denoiser.network.named_parameters()})
     onnx.helper.set_model_props(model, {KEY: read_about(checkpoint).dumps()})
-    try:
-        with replacing(out) as temporary:
-            onnx.save(model, temporary)
-    except OSError as error:
-        raise CheckpointError(f"{out} cannot be written ({error.strerror}): choose another place") from error
+    with writing(out), replacing(out) as temporary:
+        onnx.save(model, temporary)
 
 
 def load(path: str | os.PathLike) -> Denoiser:

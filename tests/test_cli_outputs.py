@@ -1,0 +1,86 @@
+"""Whoever names a place that cannot be written learns it before any work."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from pixel_edu.cli import app, main
+
+PLACES = [
+    "sample --out file/x.png",
+    "sample --out file/x.npy",
+    "sample --out file/x",
+    "evaluate --out file/x",
+    "export --out file/x.onnx",
+    "export --format diffusers --out file/x",
+    "train --out file/x",
+    "data make file/x",
+    "data show . file/x.png",
+    "data split . --out file/x.npz",
+    "data fetch file/x",
+    "track server --folder file/x",
+    "track compare a b --out file/x.png",
+    "course notebooks --out file/x",
+    "course run --out file/x",
+    "exercises build --out file/x",
+    "grade . --out file/x",
+]
+WORK = [
+    "sprites.make",
+    "data.load",
+    "serving.engine.open_model",
+    "checkpoints.load_model",
+    "tracking.client_of",
+]
+"""What takes long: no command may come so far."""
+
+
+def commands(group=None, names=()):
+    """Every command's name, and its parameters."""
+    group = group or typer.main.get_command(app)
+    for name, command in getattr(group, "commands", {}).items():
+        yield " ".join([*names, name]), {each.name for each in command.params}
+        yield from commands(command, (*names, name))
+
+
+def test_every_command_with_an_output_is_tried_here():
+    writing = {name for name, parameters in commands() if "out" in parameters}
+    assert "track compare" in writing
+    assert {name for name in writing if not any(place.startswith(f"{name} ") for place in PLACES)} == set()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(place, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    for name in WORK:
+        monkeypatch.setattr(f"pixel_edu.{name}", lambda *_, **__: pytest.fail("it works before it looks"))
+    monkeypatch.setattr(sys, "argv", ["pixel-edu", *place.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capfd.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("error: file/x")
+    assert "cannot be written (Not a directory): choose " in said
+    assert said.count("\n") == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sample -n 100000 --scale 64",
+        "train --batch-size 100000",
+    ],
+)
+def test_what_would_fill_the_memory_is_refused(words, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pixel-edu", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capfd.readouterr().err
+    assert ended.value.code == 2
+    assert "choose fewer sprites or a smaller --scale" in said or "'--batch-size'" in said
+    assert not list(tmp_path.iterdir())
