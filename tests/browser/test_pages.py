@@ -56,8 +56,8 @@ def visit(chromium, site):
         return page
 
     @contextmanager
-    def visited(name, width=1280, scheme="light", motion="no-preference", fresh=False):
-        if fresh or (name, motion) not in shown:
+    def visited(name, width=1280, scheme="light", motion="no-preference"):
+        if (name, motion) not in shown:
             page = open_(name, motion)
             shown.clear()
             shown[name, motion] = page
@@ -80,6 +80,25 @@ def test_a_page_asks_nobody_else_and_makes_no_error(visit, name):
         page.mouse.wheel(0, 100_000)
         page.wait_for_load_state("networkidle")
         assert page.wrong == []
+
+
+@pytest.mark.parametrize("name", PAGES, scope="module")
+def test_axe_finds_nothing_serious(visit, name):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    # The API page has thousands of words, and axe looks for half a minute at what is behind them. Their colours are
+    # those of the other pages, and the test of contrast below reads them all.
+    rules = {"color-contrast": {"enabled": name != "book/api"}}
+    with visit(name) as page:  # at the width that it was loaded at: what scrolls got its tab stop then
+        for place in page.locator(".pixel-widget").all():
+            place.scroll_into_view_if_needed()  # live, as a reader has them
+        page.wait_for_function("!document.querySelector('.pixel-widget:not([data-live])')")
+        found = axe.Axe().run(page, options={"resultTypes": ["violations"], "rules": rules})
+        grave = [
+            (each["id"], [node["html"] for node in each["nodes"]])
+            for each in found.response["violations"]
+            if each["impact"] in GRAVE
+        ]
+        assert grave == []
 
 
 @pytest.mark.parametrize("name", PAGES, scope="module")
@@ -121,22 +140,6 @@ def test_sprites_are_enlarged_without_smoothing(visit, name):
         )
         assert ways
         assert set(ways) == {"pixelated"}
-
-
-@pytest.mark.parametrize("name", PAGES, scope="module")
-def test_axe_finds_nothing_serious(visit, name):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-    with visit(name, fresh=True) as page:  # the theme gives tab stops to what scrolls when a page is loaded
-        for place in page.locator(".pixel-widget").all():
-            place.scroll_into_view_if_needed()  # live, as a reader has them
-        page.wait_for_function("!document.querySelector('.pixel-widget:not([data-live])')")
-        found = axe.Axe().run(page).response["violations"]
-        grave = [
-            (each["id"], [node["html"] for node in each["nodes"]])
-            for each in found
-            if each["impact"] in GRAVE
-        ]
-        assert grave == []
 
 
 def test_formulas_are_set(visit):
