@@ -33,7 +33,6 @@ LONGEST_FIRST = (
     "tests/grading/test_cli_grade.py",
     "chapters/09_evaluation.ipynb",
     "tests/test_exercises.py",
-    "tests/test_mutants.py",
     "chapters/10_tracking.ipynb",
     "tests/grading/test_hostile.py",
     "chapters/05_training.ipynb",

@@ -140,6 +140,7 @@ def leaves(command, name: str = ""):
         yield from leaves(each, f"{name} {word}".strip())
 
 
+@pytest.mark.slow
 def test_many_messages_were_found():
     """If the search found nothing, the tests below could not fail."""
     assert len(messages()) > 60

@@ -120,6 +120,7 @@ def test_a_failing_cell_is_named_and_the_stored_file_stays(lesson):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_counted_as_it_is_stored_whatever_the_parameters(lesson):
     path = lesson([("", "x = 1"), ("parameters", "steps = 3"), ("", "x = {1: 2}[steps]")])
     with pytest.raises(notebooks.NotebookError, match=r"cell 4: KeyError: 7") as failed:
@@ -130,6 +131,7 @@ def test_a_failing_cell_is_counted_as_it_is_stored_whatever_the_parameters(lesso
         notebooks.execute(early, {"steps": 7})
 
 
+@pytest.mark.slow
 def test_a_run_says_which_sources_its_outputs_belong_to(lesson, tmp_path):
     path = lesson(LESSON)
     notebook = notebooks.execute(path).notebook
@@ -138,12 +140,14 @@ def test_a_run_says_which_sources_its_outputs_belong_to(lesson, tmp_path):
     assert "pixel_edu" not in other.metadata, "with other parameters they belong to none"
 
 
+@pytest.mark.slow
 def test_a_cell_that_takes_too_long_is_named(lesson):
     path = lesson([("", "import time; time.sleep(60)")])
     with pytest.raises(notebooks.NotebookError, match=r"cell 2: took more than 1 s"):
         notebooks.execute(path, timeout=1)
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_one_sentence(lesson):
     path = lesson([("", "import os; os._exit(1)")])
     with pytest.raises(notebooks.NotebookError, match=r"cell 2: the kernel died"):

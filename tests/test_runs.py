@@ -166,6 +166,7 @@ def test_a_folder_in_which_nothing_was_written_is_not_left(tmp_path):
     assert (tmp_path / "mine").is_dir()
 
 
+@pytest.mark.slow
 def test_a_run_that_another_program_went_on_with_is_opened_again(tmp_path):
     early = TrainingRun(tmp_path, CONFIG)
     train(tmp_path, stop=2)

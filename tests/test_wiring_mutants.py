@@ -1,13 +1,14 @@
 """Connections made wrongly, one at a time: the test that stands beside each must notice it.
 
-No process is started: the package is imported anew with one module's text changed, and the named test, which takes no
-fixtures, is called with all its parameters.
+No process is started: the package is imported anew with one module's text changed, and the named test is called with
+all its parameters. Of fixtures it may have `drawn` and `tmp_path`.
 """
 
 import importlib.util
 import inspect
 import itertools
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -437,6 +438,10 @@ MUTANTS = {
         ),
     },
     ("ema", "ema", "buffers_are_averaged_too_and_counters_copied"): {
+        "an average without buffers": (
+            "ema_update(average, network.state_dict(), n",
+            "ema_update(average, dict(network.named_parameters()), n",
+        ),
         "ema: counters": (
             "if value.is_floating_point() else value",
             "if value.is_floating_point() else average[name]",
@@ -488,9 +493,21 @@ MUTANTS = {
         "min-snr forgotten": ("each = each * min_snr_weight", "each = each + 0 * min_snr_weight"),
     },
     ("training", "training", "so_many_labels_are_replaced_by_no_label"): {
+        "a class stands for no label": (
+            "config.p_uncond, config.unet.classes, generator",
+            "config.p_uncond, 0, generator",
+        ),
         "p_uncond fixed": ("config.p_uncond, config.unet.classes", "0.1, config.unet.classes"),
     },
     ("guidance", "guidance", "guidance_is_the_formula_on_all_channels_and_all_images"): {
+        "guidance on three channels": (
+            "return eps_uncond + guidance_scale * (eps_cond - eps_uncond)",
+            "return torch.cat([(eps_uncond + guidance_scale * (eps_cond - eps_uncond))[:, :3], eps_cond[:, 3:]], 1)",
+        ),
+        "guidance with w for s": (
+            "return eps_uncond + guidance_scale * (eps_cond - eps_uncond)",
+            "return eps_cond + guidance_scale * (eps_cond - eps_uncond)",
+        ),
         "guidance halves": (
             "eps_cond, eps_uncond = answers.chunk(2)",
             "eps_uncond, eps_cond = answers.chunk(2)",
@@ -563,6 +580,62 @@ MUTANTS = {
             "torch.from_numpy(truth[rows[::-1].copy()])",
         ),
     },
+    ("diffusion", "diffusion", "noising_keeps_the_variance_at_every_level"): {
+        "noise level squared": (
+            "return level.signal * x0 + level.noise * eps",
+            "return level.signal * x0 + level.noise**2 * eps",
+        ),
+        "one step's variance for the noise level": (
+            "return level.signal * x0 + level.noise * eps",
+            "return level.signal * x0 + 0.02 * eps",
+        ),
+    },
+    ("diffusion", "diffusion", "v_is_the_noise_on_clean_data_and_the_negative_image_in_pure_noise"): {
+        "velocity with its sign turned": (
+            "return level.signal * eps - level.noise * x0",
+            "return level.noise * x0 - level.signal * eps",
+        ),
+    },
+    ("diffusion", "training", "so_many_labels_are_replaced_by_no_label"): {
+        "labels hidden where they should be kept": (
+            "generator=generator) < p_uncond",
+            "generator=generator) >= p_uncond",
+        ),
+    },
+    ("diffusion", "training", "timesteps_of_both_ends_are_trained_on"): {
+        "timestep 0 never trained on": ("torch.randint(0, len(schedule)", "torch.randint(1, len(schedule)"),
+    },
+    ("schedules", "schedules", "timesteps_start_at_the_noisiest_end_at_clean_data_and_never_repeat"): {
+        "timesteps by arithmetic": (
+            "T * (num_steps - i) // num_steps - 1",
+            "max(T - 1 - i * (T // num_steps), -1)",
+        ),
+    },
+    ("samplers", "samplers", "a_known_image_is_approached_through_exactly_the_levels_of_the_schedule"): {
+        "DDIM's fresh noise without its square, under a clamp": (
+            "(there.noise**2 - fresh**2)",
+            "(there.noise**2 - fresh)",
+        ),
+        "noise at the last step too": (
+            "        if s >= 0:\n            x = x + _posterior_std(here, there) * draw_eps(x)",
+            "        x = x + here.noise * 0.1 * draw_eps(x)",
+        ),
+    },
+    ("ema", "ema", "the_average_of_a_sequence_is_its_weighted_sum"): {
+        "an average of itself": (
+            "ema_update(average, network.state_dict(), n",
+            "ema_update(average, average, n",
+        ),
+    },
+    ("diffusion", "training", "min_snr_weighs_an_error_in_x0_alike_in_every_prediction"): {
+        "min-SNR of eps for v": ('"v": snr + 1', '"v": snr'),
+    },
+    ("checkpoints", "checkpoints", "a_resumed_run_has_the_same_losses_to_the_last_bit"): {
+        "an optimiser that forgets when it resumes": (
+            'state.optimizer.state[weight] = {"step"',
+            '_ = {"step"',
+        ),
+    },
 }
 """By module, file of tests and test that notices it: what stands in the module, and what is put in its place."""
 ALL = [(*where, name) for where, mutants in MUTANTS.items() for name in mutants]
@@ -608,9 +681,13 @@ def run(file, test):
     for parts in itertools.product(*axes):
         torch.manual_seed(0)
         given = {name: value for part in parts for name, value in part.items()}
-        if "drawn" in inspect.signature(call).parameters:
-            given["drawn"] = module.sprites.make(200, seed=3)
-        call(**given)
+        wanted = inspect.signature(call).parameters
+        if "drawn" in wanted:
+            given["drawn"] = module.drawn.__wrapped__()
+        with tempfile.TemporaryDirectory() as folder:
+            if "tmp_path" in wanted:
+                given["tmp_path"] = Path(folder)
+            call(**given)
 
 
 @pytest.mark.parametrize(("module", "file", "test", "name"), ALL, ids=[f"{a[0]}: {a[-1]}" for a in ALL])

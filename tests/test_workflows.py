@@ -189,6 +189,7 @@ def files(remote):
     return set(git("ls-tree", "-r", "--name-only", "gh-pages", where=remote).split())
 
 
+@pytest.mark.slow
 def test_books_are_published_side_by_side_and_a_new_one_takes_the_old_ones_place(remote, tmp_path):
     for words in (["one"], ["two", "--under", "pr/7"], ["three", "--under", "pr/8"], ["four"]):
         name, *options = words
@@ -220,6 +221,7 @@ def test_what_cannot_be_published_is_one_sentence(remote, words, says):
 # release.py
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tag", "changes", "says"),
     [

@@ -14,6 +14,7 @@ from tests.answers import CHAPTERS
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_solutions_get_everything_and_hand_outs_nothing(name, fork_server, level):
     what = assignment.from_folder(ROOT / "solutions", name)

@@ -103,6 +103,7 @@ def test_a_room_leaves_nothing_behind(level):
     assert holder is None or holder.poll() is not None
 
 
+@pytest.mark.slow
 def test_a_killed_grader_takes_its_rooms_along(level):
     if level == "landlock":
         pytest.skip("this level has no processes of its own until a kernel starts")

@@ -39,6 +39,7 @@ def test_a_challenger_must_be_better_somewhere_and_worse_nowhere(changed, promot
     assert why in verdict.why
 
 
+@pytest.mark.slow
 def test_the_champion_stays_until_it_is_beaten(client, new_run, tmp_path):
     def version(found, count=100, against="real"):
         id = new_run()
