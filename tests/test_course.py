@@ -128,6 +128,16 @@ def test_an_endless_loop_is_stopped_and_the_kernel_lives():
     time.sleep(0.3)  # no late bell
 
 
+def test_however_short_the_limit_no_interrupt_comes_before_or_after_it():
+    threads = threading.active_count()
+    for _ in range(200):
+        with pytest.raises(calling.TooSlow), calling.time_limit(0):
+            while True:
+                pass
+    assert threading.active_count() == threads
+    time.sleep(0.3)  # an alarm that went on would ring here
+
+
 def test_an_endless_loop_is_stopped_where_interrupts_are_ignored():
     """A shell starts its background jobs so; `interrupt_main` does nothing there."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

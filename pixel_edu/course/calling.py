@@ -102,7 +102,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
     # a thread, not signal.setitimer: Windows has none, and notebooks are worked on there, too
-    lock, done, rang = threading.Lock(), threading.Event(), threading.Event()
+    lock, done, rang, over = threading.Lock(), threading.Event(), threading.Event(), False
 
     def ring() -> None:
         wait = seconds
@@ -113,21 +113,27 @@ def time_limit(seconds: float) -> Iterator[None]:
                     _thread.interrupt_main()
             wait = 0.2
 
+    def interrupt(*_: object) -> None:  # in place of Python's own, which background jobs do not have
+        if not over:
+            raise KeyboardInterrupt
+
     clock = threading.Thread(target=ring, daemon=True)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
-    clock.start()
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         try:
+            clock.start()  # it may ring before this line is done
             yield
         finally:
-            with lock:
-                done.set()
-            clock.join()
+            over = True  # one instruction: from here on nothing interrupts
     except BaseException:
+        over = True
         if rang.is_set():
             raise TooSlow from None
         raise
     finally:
+        with lock:
+            done.set()
+        clock.join()
         signal.signal(signal.SIGINT, before or signal.SIG_DFL)
     if rang.is_set():
         raise TooSlow
