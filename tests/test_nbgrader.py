@@ -14,7 +14,7 @@ from nbformat.v4 import new_notebook
 
 from pixel_edu import notebooks
 from pixel_edu.config import EXERCISE_ID
-from pixel_edu.grading import session
+from pixel_edu.grading import session, several
 from pixel_edu.notebooks import handouts
 from tests.answers import CHAPTERS
 
@@ -151,14 +151,28 @@ def test_a_course_that_nbgrader_made_gets_from_us_the_marks_that_nbgrader_gives(
     said += nbgrader(["cd", course], *commands)
     theirs = {row["student_id"]: float(row["score"]) for row in exported(course)}
     assert theirs == {"bitdiddle": 1.5, "hacker": 3}, said
-    options = session.GradingOptions(
-        course / "submitted", "ps1/problem1", out=tmp_path, source=course / "source"
-    )
-    rows = session.grade(options).rows
-    marks = {row.result.student: {mark.id: mark.points for mark in row.result.marks} for row in rows}
+    options = session.GradingOptions(course / "submitted", "ps1", out=tmp_path, source=course / "source")
+    done = several.grade(options, several.options_of(options))
+    assert done.points == 13
+    assert [row.result.reason for row in done.rows] == ["", ""]
+    marks = {row.result.student: {mark.id: mark.points for mark in row.marks} for row in done.rows}
     assert {name: sum(filter(None, each.values())) for name, each in marks.items()} == theirs
     by_hand = {id for id, points in marks["hacker"].items() if points is None}
-    assert by_hand == {"sum_of_squares_equation", "sum_of_squares_application", "cell-938593c4a215c6cc"}
+    assert by_hand == {
+        "problem1/sum_of_squares_equation",
+        "problem1/sum_of_squares_application",
+        "problem1/cell-938593c4a215c6cc",
+        "problem2/part-a",
+        "problem2/part-b",
+    }
+    with open(tmp_path / "grades.csv", encoding="utf-8-sig", newline="") as file:
+        table = {row["student"]: row for row in csv.DictReader(file)}
+    assert {name: row["score"] for name, row in table.items()} == {"bitdiddle": "1.5", "hacker": "3"}
+    assert (table["hacker"]["problem1"], table["hacker"]["problem2"], table["hacker"]["most"]) == (
+        "3",
+        "",
+        "13",
+    )
 
 
 def joined(folder, out):

@@ -14,7 +14,10 @@ from pixel_edu.files import check_writable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pixel_edu.grading.results.gradebook import Filled
     from pixel_edu.grading.session import Event, GradingOptions, Started, Summary
+    from pixel_edu.grading.several import Combined
+    from pixel_edu.grading.submissions import Collection
 
 Submissions = Annotated[
     Path | None, typer.Argument(help="Folder of the files handed in, or a zip.", show_default=False)
@@ -147,18 +150,28 @@ def grade(
 def _list(options: GradingOptions) -> None:
     """Whose files would be graded, a file a line."""
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
-    from pixel_edu.grading.assignment import from_folder
+    from pixel_edu.grading.assignment import from_folder, notebooks_of
     from pixel_edu.grading.submissions import collect
 
     if options.submissions is None:
         raise typer.BadParameter("--list: give the folder of the files handed in")
-    assignment = None
-    if options.assignment:  # a wrong name shows now
-        assignment = from_folder(options.source, options.assignment, options.seed)
-    collection = collect(options.submissions, assignment, options.layout)
+    names = [options.assignment]
+    if options.assignment:
+        names = notebooks_of(options.source, options.assignment)
+    for name in names:  # a wrong name shows now
+        assignment = from_folder(options.source, name, options.seed) if name else None
+        if len(names) > 1:
+            Console(highlight=False).print(f"{name}:", markup=False)
+        _show(collect(options.submissions, assignment, options.layout), options)
+
+
+def _show(collection: Collection, options: GradingOptions) -> None:
+    """What was collected for one notebook."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     found, layouts, passed_over = collection
     table = Table(box=None, pad_edge=False)
     for name in ("student", "number", "handed in (UTC)", "known from", "file", "problem or note"):
@@ -189,33 +202,57 @@ def _parsed(shard: str) -> tuple[int, int]:
 
 
 def _grade(options: GradingOptions) -> None:
-    """Grade, with a progress bar, and say how it went."""
+    """Grade, and say how it went."""
     from rich.console import Console
 
-    from pixel_edu.grading import session
+    from pixel_edu.config import UserError
+    from pixel_edu.grading import session, several
 
     check_writable(options.out, folder=True)
     console = Console(highlight=False, soft_wrap=True)
     try:
-        with _Progress(console) as progress:
-            summary = session.grade(options, track=progress)
+        parts = several.options_of(options)
+        if parts:
+            done = several.grade(options, parts, lambda each: _one(console, each))
+            summaries = list(done.parts.values())
+            _say_together(console, options, done)
+        else:
+            summaries = [_one(console, options)]
     except session.OptionError as error:
         raise typer.BadParameter(f"--{error}") from None
+    for summary in summaries:
+        if summary.untracked:
+            raise UserError(f"{summary.untracked}; the tables are written")
+    if not all(summary.complete for summary in summaries):
+        raise typer.Exit(1)
+
+
+def _one(console: Console, options: GradingOptions) -> Summary:
+    """Grade a notebook, with a progress bar, and say how it went."""
+    from pixel_edu.grading import session
+
+    with _Progress(console) as progress:
+        summary = session.grade(options, track=progress)
     _say_changes(console, summary)
     if options.selection.shard[1] > 1:
         part = "/".join(map(str, options.selection.shard))
         console.print(
             f"part {part}: {summary.graded} files graded; run this once more without --shard for the tables"
         )
-        return
+        return summary
     _table(console, summary)
     _say_where(console, summary, options.out)
-    if summary.untracked:
-        from pixel_edu.config import UserError
+    return summary
 
-        raise UserError(f"{summary.untracked}; the tables are written")
-    if not summary.complete:
-        raise typer.Exit(1)
+
+def _say_together(console: Console, options: GradingOptions, done: Combined) -> None:
+    """Say where the table of several notebooks is."""
+    if options.selection.shard[1] == 1:
+        console.print(
+            f"{options.assignment}: {len(done.rows)} students, {len(done.parts)} notebooks, {done.points:g} points; "
+            f"see {options.out}/grades.csv"
+        )
+        _say_filled(console, done.filled)
 
 
 class _Progress:
@@ -325,7 +362,12 @@ def _say_where(console: Console, summary: Summary, out: Path) -> None:
         )
     for note in summary.notes:
         console.print(note, markup=False)
-    for template, filled in summary.filled.items():
+    _say_filled(console, summary.filled)
+
+
+def _say_filled(console: Console, tables: dict[Path, Filled]) -> None:
+    """Say how many scores were filled in, and who is not in the table."""
+    for template, filled in tables.items():
         console.print(f"{filled.path}: {filled.students} scores filled in")
         if filled.without:
             console.print(f"not in {template}: {', '.join(filled.without)}")

@@ -8,7 +8,7 @@ import inspect
 import re
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -77,6 +77,7 @@ class Assignment:
             of the rest.
         variants: the assignment in all its variants, where students get different ones; else this alone.
         seed: decides which student gets which variant.
+        folder: of nbgrader's assignment that the notebook is one of, such as "ps1"; "" where it is an assignment alone.
     """
 
     name: str
@@ -86,13 +87,14 @@ class Assignment:
     setup: str
     variants: tuple[Assignment, ...] = ()
     seed: int | None = None
+    folder: str = ""
 
     def of_student(self, student: str) -> Assignment:
         """The assignment as one student got it."""
         if self.seed is None:
             return self
         mine = variants.of_student(self.notebook, student, self.seed)
-        return _of(mine, self.name)
+        return replace(_of(mine, self.name), folder=self.folder)
 
     @property
     def points(self) -> float:
@@ -117,7 +119,7 @@ def from_folder(source: Path, name: str, seed: int | None = None) -> Assignment:
     Raises:
         ExerciseError: there is no such assignment, or its notebook is malformed; the message says where.
     """
-    known = {_place(source, path): path for path in handouts.sources(source, nested=True)}
+    known = _known(source)
     found = {place: path for place, path in known.items() if name in _names(source, path)}
     if not found:
         raise ExerciseError(f"{source}: there is no assignment {name!r}; there are {', '.join(known)}")
@@ -126,7 +128,30 @@ def from_folder(source: Path, name: str, seed: int | None = None) -> Assignment:
             f"{source}: there are several notebooks of {name!r}: name one of {', '.join(found)}"
         )
     ((_, path),) = found.items()
-    return from_notebook(notebooks.read(path), path.stem, seed=seed)
+    made = from_notebook(notebooks.read(path), path.stem, seed=seed)
+    return replace(made, folder="" if path.parent == source else path.parent.name)
+
+
+def notebooks_of(source: Path, name: str) -> list[str]:
+    """The names of the notebooks that an assignment has: several where it is a folder of several, else its own.
+
+    Args:
+        source: see `from_folder`.
+        name: see `from_folder`; or of a folder with several notebooks in it, such as "ps1".
+
+    Returns:
+        Names for `from_folder`, such as "ps1/problem1"; none is checked unless there are several.
+
+    Raises:
+        ExerciseError: there is no solution notebook at all.
+    """
+    inside = [place for place, path in _known(source).items() if path.parent == source / name != source]
+    return inside if len(inside) > 1 else [name]
+
+
+def _known(source: Path) -> dict[str, Path]:
+    """The solution notebooks of a folder, by their place in it."""
+    return {_place(source, path): path for path in handouts.sources(source, nested=True)}
 
 
 def _place(source: Path, path: Path) -> str:

@@ -224,7 +224,7 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
     _check(options, what, found)
     policy = late.read_policy(options.late) if options.late else late.Policy()
     manual.read(options.out / "manual.csv")  # a mistake in it shows now, not after an hour
-    list(_fill(options, [], what, save=False))  # nor one in these
+    list(fill(options, [], what.name, save=False))  # nor one in these
     store, selection = Store(options.out), options.selection
     students, exercises = list(selection.students), list(selection.exercises)
     jobs = batch.plan(found, what, store, students, exercises, selection.shard)
@@ -243,7 +243,7 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
                 options.late, policy, {name for r in results for name in (r.student, r.number)}
             )
         write(options.out, rows, what, policy)
-        filled = dict(_fill(options, rows, what))
+        filled = dict(fill(options, rows, what.name))
     seconds = time.monotonic() - began
     summary = Summary(
         what, len(found), len(jobs), len(regraded), changes, seconds, rows, by_hand, filled, notes
@@ -288,8 +288,8 @@ def write(out: Path, rows: list[Row], assignment: Assignment, policy: late.Polic
 def _check(options: GradingOptions, assignment: Assignment, found: list[submissions.Submission]) -> None:
     if options.workers.sandbox not in ("auto", *LEVELS):
         raise OptionError(f"sandbox {options.workers.sandbox}: use auto, {', '.join(LEVELS)}")
-    _know("student", options.selection.students, {each.student for each in found}, "handed in a file")
-    _know(
+    know("student", options.selection.students, {each.student for each in found}, "handed in a file")
+    know(
         "exercise",
         options.selection.exercises,
         {task.id for task in assignment.tasks},
@@ -302,7 +302,12 @@ def _check(options: GradingOptions, assignment: Assignment, found: list[submissi
         )
 
 
-def _know(option: str, wanted: Iterable[str], known: set[str], where: str) -> None:
+def know(option: str, wanted: Iterable[str], known: set[str], where: str) -> None:
+    """Refuse what an option names and is not known, and name some that are.
+
+    Raises:
+        OptionError: one is not known.
+    """
     for name in wanted:
         if name not in known:
             some = ", ".join(sorted(known)[:8]) + (", ..." if len(known) > 8 else "")
@@ -357,12 +362,25 @@ def _changes(jobs: list[GradingJob], store: Store) -> Iterator[Change]:
                     yield Change(now.student, mark.id, before[mark.id], mark.points, mark.most)
 
 
-def _fill(
-    options: GradingOptions, rows: list[Row], assignment: Assignment, save: bool = True
+def fill(
+    options: GradingOptions, rows: list[Row], name: str, save: bool = True
 ) -> Iterator[tuple[Path, Filled]]:
-    """Fill the platforms' tables; without `save`, only look whether that can be done."""
+    """Fill the platforms' tables with the scores of an assignment; without `save`, only look whether that can be done.
+
+    Args:
+        options: name the tables.
+        rows: of the gradebook.
+        name: of the assignment.
+        save: write the copies.
+
+    Yields:
+        A table, and what filling it did.
+
+    Raises:
+        UserError: a file is not such a table, or it is unclear which column to fill in.
+    """
     exports = options.exports
-    for template, fill in ((exports.canvas, gradebook.canvas), (exports.moodle, gradebook.moodle)):
+    for template, filled_by in ((exports.canvas, gradebook.canvas), (exports.moodle, gradebook.moodle)):
         if template:
-            copy = options.out / f"{fill.__name__}.csv" if save else None
-            yield template, fill(template, copy, rows, assignment, exports.column)
+            copy = options.out / f"{filled_by.__name__}.csv" if save else None
+            yield template, filled_by(template, copy, rows, name, exports.column)

@@ -170,13 +170,14 @@ def _submission(handed_in: list[tuple[Place, Owner]], assignment: Assignment | N
     """The submission of a student, from the student's places."""
     handed_in = [each for each in handed_in if not each[1].is_text] or handed_in
     student, number = handed_in[0][1].student, handed_in[0][1].number
-    name, mine = assignment.name if assignment else "", assignment and assignment.of_student(student)
+    name, folder = (assignment.name, assignment.folder) if assignment else ("", "")
+    mine = assignment and assignment.of_student(student)
     candidates: list[tuple[Entry, tuple[str, ...]]] = []
     for place, owner in handed_in:
-        if not owner.assignment or not name or owner.assignment == name:
-            candidates += _timed(_of_assignment(place.entries, name), owner)
+        if not owner.assignment or not name or owner.assignment in (name, folder):
+            candidates += _timed(_of_assignment(place.entries, name, folder), owner)
     if not candidates:
-        return _nothing(handed_in, name)
+        return _nothing(handed_in, folder or name)
     choice = choosing.choose([entry for entry, _ in candidates], mine)
     entry = choice.entry
     notes = next(notes for each, notes in candidates if each is entry)
@@ -197,13 +198,14 @@ def _submission(handed_in: list[tuple[Place, Owner]], assignment: Assignment | N
     )
 
 
-def _of_assignment(entries: list[Entry], name: str) -> list[Entry]:
+def _of_assignment(entries: list[Entry], name: str, folder: str) -> list[Entry]:
     """Files for an assignment, where a student handed in several as nbgrader collects them; else all.
 
-    That is a folder of the assignment's name, or a notebook of that name beside a `timestamp.txt`.
+    That is a folder of the assignment's name, or a notebook of that name beside a `timestamp.txt`. Where the
+    assignment is a notebook of a folder of several, other folders of that kind do not count.
     """
     stamps = {each.parts[:-1]: each for each in entries if each.name == places.TIMESTAMP}
-    inside = [each for each in entries if len(each.parts) > 2 and each.parts[1] == name]
+    inside = [each for each in entries if len(each.parts) > 2 and each.parts[1] in (folder or name, name)]
     if any(each.is_notebook for each in inside):
         return inside
     named = [each for each in entries if each.parts[:-1] in stamps and each.name == f"{name}.ipynb"]

@@ -1,15 +1,17 @@
 """Assignments as nbgrader's users write them: any names, several tests of one answer, tests that look inside."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from pixel_edu import notebooks
-from pixel_edu.grading import assignment
+from pixel_edu.grading import assignment, several
 from pixel_edu.grading.batch import Grader, prove
 from pixel_edu.grading.marking import Examiner
+from pixel_edu.grading.session import GradingOptions, OptionError, Selection
 from pixel_edu.notebooks import handouts
 from pixel_edu.notebooks.handouts import ExerciseError
 from tests.grading.classroom import cell, job
@@ -200,6 +202,28 @@ def test_an_assignment_in_a_folder_is_found_by_its_names(name, tmp_path):
     assert assignment.from_folder(tmp_path, name).name == "problem1"
     with pytest.raises(ExerciseError, match="there are ps1/problem1, ps1/problem2"):
         assignment.from_folder(tmp_path, "header")
+
+
+def test_a_folder_of_several_notebooks_is_an_assignment_of_them_all(tmp_path):
+    saved(course(), tmp_path / "ps1" / "problem1.ipynb")
+    saved(course(), tmp_path / "ps1" / "problem2.ipynb")
+    saved(course(), tmp_path / "ps2" / "problem1.ipynb")
+    assert assignment.notebooks_of(tmp_path, "ps1") == ["ps1/problem1", "ps1/problem2"]
+    assert assignment.notebooks_of(tmp_path, "ps1/problem2") == ["ps1/problem2"]
+    assert assignment.notebooks_of(tmp_path, "ps2") == ["ps2"]
+    assert assignment.notebooks_of(tmp_path, "problem2") == ["problem2"]
+    options = GradingOptions(
+        tmp_path, "ps1", tmp_path / "out", tmp_path, selection=Selection(("ada",), ("why",))
+    )
+    parts = several.options_of(options)
+    assert {name: (each.assignment, each.out.name) for name, each in parts.items()} == {
+        "problem1": ("ps1/problem1", "problem1"),
+        "problem2": ("ps1/problem2", "problem2"),
+    }
+    assert all(each.selection == options.selection for each in parts.values())
+    with pytest.raises(OptionError, match="exercise wy: no exercise of that name is in ps1"):
+        several.options_of(replace(options, selection=Selection(exercises=("wy",))))
+    assert several.options_of(replace(options, assignment="ps2")) == {}
 
 
 def test_a_folder_of_one_notebook_names_it(tmp_path):

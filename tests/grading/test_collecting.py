@@ -11,6 +11,7 @@ import tempfile
 import time
 import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,15 @@ def test_nbgraders_tree_has_times_and_only_the_asked_assignment_counts(tmp_path)
         "the file's own time",
         ("its timestamp.txt is not understood: 'now'",),
     )
+
+
+def test_in_nbgraders_tree_a_notebook_of_another_assignment_does_not_count(tmp_path):
+    for folder, day in (("ps1", "01"), ("ps2", "02")):
+        put(tmp_path, f"ada/{folder}/timestamp.txt", content=f"2025-01-{day} 12:00:00 UTC")
+        put(tmp_path, f"ada/{folder}/problem1.ipynb", content=json.dumps(classroom.solved()))
+    what = replace(classroom.ASSIGNMENT, name="problem1", folder="ps1")
+    (ada,) = find(tmp_path, what)
+    assert (ada.file, ada.time) == ("ada/ps1/problem1.ipynb", "2025-01-01T12:00:00+00:00")
 
 
 def test_nbgraders_exchange_has_a_folder_for_each_attempt(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from pixel_edu.config import UserError
 from pixel_edu.grading.marking import Mark
-from pixel_edu.grading.results import gradebook, late, pages, similar
+from pixel_edu.grading.results import combined, gradebook, late, pages, similar
 from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.manual import ByHand
 from pixel_edu.grading.results.store import Result
@@ -52,7 +52,7 @@ Teilnehmer/in12,Bo,,-
 
 def test_canvas_gets_its_own_file_back_with_one_column_filled(tmp_path):
     (tmp_path / "in.csv").write_text("\ufeff" + CANVAS, encoding="utf-8")
-    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
     lines = table(tmp_path / "out.csv")
     assert lines[0] == table(tmp_path / "in.csv")[0] or lines[0][0] == "Student"
     assert [line[6] for line in lines] == ["A test 90 (78)", "13", "5", "EX", ""]
@@ -63,19 +63,19 @@ def test_canvas_gets_its_own_file_back_with_one_column_filled(tmp_path):
 def test_canvas_without_the_column_says_which_there_are(tmp_path):
     (tmp_path / "in.csv").write_text(CANVAS.replace("A test 90", "Essay"))
     with pytest.raises(UserError, match=r"name it with --column, one of Homework 1 \(77\), Essay \(78\)"):
-        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
-    gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "Essay (78)")
+        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
+    gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name, "Essay (78)")
     assert table(tmp_path / "out.csv")[2][6] == "5"
     (tmp_path / "in.csv").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="it is empty"):
-        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
+        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
 
 
 def test_moodle_in_any_language(tmp_path):
     (tmp_path / "in.csv").write_text(MOODLE, encoding="utf-8")
     with pytest.raises(UserError, match="one of Kennung"):
-        gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT)
-    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "Bewertung")
+        gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
+    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name, "Bewertung")
     assert [line[2] for line in table(tmp_path / "out.csv")] == ["Bewertung", "5", "3.5"]
     assert filled.without == ["cy"]
 
@@ -103,7 +103,7 @@ def test_a_filled_copy_differs_in_one_column_and_in_nothing_else(fill, form, tmp
     text = (canvas if fill is gradebook.canvas else moodle).replace("HALF", f"0{form.decimal}5")
     (tmp_path / "in.csv").write_bytes(in_form(text.replace("SCORE", ""), form))
     rows = gradebook.rows([result("Jérôme", 1.5, "11")], {}, Policy())
-    filled = fill(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    filled = fill(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name)
     assert (filled.students, filled.without) == (1, [])
     assert (tmp_path / "out.csv").read_bytes() == in_form(text.replace("SCORE", f"4{form.decimal}5"), form)
 
@@ -111,18 +111,18 @@ def test_a_filled_copy_differs_in_one_column_and_in_nothing_else(fill, form, tmp
 def test_a_worksheet_that_a_spreadsheet_saved_has_blank_lines_and_its_own_decimals(tmp_path):
     blank = ",,,\n\n,,,\n"
     (tmp_path / "in.csv").write_text(blank + MOODLE.replace("Bo,,", 'Bo,"0,50",') + blank, encoding="utf-8")
-    gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "bewertung ")
+    gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name, "bewertung ")
     assert [line[2] for line in table(tmp_path / "out.csv")] == ["Bewertung", "5", "3,5"]
     (tmp_path / "in.csv").write_text(MOODLE + "Summe,,1,\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"in.csv, line 4 \(cell A4\): 'Summe' has no participant's number"):
-        gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT, "Bewertung")
+        gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name, "Bewertung")
 
 
 def test_a_name_like_a_formula_is_found_in_the_platforms_table(tmp_path):
     rows = gradebook.rows([result("=1+1", 2), result("-5", 2)], {}, Policy())
     text = CANVAS.replace("Bo,12", "'=1+1,9").replace("8,EX", "8,").replace("Dora,14", "-5,8")
     (tmp_path / "in.csv").write_text(text)
-    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name)
     assert (filled.students, filled.without) == (2, [])
     assert [line[0] for line in table(tmp_path / "out.csv")[3:]] == ["'=1+1", "-5"]
 
@@ -171,11 +171,11 @@ def test_two_students_of_one_name_are_two_in_every_table(tmp_path):
         CANVAS.replace("Bo,12", "Zhang Wei,222").replace("8,EX", "8,").replace("Dora,14", "Zhang Wei,111")
     )
     (tmp_path / "in.csv").write_text(listed)
-    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name)
     assert [line[6] for line in table(tmp_path / "out.csv")[3:]] == ["4", "5"]
     assert (filled.students, filled.without) == (2, [])
     (tmp_path / "in.csv").write_text(listed.replace("222", "9"))
-    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name)
     assert [line[6] for line in table(tmp_path / "out.csv")[3:]] == ["", "5"]
     assert (filled.students, filled.without) == (1, ["Zhang Wei"])
 
@@ -187,7 +187,7 @@ def test_a_name_is_the_same_however_its_letters_are_encoded(tmp_path):
     assert [row.days for row in rows] == [0]
     for name in (whole, parts):
         (tmp_path / "in.csv").write_text(CANVAS.replace("Bo,12", f"{name},9").replace("8,EX", "8,"), "utf-8")
-        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT)
+        gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name)
         assert table(tmp_path / "out.csv")[3][6] == "5"
     both = gradebook.rows(
         [result(parts, 2), result(whole, 1, time="2026-03-03T00:00:00+00:00")], {}, Policy()
@@ -390,3 +390,27 @@ def test_near_copies_are_named_and_common_answers_are_not():
     (pair,) = similar.pairs(class_, {})
     assert (pair.first, pair.second, pair.share) == ("t1", "t2", 1)
     assert similar.pairs(class_, {"double": odd}) == []
+
+
+def test_several_notebooks_are_a_row_for_each_student_with_the_sum_and_each(tmp_path):
+    one = [result("ada", 2, "11"), result("bo", 1, "12", time="2026-03-03T22:00:00+00:00")]
+    two = [
+        result("ada", 0, "11"),
+        result("bo", number="12", marks=[], status="unreadable", reason="it is empty"),
+    ]
+    two.append(result("cy", 1))
+    policy = Policy(datetime(2026, 3, 3, tzinfo=UTC), percent_per_day=10)
+    parts = {"problem1": gradebook.rows(one, {}, policy), "problem2": gradebook.rows(two, {}, policy)}
+    ada, bo, cy = combined.rows(parts)
+    assert (ada.score, ada.result.status, ada.result.reason) == (8, "graded", "")
+    assert [mark.id for mark in ada.marks][:2] == ["problem1/why", "problem1/double"]
+    assert (bo.raw, bo.penalty, bo.score, bo.days, bo.result.status) == (4, 0.4, 3.6, 1, "partly")
+    assert bo.result.reason == "problem2: unreadable: it is empty"
+    assert (cy.score, cy.result.reason) == (4, "problem1: nothing was handed in")
+    combined.grades(tmp_path / "grades.csv", parts, 26)
+    assert table(tmp_path / "grades.csv") == [
+        [*"student number status reason problem1 problem2".split(), *combined.END],
+        ["ada", "11", "graded", "", "5", "3", "8", "0", "0", "8", "26"],
+        ["bo", "12", "partly", "problem2: unreadable: it is empty", "3.6", "", "4", "1", "0.4", "3.6", "26"],
+        ["cy", "", "partly", "problem1: nothing was handed in", "", "4", "4", "0", "0", "4", "26"],
+    ]

@@ -193,7 +193,9 @@ def test_a_platforms_table_gets_the_same_scores_in_every_form(seed, tmp_path):
                 for row in content
             ]
             saved(tmp_path / "in.csv", there, form)
-            filled = fill(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT, content[0][column])
+            filled = fill(
+                tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name, content[0][column]
+            )
             wanted = [list(row) for row in there]
             for row, name in zip(wanted[-len(class_) :], class_, strict=True):
                 if points[name] is not None:

@@ -207,16 +207,14 @@ class Filled:
     without: list[str]
 
 
-def canvas(
-    template: Path, out: Path | None, rows: list[Row], assignment: Assignment, column: str = ""
-) -> Filled:
+def canvas(template: Path, out: Path | None, rows: list[Row], name: str, column: str = "") -> Filled:
     """Fill one column of a gradebook exported from Canvas.
 
     Args:
         template: the export, also as a spreadsheet saved it; it is not changed.
         out: the copy to import, in the form of the template; None writes nothing, and only looks at the template.
         rows: of the gradebook.
-        assignment: what for.
+        name: of the assignment.
         column: its title; "" finds the one that names the assignment.
 
     Raises:
@@ -228,29 +226,27 @@ def canvas(
             f"{template}: it has no column ID: export the gradebook from Canvas and give that file"
         )
     titled = [title for title in table.header if re.search(r"\(\d+\)\s*$", title)]
-    place = _column(table, column, titled, assignment.name)
-    keys = [table.column(name) for name in ("ID", "SIS Login ID", "SIS User ID", "Student")]
+    place = _column(table, column, titled, name)
+    keys = [table.column(title) for title in ("ID", "SIS Login ID", "SIS User ID", "Student")]
     named = [(line, [line.cells[key] for key in keys if key is not None]) for line in table.lines]
     return _fill(table, named, out, rows, place)
 
 
-def moodle(
-    template: Path, out: Path | None, rows: list[Row], assignment: Assignment, column: str = ""
-) -> Filled:
+def moodle(template: Path, out: Path | None, rows: list[Row], name: str, column: str = "") -> Filled:
     """Fill an offline grading worksheet of Moodle.
 
     Args:
         template: the worksheet, also as a spreadsheet saved it; it is not changed.
         out: the copy to upload, in the form of the template; None writes nothing, and only looks at the template.
         rows: of the gradebook.
-        assignment: what for.
+        name: of the assignment.
         column: the title of the grades, in the site's language; "" is "Grade".
 
     Raises:
         UserError: the file is not such a worksheet, or has no such column.
     """
     table = tables.read(template)
-    place = _column(table, column or "Grade", [], assignment.name)
+    place = _column(table, column or "Grade", [], name)
     named = []
     for line in table.lines:  # the first column says "Participant 12", in the site's language
         participant = re.search(r"\d+\s*$", line.cells[0])
@@ -269,7 +265,7 @@ def _column(table: Table, wanted: str, offered: list[str], name: str) -> int:
             title for title in table.header if tables.title_key(title) == tables.title_key(wanted)
         ]
     else:
-        word = name.partition("_")[2]
+        word = name.partition("_")[2] or name.lower()
         found = [
             title for title in offered if word and word in re.sub(r"[^a-z0-9]+", " ", title.lower()).split()
         ]
