@@ -85,8 +85,8 @@ def evaluate(
     _write(out, drawn, labels, made, yardstick, how | {"palette": palette, "first seed": seed})
     log(made, len(drawn), yardstick, out)
     _print(made, yardstick, how)
-    minutes = (time.perf_counter() - began) / 60
-    typer.echo(f"{out / 'report.html'} and report.json, in {minutes:.1f} minutes")
+    took = showing.duration(time.perf_counter() - began)
+    typer.echo(f"{out / 'report.html'} and report.json, in {took}")
 
 
 def _scores_logger(checkpoint: str, uri: str):

@@ -67,6 +67,18 @@ def table(headings: Sequence[str], left: Sequence[str] = ("",)) -> Table:
     return empty
 
 
+def duration(seconds: float) -> str:
+    """A length of time as people say it: in seconds below 100 of them, then in minutes, then in hours.
+
+    >>> duration(7.4), duration(600), duration(10_000)
+    ('7 s', '10 min', '2 h 47 min')
+    """
+    if round(seconds) < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
 @contextmanager
 def training(total: int, done: int, shown: bool = True) -> Iterator[Callable[[TrainStep], None]]:
     """A bar for a training of `total` steps, `done` of which are behind it; yields what to call after each step.
@@ -89,8 +101,8 @@ def training(total: int, done: int, shown: bool = True) -> Iterator[Callable[[Tr
         live.update(task, completed=step.step, loss=smooth)
         if not console.is_terminal and step.step % max(total // LINES, 1) == 0:
             speed = (step.step - done) / (time.perf_counter() - began)
-            left = (total - step.step) / speed / 60
-            line = f"step {step.step:,} of {total:,}: loss {smooth:.4f}, {speed:.1f} steps/s, {left:.0f} min left"
+            left = duration((total - step.step) / speed)
+            line = f"step {step.step:,} of {total:,}: loss {smooth:.4f}, {speed:.1f} steps/s, {left} left"
             print(line, file=sys.stderr, flush=True)
 
     with live:

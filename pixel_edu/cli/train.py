@@ -225,7 +225,5 @@ def _train(run: TrainingRun, images, labels, device: str, sample_every: int, sav
         if until_asked.signal == signal.SIGTERM:
             raise typer.Exit(128 + signal.SIGTERM)
         raise KeyboardInterrupt
-    minutes, model = float(run.record["seconds"]) / 60, run.folder / runs.MODEL
-    typer.echo(
-        f"{total:,} steps in {minutes:.1f} minutes; sprites: pixel-edu sample --checkpoint {quoted(model)}"
-    )
+    took, model = showing.duration(float(run.record["seconds"])), run.folder / runs.MODEL
+    typer.echo(f"{total:,} steps in {took}; sprites: pixel-edu sample --checkpoint {quoted(model)}")
