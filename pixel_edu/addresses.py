@@ -6,7 +6,15 @@ import re
 from urllib.parse import urlsplit
 
 HIDDEN = "***"
-USER = re.compile(r"""(?P<scheme>\b[a-zA-Z][\w+.-]*://)(?:[^\s/?#]*@|[^\s/?#'"@:]*:(?!\d+[/?#])[^\s'"@]*@)""")
+USER = re.compile(
+    r"""(?P<scheme>\b[a-zA-Z][\w+.-]*://)
+    (?: [^\s/?#]*@
+      | [^\s/?#'"@:]*:
+        (?! \d+ [/?#] (?:[^\s'"@]*/)? @ | \d+ [^\s'"@]* [?&][\w.-]+= [^\s'"@]* @ )  # a port, then /@ada or ?by=ada@h
+        [^\s'"@]*@ (?:[^\s/?#'"]*@)?
+    )""",
+    re.VERBOSE,
+)
 """What stands between `://` and the host; the second form is a password in which /, ? or # are not quoted."""
 SECRET = re.compile(
     r"""(?P<key>[?&;](?:[\w-]*(?:token|password|passwd|pwd|secret|api[_-]?key|signature)|sig|key)=)[^\s&;#'"]+""",

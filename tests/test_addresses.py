@@ -13,6 +13,10 @@ from pixel_edu.addresses import hide_passwords, without_password
         ("http://u:ge'heim@host/x", "http://***@host/x"),
         ("postgresql+psycopg2://u:ge@heim@host/db", "postgresql+psycopg2://***@host/db"),
         ("http://u:ge/he?i#m@host/x", "http://***@host/x"),
+        ("http://u:12/34@host", "http://***@host"),
+        ("http://u:12?34@host:5000/x", "http://***@host:5000/x"),
+        ("http://u:12#3/4@host", "http://***@host"),
+        ("http://u:1/2@3@host/x", "http://***@host/x"),
         ("train --mlflow=http://u:geheim@h, again", "train --mlflow=http://***@h, again"),
         ("('https://u:geheim@h/a', 1)", "('https://***@h/a', 1)"),
         ("http://h/x?access_token=geheim&n=1", "http://h/x?access_token=***&n=1"),
@@ -29,6 +33,8 @@ def test_a_secret_is_hidden(text, hidden):
     [
         "http://host:5000",
         "http://host:5000/@user/x",
+        "http://host:5000/x/@user",
+        "http://host:5000/?user=ada@home&n=1",
         "https://host/a@b",
         "sqlite:////home/ada@home/x.db",
         "mail ada@host: no secret=1",
@@ -48,3 +54,4 @@ def test_an_address_that_is_kept_still_leads_there():
     assert without_password("postgresql://h/db?password=geheim&user=u") == "postgresql://h/db?user=u"
     assert without_password("http://u:geheim@h/a?token=geheim") == "http://h/a"
     assert without_password("http://u:ge?heim@h/a?n=1") == "http://h/a?n=1"
+    assert without_password("postgresql://u:12/34@h/db") == "postgresql://u@h/db"
