@@ -66,6 +66,10 @@ def connect(uri: str | None = None) -> MlflowClient:
     except ImportError as error:
         raise TrackingError(not_installed(error)) from error
     uri = _absolute(uri or os.environ.get("MLFLOW_TRACKING_URI") or LOCAL)
+    if hide_passwords(uri) != uri:
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = (
+            "true"  # of a finished run, with the password in it
+        )
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
