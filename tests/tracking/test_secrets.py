@@ -19,7 +19,7 @@ PASSWORD = "geheim-9Q"
 @pytest.fixture
 def server(store, client, tmp_path, monkeypatch):
     """MLflow's own server, in this process, on the database of these tests; and what clients sent to be let in."""
-    from mlflow.server import ARTIFACTS_DESTINATION_ENV_VAR, BACKEND_STORE_URI_ENV_VAR, app, handlers
+    from mlflow.server import ARTIFACTS_DESTINATION_ENV_VAR, BACKEND_STORE_URI_ENV_VAR, app
     from werkzeug.serving import make_server
 
     monkeypatch.setenv(BACKEND_STORE_URI_ENV_VAR, store)
