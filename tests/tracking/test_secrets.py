@@ -75,9 +75,8 @@ def test_a_password_in_an_address_is_in_no_file_and_no_line(server, store, tmp_p
         assert not typed(words, monkeypatch), (words, capfd.readouterr())
     assert typed(["train", "--out", "x", "--mlflow", address.replace("@127", "@256.")], monkeypatch) == 1
     assert f"Basic {base64.b64encode(f'ada:{PASSWORD}'.encode()).decode()}" in sent
-    written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    database = Path(store.removeprefix("sqlite:///"))
-    written |= {path: path.read_bytes() for path in database.parent.glob(f"{database.name}*")}
+    kept = Path(store.removeprefix("sqlite:///")).parent
+    written = {p: p.read_bytes() for folder in (tmp_path, kept) for p in folder.rglob("*") if p.is_file()}
     said = capfd.readouterr()
     written |= {Path("said"): (said.out + said.err).encode()}
     names = {path.name for path in written}
