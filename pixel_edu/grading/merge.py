@@ -23,11 +23,13 @@ class Merged(NamedTuple):
             grade_id it answers, "own", or "given".
         notes: a sentence for each repair.
         answers: the source of each answer, by grade_id; missing ones are absent.
+        places: how many of its cells stand above the tests of each exercise.
     """
 
     notebook: NotebookNode
     notes: list[str]
     answers: dict[str, str]
+    places: dict[str, int]
 
 
 def merge(content: bytes, assignment: Assignment) -> Merged:
@@ -58,9 +60,11 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
     kept = sum(map(len, own.values()))
     if kept:
         notes.append(f"{kept} cell{'s' * (kept > 1)} of their own kept")
-    cells = list(own.get("", []))
+    cells, places = list(own.get("", [])), {}
     for id, cell in known.items():
         facts = cell.metadata.get("nbgrader", {})
+        if facts.get("grade"):
+            places[id.removesuffix("-marks")] = len(cells)
         if id in answers and cell.cell_type == "code":
             cells.append(_cell(answers[id], id))
         elif id in answers_wanted:
@@ -70,7 +74,7 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
             cells.append(_cell(cell.source, "given"))
         cells += own.get(id, [])
     notebook = new_notebook(cells=cells, metadata={"kernelspec": notebooks.KERNEL})
-    return Merged(notebook, notes, answers)
+    return Merged(notebook, notes, answers, places)
 
 
 def _cell(source: str, part: str) -> NotebookNode:

@@ -28,7 +28,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.iorw import load_notebook_node
 
-from pixel_edu.grading import marking
+from pixel_edu.grading import marking, scopes
 from pixel_edu.grading.assignment import Task
 from pixel_edu.grading.marking import Examiner, Mark
 from pixel_edu.grading.merge import Merged
@@ -155,6 +155,7 @@ class SubmissionRun:
     ) -> None:
         self.cells, self.notes = merged.notebook.cells, list(merged.notes)
         self.metadata, self.executed = merged.notebook.metadata, merged.notebook
+        self.places = merged.places
         self.tests, self.fork_server, self.level, self.limits = tests, fork_server, level, limits
         self.until = time.monotonic() + limits.notebook
         self.skipped: dict[int, str] = {}
@@ -169,8 +170,12 @@ class SubmissionRun:
             SandboxError: no kernel can be started, through no fault of the student's.
         """
         todo = [task for task in tasks if not task.by_hand]
-        while self._open(todo) and self.sandboxes < PATIENCE and not self._late():
-            self._attempt(range(len(self.cells)), self._open(todo))
+        groups: dict[int, list[Task]] = {}
+        for task in todo:
+            groups.setdefault(self._end(task), []).append(task)
+        for tries, (end, group) in enumerate(groups.items(), PATIENCE):
+            while self._open(group) and self.sandboxes < tries and not self._late():
+                self._attempt(range(end), self._open(group))
         for task in todo:
             if task.id not in self.marks and not self._late():
                 self._attempt(self._needed(task), [task], alone=True)
@@ -192,6 +197,21 @@ class SubmissionRun:
             task for task in tasks if task.id not in self.marks and off.isdisjoint((task.id, task.answer))
         ]
 
+    def _end(self, task: Task) -> int:
+        """How many cells run before the tests: all, unless one further down gives what they read another value."""
+        place = self.places.get(task.id, len(self.cells))
+        above = [cell.source for cell in self.cells[:place]]
+        names = set(scopes.unknown(task.tests))
+        while (
+            more := {
+                name for source in above if scopes.bound(source) & names for name in scopes.looked_up(source)
+            }
+            - names
+        ):
+            names |= more
+        changed = (_changes(cell) for cell in self.cells[place:])
+        return len(self.cells) if all(map(names.isdisjoint, changed)) else place
+
     def _late(self) -> bool:
         return time.monotonic() > self.until
 
@@ -205,7 +225,7 @@ class SubmissionRun:
         while more := {i for i in range(len(self.cells)) if i not in needed and makes[i] & names}:
             needed |= more
             names |= set().union(*(reads[i] for i in more))
-        return sorted(needed - (self.skipped.keys() - own))
+        return sorted(i for i in needed - (self.skipped.keys() - own) if i < self._end(task))
 
     def _attempt(self, numbers: Iterable[int], tasks: list[Task], alone: bool = False) -> None:
         """Run some cells and mark some exercises in one sandbox, until it ends."""
@@ -369,6 +389,12 @@ def _end_loop(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
     loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
     loop.close()
+
+
+def _changes(cell: NotebookNode) -> set[str]:
+    """The names that a cell gives a value. A student's own function counts as a second try at the answer."""
+    names = scopes.bound(cell.source)
+    return names - scopes.defined(cell.source) if cell.metadata.part == "own" else names
 
 
 def _reads(source: str) -> set[str]:

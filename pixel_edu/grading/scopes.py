@@ -68,6 +68,24 @@ def bound(source: str) -> set[str]:
     return {each.get_name() for each in _symbols(source) if each.is_assigned() or each.is_imported()}
 
 
+def looked_up(source: str) -> set[str]:
+    """Global names that its functions and classes read when they are called.
+
+    Examples:
+        >>> sorted(looked_up("n = 2\\ndef f(x):\\n    return x + n + len(g(x))"))
+        ['g', 'len', 'n']
+    """
+    found: set[str] = set()
+    todo = _children(source)
+    while todo:
+        scope = todo.pop()
+        found |= {
+            each.get_name() for each in scope.get_symbols() if each.is_global() and each.is_referenced()
+        }
+        todo += scope.get_children()
+    return found
+
+
 def unknown(source: str, names: Container[str] = ()) -> list[str]:
     """Names that it reads, and that neither it nor Python defines.
 
@@ -115,7 +133,18 @@ def takes_away(source: str, names: Container[str]) -> bool:
 
 def _symbols(source: str) -> list[symtable.Symbol]:
     """What stands in the namespace of a cell."""
+    table = _table(source)
+    return table.get_symbols() if table else []
+
+
+def _children(source: str) -> list[symtable.SymbolTable]:
+    """The scopes of a cell's functions and classes."""
+    table = _table(source)
+    return table.get_children() if table else []
+
+
+def _table(source: str) -> symtable.SymbolTable | None:
     try:
-        return symtable.symtable(source, "cell", "exec").get_symbols()
+        return symtable.symtable(source, "cell", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+        return None

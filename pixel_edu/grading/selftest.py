@@ -79,7 +79,7 @@ def breaches(level: str, fork_server: ForkServer) -> list[str]:
             notebook = new_notebook(cells=[cell], metadata={"kernelspec": notebooks.KERNEL})
             nobody: Any = None  # nothing is marked, so no tests are needed
             run = running.SubmissionRun(
-                Merged(notebook, [], {}), nobody, fork_server, level, ResourceLimits(cell=30, notebook=60)
+                Merged(notebook, [], {}, {}), nobody, fork_server, level, ResourceLimits(cell=30, notebook=60)
             )
             run.execute()
             said = "".join(each.get("text", "") for each in run.executed.cells[0].outputs).splitlines()

@@ -157,6 +157,44 @@ def test_a_test_that_works_only_beside_the_answers_runs_there(fork_server, level
     assert grader.tests.inside == {"spread-calls-mean", "reads"}
 
 
+def test_tests_read_what_their_names_were_where_they_stand(fork_server, level):
+    """As in nbgrader, where a later task, or a line of a student's own, may use a name again."""
+    notebook = new_notebook(
+        cells=[
+            cell("data = [1, 2]", "first-data"),
+            cell(
+                "# BEGIN SOLUTION\nn = 2\ndef f(x):\n    return n * x\n# END SOLUTION", "first", solution=True
+            ),
+            cell("assert n == len(data)", "n-is-two", points=1),
+            cell("assert f(3) == 6", "f-doubles", points=1),
+            cell("data = [1, 2, 3]", "second-data"),
+            cell("# BEGIN SOLUTION\nn = 3\n# END SOLUTION", "second", solution=True),
+            cell("assert n == len(data)", "n-is-three", points=1),
+            cell("# BEGIN SOLUTION\ntotal = 6\n# END SOLUTION", "third", solution=True),
+            cell("assert total == 6", "total-is-six", points=1),
+        ]
+    )
+    what = assignment.from_notebook(notebook, "again")
+    grader = Grader(what, Examiner(what), fork_server, level, LIMITS)
+    prove(grader)
+
+    def points(**answers):
+        for each in handed_in.cells:
+            each.source = answers.get(handouts.grade_id(each), each.source)
+        handed_in.cells.append(new_code_cell("total = 0"))
+        ids = tuple(task.id for task in what.tasks)
+        result, _ = grader.grade(job(json.dumps(handed_in).encode(), ids=ids))
+        return {mark.id: mark.points for mark in result.marks}
+
+    handed_in = assignment.from_notebook(notebook, "again").hand_out
+    right = "n = 2\ndef f(x):\n    return n * x"
+    every = {"n-is-two": 1, "f-doubles": 1, "n-is-three": 1, "total-is-six": 1}
+    assert points(first=right, second="n = 3", third="total = 6") == every
+    handed_in = assignment.from_notebook(notebook, "again").hand_out
+    wrong = points(first=right.replace("2", "3", 1), second="n = 3", third="total = 6")
+    assert wrong == every | {"n-is-two": 0, "f-doubles": 0}
+
+
 def test_a_wrong_solution_is_an_error_wherever_its_tests_run(fork_server, level):
     notebook = course()
     notebook.cells[2].source = notebook.cells[2].source.replace("sum(", "max(")

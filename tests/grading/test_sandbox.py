@@ -71,7 +71,7 @@ def test_a_kernel_has_no_privileges_and_cannot_get_any(name, fork_server):
         pytest.skip(f"this machine has no {name}")
     cell = new_code_cell("print(open('/proc/self/status').read())", metadata={"part": "given"})
     notebook = new_notebook(cells=[cell], metadata={"kernelspec": notebooks.KERNEL})
-    run = running.SubmissionRun(Merged(notebook, [], {}), None, fork_server, name, LIMITS)
+    run = running.SubmissionRun(Merged(notebook, [], {}, {}), None, fork_server, name, LIMITS)
     run.execute()
     said = dict(
         line.split(":\t", 1) for line in run.executed.cells[0].outputs[0].text.splitlines() if ":\t" in line
@@ -90,7 +90,7 @@ def test_the_package_can_be_imported_although_its_folder_has_changed(name, fork_
     )  # as a file saved there does, or the first __pycache__
     cell = new_code_cell("import pixel_edu.oracle\nprint('imported')", metadata={"part": "given"})
     notebook = new_notebook(cells=[cell], metadata={"kernelspec": notebooks.KERNEL})
-    run = running.SubmissionRun(Merged(notebook, [], {}), None, fork_server, name, LIMITS)
+    run = running.SubmissionRun(Merged(notebook, [], {}, {}), None, fork_server, name, LIMITS)
     run.execute()
     assert [out.get("text") for out in run.executed.cells[0].outputs] == ["imported\n"]
 
