@@ -1,7 +1,8 @@
 """Checkpoints: safetensors files with the configuration inside, written whole or not at all.
 
 There are two kinds. A run's checkpoint holds all that training needs to go on: network, average, and optimiser. A
-model's holds the averaged network alone, at half precision. `load_model` reads both.
+model's holds the averaged network alone, at half precision. `load_model` reads both. The folder of a run stands for
+the model in it, or for the run where no model is written yet.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from pixel_edu.training import TrainConfig, TrainState
 from pixel_edu.unet import ContextUNet, UNetConfig
 
 SHIPPED = Path(__file__).parent / "weights"
+RUN, MODEL = "run.safetensors", "model.safetensors"
+"""What a run's folder calls its two checkpoints."""
 KEY = "pixel_edu"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW remembers of each weight."""
@@ -111,12 +114,13 @@ def load_run(path: str | os.PathLike, config: TrainConfig | None = None) -> Trai
     """Read a run's checkpoint, to go on exactly where it was written.
 
     Args:
-        path: what `save_run` wrote.
+        path: what `save_run` wrote, or the folder of a run.
         config: that the run must have; None accepts any.
 
     Raises:
         CheckpointError: the file is not a run's checkpoint, is damaged, or is of another run.
     """
+    path = Path(path) / RUN if Path(path).is_dir() else path
     about, tensors = read_about(path), _read(path)
     if config is not None and config != about.config:
         raise CheckpointError(
@@ -149,6 +153,7 @@ def load_model(path: str | os.PathLike, device: str | torch.device = "cpu") -> D
     Raises:
         CheckpointError: the file is not a checkpoint, or is damaged.
     """
+    path = _file(path)
     about = read_about(path)
     network = ContextUNet(about.config.unet).eval().requires_grad_(False)
     _fill(network, _under(_read(path), "ema"), path)
@@ -170,19 +175,19 @@ def load_reference(name: str = "reference", device: str | torch.device = "cpu") 
 
 
 def find(name: str) -> Path:
-    """The file of a model that comes with this package, by its name; a path stays as it is.
+    """The file of a model that comes with this package, by its name, or of the run in a folder; else the path itself.
 
     Raises:
-        CheckpointError: no model of this name comes with the package.
+        CheckpointError: no model of this name comes with the package, or the folder holds none.
     """
     shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
     if name in shipped:
         return shipped[name]
-    if not Path(name).suffix and "/" not in name:
+    if not Path(name).suffix and "/" not in name and not Path(name).is_dir():
         raise CheckpointError(
             f"no model {name!r} comes with this package: use {', '.join(shipped)}, or a path"
         )
-    return Path(name)
+    return _file(name)
 
 
 def read_about(path: str | os.PathLike) -> About:
@@ -191,15 +196,12 @@ def read_about(path: str | os.PathLike) -> About:
     Raises:
         CheckpointError: the file is not a checkpoint.
     """
+    path = _file(path)
     try:
-        if Path(path).is_dir():  # safetensors says "no such device"
-            raise IsADirectoryError
         with safetensors.safe_open(path, "pt") as file:
             return About.loads((file.metadata() or {})[KEY])
     except FileNotFoundError:
         raise CheckpointError(f"{path} is not there: check the path, or train with pixel-edu train") from None
-    except IsADirectoryError:
-        raise CheckpointError(f"{path} is a folder: give {_model_in(Path(path))}") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}): check the path") from error
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -208,9 +210,15 @@ def read_about(path: str | os.PathLike) -> About:
         ) from error
 
 
-def _model_in(folder: Path) -> str:
-    models = sorted(folder.glob("model*.safetensors"))
-    return f"the file in it, {models[0]}" if models else "a file that pixel-edu train wrote"
+def _file(path: str | os.PathLike) -> Path:
+    """The path itself, or the checkpoint in a run's folder: the model before the run."""
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    for name in (MODEL, RUN):
+        if (path / name).exists():
+            return path / name
+    raise CheckpointError(f"{path} holds no model: give a run's folder, or a file that pixel-edu train wrote")
 
 
 def _write(path: str | os.PathLike, tensors: dict[str, Tensor], about: About) -> None:

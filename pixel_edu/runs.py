@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from pixel_edu import checkpoints, data, files, palette, training
+from pixel_edu.checkpoints import MODEL, RUN
 from pixel_edu.config import UserError, hardware
 from pixel_edu.data import SpriteData
 from pixel_edu.generate import generate
 from pixel_edu.images import grid, upscale, write_png
 from pixel_edu.training import TrainConfig, TrainState, TrainStep, is_main_process
 
-RUN, MODEL, LOG, GRID = "run.safetensors", "model.safetensors", "log.csv", "samples.png"
+LOG, GRID = "log.csv", "samples.png"
 HEADINGS = "step,loss,grad_norm,learning_rate,seconds"
 LOCK = ".lock"
 """In the folder while it is trained in."""

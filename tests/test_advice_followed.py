@@ -284,15 +284,13 @@ def test_a_port_that_is_taken_is_changed_for_a_free_one(typed):
         assert free.getsockname()[1]
 
 
-def test_a_folder_in_the_place_of_a_model_names_the_model_in_it(typed, made):
-    said = typed.refused("sample", "--checkpoint", made)
-    model = re.search(r"give the file in it, (.*)", said)[1]
-    assert model == str(made / "model.safetensors")
-    typed.works("sample", "--checkpoint", model, "-n", 1)
-    Path("nothing here").mkdir()
-    assert typed.refused("sample", "--checkpoint", "nothing here/").endswith(
-        "is a folder: give a file that pixel-edu train wrote"
+def test_the_folder_of_a_run_stands_for_its_model(typed, made):
+    assert "give a run's folder, or a file that pixel-edu train wrote" in typed.refused(
+        "sample", "--checkpoint", made.parent
     )
+    typed.works("sample", "--checkpoint", made, "-n", 1, "--out", "of-folder.png")
+    typed.works("sample", "--checkpoint", made / "model.safetensors", "-n", 1, "--out", "of-file.png")
+    assert Path("of-folder.png").read_bytes() == Path("of-file.png").read_bytes()
 
 
 def test_a_picture_is_written_into_a_new_folder_and_under_no_other_ending(typed):

@@ -65,6 +65,17 @@ def test_a_run_goes_on_on_a_gpu(drawn, tmp_path):
     assert resumed.loss == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_runs_folder_stands_for_its_model_and_before_there_is_one_for_the_run(trained, tmp_path):
+    with pytest.raises(checkpoints.CheckpointError, match="holds no model: give a run's folder"):
+        checkpoints.load_model(tmp_path)
+    checkpoints.save_run(tmp_path / checkpoints.RUN, trained)
+    assert checkpoints.find(str(tmp_path)) == tmp_path / checkpoints.RUN
+    assert checkpoints.load_model(tmp_path).prediction == TINY.prediction
+    checkpoints.save_model(tmp_path / checkpoints.MODEL, trained, record={"of": "the model"})
+    assert checkpoints.read_about(tmp_path).record == {"of": "the model"}
+    assert checkpoints.load_run(tmp_path).step == 4
+
+
 def test_everything_in_a_run_comes_back(trained, tmp_path):
     path = tmp_path / "run.safetensors"
     checkpoints.save_run(path, trained, {"command": "pixel-edu train"})

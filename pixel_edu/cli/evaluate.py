@@ -93,10 +93,10 @@ def _scores_logger(checkpoint: str, uri: str):
     """What logs the scores in the run of MLflow that trained the checkpoint; nothing, if none is named."""
     if not uri:
         return lambda made, n, yardstick, out: None
-    from pixel_edu import tracking
+    from pixel_edu import checkpoints, tracking
     from pixel_edu.tracking.champion import log_scores
 
-    run_id, client = tracking.run_of(Path(checkpoint).parent), tracking.connect(uri)
+    run_id, client = tracking.run_of(checkpoints.find(checkpoint).parent), tracking.connect(uri)
 
     def log(made: Report, n: int, yardstick: Yardstick, out: Path) -> None:
         files = (out / "report.html", out / "report.json")

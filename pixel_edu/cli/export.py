@@ -11,7 +11,10 @@ from pixel_edu.cli import options, showing
 from pixel_edu.files import quoted
 
 Checkpoint = Annotated[
-    str, typer.Argument(help=f"A file that pixel-edu train wrote, or {options.SHIPPED}.", metavar="MODEL")
+    str,
+    typer.Argument(
+        help=f"A run's folder, a file that pixel-edu train wrote, or {options.SHIPPED}.", metavar="MODEL"
+    ),
 ]
 Out = Annotated[
     Path | None,

@@ -24,7 +24,8 @@ SHIPPED = "the name of a model that comes with the package, such as reference or
 Checkpoint = Annotated[
     str,
     typer.Argument(
-        help=f"A file that pixel-edu train or pixel-edu export wrote, or {SHIPPED}.", metavar="MODEL"
+        help=f"A run's folder, a file that pixel-edu train or pixel-edu export wrote, or {SHIPPED}.",
+        metavar="MODEL",
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

@@ -35,7 +35,10 @@ Out = Annotated[
     ),
 ]
 Checkpoint = Annotated[
-    str, typer.Option(help=f"A file that pixel-edu train or pixel-edu export wrote, or {options.SHIPPED}.")
+    str,
+    typer.Option(
+        help=f"A run's folder, a file that pixel-edu train or pixel-edu export wrote, or {options.SHIPPED}."
+    ),
 ]
 Seed = Annotated[
     int, typer.Option(min=0, max=2**31 - 1, help="Seed of the first sprite; the next has seed + 1.")

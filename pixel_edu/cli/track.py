@@ -69,7 +69,7 @@ def promote(
     mlflow models serve -m models:/sprites@champion
     """
     from pixel_edu import tracking
-    from pixel_edu.runs import MODEL
+    from pixel_edu.checkpoints import MODEL
     from pixel_edu.tracking import champion, model
 
     client, run_id = tracking.client_of(folder, mlflow), tracking.run_of(folder)
@@ -128,8 +128,8 @@ def sweep(
     if unknown := [scale for scale in guidance if not -20 <= scale <= 20]:
         raise typer.BadParameter(f"{unknown[0]} is not a number from -20 to 20", param_hint="--guidance")
     from pixel_edu import checkpoints, evaluation, tracking
+    from pixel_edu.checkpoints import MODEL
     from pixel_edu.report import in_words
-    from pixel_edu.runs import MODEL
     from pixel_edu.tracking import champion
     from pixel_edu.tracking import sweep as sweeps
 
