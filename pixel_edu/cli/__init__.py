@@ -6,6 +6,7 @@ works with inside its own function.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -72,6 +73,9 @@ def main() -> None:
 
     Whatever the user can fix is one line on stderr. A traceback means a bug in the package.
     """
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8, nor a terminal
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()  # so that a closed pipe shows here and not at the interpreter's exit

@@ -107,6 +107,8 @@ def read_picture(path: Path) -> np.ndarray:
     """One picture as a sprite, (16, 16, 3) uint8: on white, padded to a square, NEAREST, EXIF ignored."""
     from PIL import Image
 
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise DataError(f"{path} is not a file: replace it")
     try:
         with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
             # Pillow warns of large sizes, which are checked here, and of odd metadata
