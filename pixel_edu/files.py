@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -167,3 +167,11 @@ def _refuse_to_overwrite(folder: Path, ours: re.Pattern[str] | None) -> None:
             raise UserError(
                 f"{folder} also holds {entry.relative_to(folder)}: choose another folder, or move that away"
             )
+
+
+def write_all(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write files, given by their paths below a folder and their contents."""
+    for name, content in files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -24,6 +25,9 @@ from pixel_edu.notebooks.magics import as_python
 
 UNSAFE = {"unsafe-tests", "beside-answers"}
 """Tags of a test that must run in the answers' own process, where its result can be forged; the second is older."""
+NOT_DATA = {".ipynb", ".pyc"}
+MOST_DATA = 64 << 20
+"""The most that the files beside a notebook may be together, in bytes: each submission gets a copy."""
 ID = re.compile(r"[A-Za-z0-9_-]+")
 AUTOTEST = re.compile(r"(?m)^\s*#+ *(HASHED )?AUTOTEST\b")
 
@@ -78,6 +82,7 @@ class Assignment:
         variants: the assignment in all its variants, where students get different ones; else this alone.
         seed: decides which student gets which variant.
         folder: of nbgrader's assignment that the notebook is one of, such as "ps1"; "" where it is an assignment alone.
+        files: what stands beside the notebook in that folder, which students have too: paths and contents.
     """
 
     name: str
@@ -88,13 +93,14 @@ class Assignment:
     variants: tuple[Assignment, ...] = ()
     seed: int | None = None
     folder: str = ""
+    files: tuple[tuple[str, bytes], ...] = ()
 
     def of_student(self, student: str) -> Assignment:
         """The assignment as one student got it."""
         if self.seed is None:
             return self
         mine = variants.of_student(self.notebook, student, self.seed)
-        return replace(_of(mine, self.name), folder=self.folder)
+        return replace(_of(mine, self.name), folder=self.folder, files=self.files)
 
     @property
     def points(self) -> float:
@@ -105,7 +111,8 @@ class Assignment:
     def key(self) -> str:
         """A digest of what every answer runs in: the hand-out's code, without the tests."""
         cells = [cell for cell in self.hand_out.cells if cell.cell_type == "code"]
-        return _digest(*(cell.source for cell in cells if not cell.metadata.get("nbgrader", {}).get("grade")))
+        code = [cell.source for cell in cells if not cell.metadata.get("nbgrader", {}).get("grade")]
+        return _digest(*code, *(f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in self.files))
 
 
 def from_folder(source: Path, name: str, seed: int | None = None) -> Assignment:
@@ -129,7 +136,32 @@ def from_folder(source: Path, name: str, seed: int | None = None) -> Assignment:
         )
     ((_, path),) = found.items()
     made = from_notebook(notebooks.read(path), path.stem, seed=seed)
-    return replace(made, folder="" if path.parent == source else path.parent.name)
+    more: dict[str, Any] = {
+        "folder": "" if path.parent == source else path.parent.name,
+        "files": _beside(source, path),
+    }
+    return replace(made, **more, variants=tuple(replace(each, **more) for each in made.variants))
+
+
+def _beside(source: Path, path: Path) -> tuple[tuple[str, bytes], ...]:
+    """What stands beside a notebook in a folder that nbgrader hands out with all that is in it."""
+    folder = path.parent
+    if folder == source and source.resolve().parent.name != "source":
+        return ()  # of all assignments, where an instructor may keep anything
+    paths = [
+        each
+        for each in sorted(folder.rglob("*"))
+        if each.is_file()
+        and each.suffix not in NOT_DATA
+        and not any(part.startswith(".") for part in each.relative_to(folder).parts)
+    ]
+    size = sum(each.stat().st_size for each in paths)
+    if size > MOST_DATA:
+        raise ExerciseError(
+            f"{folder}: the files beside the notebooks are {size >> 20} MiB, more than {MOST_DATA >> 20} MiB: "
+            "take out what students do not need"
+        )
+    return tuple((each.relative_to(folder).as_posix(), each.read_bytes()) for each in paths)
 
 
 def notebooks_of(source: Path, name: str) -> list[str]:

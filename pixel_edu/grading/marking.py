@@ -9,14 +9,18 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pixel_edu.course.calling import Crash, TooSlow, Unwritten
 from pixel_edu.course.values import Wrong
+from pixel_edu.files import write_all
 from pixel_edu.grading import scopes
 from pixel_edu.grading.assignment import Assignment, Task, is_answer
 from pixel_edu.grading.rpc.client import Answer, Client, KernelFault, KernelLost
+from pixel_edu.notebooks.handouts import ExerciseError
 
 PASSED, PART, FAILED, UNWRITTEN, NOT_RUN, BY_HAND = (
     "passed",
@@ -70,13 +74,13 @@ class Examiner:
         inside: exercises whose tests only work in the answers' own process, where their result can be forged.
 
     Raises:
-        Exception: whatever these cells raise.
+        ExerciseError: these cells fail.
     """
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
         self.names: dict[str, Any] = {"__name__": "tests"}
-        exec(compile(assignment.setup, f"{assignment.name}: setup", "exec"), self.names)
+        _set_up(assignment, self.names)
         cells = [cell for cell in assignment.notebook.cells if cell.cell_type == "code"]
         answers = [scopes.python(cell.source) for cell in cells if is_answer(cell)]
         self._functions = {name for source in answers for name in scopes.defined(source)}
@@ -152,6 +156,20 @@ class Examiner:
             mark = _failed(task, said, hidden=bool(task.hidden))
         mark.unsafe = True
         return mark
+
+
+def _set_up(assignment: Assignment, names: dict[str, Any]) -> None:
+    """Run the given cells, beside the files that stand beside the notebook."""
+    try:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            write_all(Path(folder), assignment.files)
+            exec(compile(assignment.setup, f"{assignment.name}: setup", "exec"), names)
+    except Exception as error:
+        what = "put that file beside the notebook, in the assignment's own folder"
+        raise ExerciseError(
+            f"{assignment.name}: its given cells stop with {type(error).__name__}: {error}: "
+            f"{what if isinstance(error, FileNotFoundError) else 'fix them'}"
+        ) from error
 
 
 def _worth(task: Task, value: Any) -> Mark:

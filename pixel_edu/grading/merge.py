@@ -24,12 +24,14 @@ class Merged(NamedTuple):
         notes: a sentence for each repair.
         answers: the source of each answer, by grade_id; missing ones are absent.
         places: how many of its cells stand above the tests of each exercise.
+        files: what stands beside it, see `Assignment`.
     """
 
     notebook: NotebookNode
     notes: list[str]
     answers: dict[str, str]
     places: dict[str, int]
+    files: tuple[tuple[str, bytes], ...] = ()
 
 
 def merge(content: bytes, assignment: Assignment) -> Merged:
@@ -74,7 +76,7 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
             cells.append(_cell(cell.source, "given"))
         cells += own.get(id, [])
     notebook = new_notebook(cells=cells, metadata={"kernelspec": notebooks.KERNEL})
-    return Merged(notebook, notes, answers, places)
+    return Merged(notebook, notes, answers, places, assignment.files)
 
 
 def _cell(source: str, part: str) -> NotebookNode:

@@ -28,6 +28,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.iorw import load_notebook_node
 
+from pixel_edu.files import write_all
 from pixel_edu.grading import marking, scopes
 from pixel_edu.grading.assignment import Task
 from pixel_edu.grading.marking import Examiner, Mark
@@ -155,7 +156,7 @@ class SubmissionRun:
     ) -> None:
         self.cells, self.notes = merged.notebook.cells, list(merged.notes)
         self.metadata, self.executed = merged.notebook.metadata, merged.notebook
-        self.places = merged.places
+        self.places, self.files = merged.places, merged.files
         self.tests, self.fork_server, self.level, self.limits = tests, fork_server, level, limits
         self.until = time.monotonic() + limits.notebook
         self.skipped: dict[int, str] = {}
@@ -234,6 +235,7 @@ class SubmissionRun:
         self.sandboxes += 1
         numbers = [i for i in numbers if alone or i not in self.skipped]
         with Sandbox(self.level, self.limits) as sandbox:
+            write_all(sandbox.beside, self.files)
             watch = Watch(sandbox)
             reached = self._in_sandbox(watch, numbers, tasks, alone)
         if watch.failure:

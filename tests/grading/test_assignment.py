@@ -195,6 +195,37 @@ def test_tests_read_what_their_names_were_where_they_stand(fork_server, level):
     assert wrong == every | {"n-is-two": 0, "f-doubles": 0}
 
 
+def test_what_stands_beside_a_notebook_is_there_for_answers_and_tests(tmp_path, fork_server, level):
+    source = tmp_path / "source"
+    answer = "# BEGIN SOLUTION\nlines = Path('data/words.txt').read_text().split()\n# END SOLUTION"
+    notebook = new_notebook(
+        cells=[
+            cell("from pathlib import Path\nfirst = Path('first.csv').read_text()", "given"),
+            cell(answer, "words", solution=True),
+            cell("assert lines == Path('data/words.txt').read_text().split()", "words-right", points=1),
+            cell("assert lines[0] == first", "first-right", points=1),
+        ]
+    )
+    saved(notebook, source / "ps1" / "problem.ipynb")
+    with pytest.raises(
+        ExerciseError, match=r"FileNotFoundError.*first.csv.*: put that file beside the notebook"
+    ):
+        Examiner(assignment.from_folder(source, "ps1"))
+    (source / "ps1" / "data").mkdir()
+    (source / "ps1" / "data" / "words.txt").write_text("a b")
+    before = assignment.from_folder(source, "ps1").key
+    (source / "ps1" / "first.csv").write_text("a")
+    (source / "ps1" / ".secret").write_text("a")
+    (source / "marks.csv").write_text("a")
+    what = assignment.from_folder(source, "ps1")
+    assert [name for name, _ in what.files] == ["data/words.txt", "first.csv"]
+    assert what.key != before
+    assert assignment.from_folder(source / "ps1", "problem").files == what.files
+    here = Path.cwd()
+    prove(Grader(what, Examiner(what), fork_server, level, LIMITS))
+    assert Path.cwd() == here
+
+
 def test_a_wrong_solution_is_an_error_wherever_its_tests_run(fork_server, level):
     notebook = course()
     notebook.cells[2].source = notebook.cells[2].source.replace("sum(", "max(")

@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -216,7 +217,7 @@ def _first_child(request: dict[str, Any], report: int) -> None:
 
 def _restrict(request: dict[str, Any]) -> None:
     limits = restrictions.ResourceLimits(**request["limits"])
-    os.chdir(request["home"])
+    go_home(request)
     os.environ.clear()
     os.environ.update(request["environment"])
     restrictions.limit(limits)
@@ -225,6 +226,13 @@ def _restrict(request: dict[str, Any]) -> None:
             restrictions.landlock(*(map(Path, request[key]) for key in ("readable", "writable", "listable")))
         restrictions.drop()
         restrictions.forbid(request["network"])
+
+
+def go_home(request: dict[str, Any]) -> None:
+    """Start where the code runs, with a copy of the files that it finds there."""
+    os.chdir(request["home"])
+    if os.path.isdir(request["beside"]):
+        shutil.copytree(request["beside"], ".", dirs_exist_ok=True)
 
 
 def become_kernel(request: dict[str, Any]) -> NoReturn:

@@ -128,7 +128,7 @@ class Sandbox:
         self.folder = Path(
             tempfile.mkdtemp(prefix=f"pe-{os.getpid()}-", dir="/tmp" if os.path.isdir("/tmp") else None)
         )
-        (self.folder / "home").mkdir()
+        self.home.mkdir()
         self.holder: subprocess.Popen | None = None
         self.leader = 0
         self.kernel = 0
@@ -139,6 +139,16 @@ class Sandbox:
             except BaseException:
                 self.close()
                 raise
+
+    @property
+    def home(self) -> Path:
+        """The folder that its code starts in; at some levels it has another content inside than outside."""
+        return self.folder / "home"
+
+    @property
+    def beside(self) -> Path:
+        """The folder of the files that a kernel finds a copy of where it starts; there may be none."""
+        return self.folder / "beside"
 
     def _hold(self) -> None:
         make = bubblewrap if self.level == "bubblewrap" else namespaces
@@ -186,8 +196,9 @@ class Sandbox:
         closed = self.level in ("namespaces", "landlock")
         return {
             "connection": connection,
-            "home": str(self.folder / "home"),
-            "environment": environment(self.folder / "home"),
+            "home": str(self.home),
+            "beside": str(self.beside),
+            "environment": environment(self.home),
             "leader": self.leader,
             "limits": self.limits._asdict(),
             "readable": [str(each) for each in self.readable] if closed else [],

@@ -86,7 +86,7 @@ def main(request: dict[str, Any]) -> None:
     """Become a kernel."""
     for module in forkserver.MODULES:
         importlib.import_module(module)
-    os.chdir(request["home"])
+    forkserver.go_home(request)
     with contextlib.suppress(OSError, ValueError):  # a limit that this system does not know
         restrictions.limit(restrictions.ResourceLimits(**request["limits"]))
     forkserver.become_kernel(request)
