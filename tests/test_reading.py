@@ -140,7 +140,10 @@ def test_a_lone_surrogate_becomes_its_escape():
         (b" \n\0", "it is empty"),
         (b"\xff\xfe\0\xd8", "its content is not JSON"),
         (b"[" * 100_000, "its content is not JSON"),
-        (json.dumps(raw())[:-9].encode(), "its content is not JSON"),
+        (
+            json.dumps(raw())[:-9].encode(),
+            "its content is not JSON, and is cut off in the middle: save the notebook",
+        ),
         (
             b'{\n<<<<<<< HEAD\n"cells": [],\n=======\n>>>>>>> ada\n}',
             "merge conflict stand in it: settle the conflict",

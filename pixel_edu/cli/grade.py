@@ -14,6 +14,7 @@ from pixel_edu.files import check_writable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pixel_edu.grading.assignment import Assignment
     from pixel_edu.grading.results.gradebook import Filled
     from pixel_edu.grading.session import Event, GradingOptions, Started, Summary
     from pixel_edu.grading.several import Combined
@@ -163,10 +164,10 @@ def _list(options: GradingOptions) -> None:
         assignment = from_folder(options.source, name, options.seed) if name else None
         if len(names) > 1:
             Console(highlight=False).print(f"{name}:", markup=False)
-        _show(collect(options.submissions, assignment, options.layout), options)
+        _show(collect(options.submissions, assignment, options.layout), assignment, options)
 
 
-def _show(collection: Collection, options: GradingOptions) -> None:
+def _show(collection: Collection, assignment: Assignment | None, options: GradingOptions) -> None:
     """What was collected for one notebook."""
     from rich.console import Console
     from rich.markup import escape
@@ -177,7 +178,10 @@ def _show(collection: Collection, options: GradingOptions) -> None:
     for name in ("student", "number", "handed in (UTC)", "known from", "file", "problem or note"):
         table.add_column(name, overflow="fold")
     for each in found:
-        time, said = each.time[:16].replace("T", " "), "; ".join(filter(None, [each.problem, *each.notes]))
+        time, said = (
+            each.time[:16].replace("T", " "),
+            "; ".join(filter(None, [each.fault(assignment), *each.notes])),
+        )
         cells = (each.student, each.number, time, each.time_from, each.file, said)
         table.add_row(*map(escape, cells))
     console = Console(highlight=False)

@@ -23,6 +23,15 @@ IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "Icon\r", "__pycach
 IGNORED_ENDS = (":Zone.Identifier", "~")
 """How files end that Windows and editors put beside others."""
 NOBODY = {"late.yaml", "late.yml", "manual.csv", "readme", "readme.md", "readme.txt", "index.html"}
+NOBODY |= {
+    "deadline.txt",
+    "deadlines.txt",
+    "notes.txt",
+    "class.txt",
+    "students.txt",
+    "roster.txt",
+    "timestamp.txt",
+}
 """Files of the instructor's, or the platform's, beside those handed in, in small letters."""
 TIMESTAMP = "timestamp.txt"
 KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}

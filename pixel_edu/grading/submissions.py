@@ -19,10 +19,11 @@ from pixel_edu.config import UserError
 from pixel_edu.grading import archives, choosing, places, platforms
 from pixel_edu.grading.archives import Source
 from pixel_edu.grading.assignment import Assignment
+from pixel_edu.grading.merge import merge
 from pixel_edu.grading.names import name_key
 from pixel_edu.grading.places import Entry, Place
 from pixel_edu.grading.platforms import Owner
-from pixel_edu.notebooks.reading import LARGEST
+from pixel_edu.notebooks.reading import LARGEST, Unreadable, parse
 
 TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".yaml", ".yml")
 """Suffixes of what an instructor keeps beside the files handed in; with a platform's name it was handed in."""
@@ -65,6 +66,26 @@ class Submission:
         """
         with archives.opened(self.source) as stream:
             return stream.read(LARGEST + 1)
+
+    def fault(self, assignment: Assignment | None = None) -> str:
+        """Why it cannot be graded, or "".
+
+        Args:
+            assignment: what it is to be graded for; None only looks whether it is a notebook.
+        """
+        if self.problem:
+            return self.problem
+        try:
+            content = self.read()
+            if assignment:
+                merge(content, assignment.of_student(self.student))
+            else:
+                parse(content)
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
+        except Unreadable as error:
+            return str(error)
+        return ""
 
     def loaded(self) -> Submission:
         """The same with its bytes in memory, for a machine that does not have the file."""

@@ -103,6 +103,10 @@ def _what_to_do(content: bytes) -> str:
         return ", since git's marks of a merge conflict stand in it: settle the conflict first"
     if re.match(rb"\s*+(?:#|import\s|from\s|def\s|print\(|\"\"\"|%)", content):
         return ", but Python or other text: hand in the .ipynb file itself"
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and not content.rstrip(b" \t\r\n\0").endswith(
+        b"}"
+    ):
+        return ", and is cut off in the middle: save the notebook and hand it in again"
     return ""
 
 

@@ -160,7 +160,7 @@ def test_moodles_flat_files_have_a_number_and_its_texts_are_not_a_second_student
 def test_list_shows_whose_files_would_be_graded_and_runs_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
-    put(tmp_path / "in", "Ada B_12_assignsubmission_file_hw.ipynb", "[b]o.ipynb")
+    put(tmp_path / "in", "Ada B_12_assignsubmission_file_hw.ipynb", "[b]o.ipynb", "deadline.txt")
     os.mkfifo(tmp_path / "in" / "pipe.ipynb")
     os.utime(tmp_path / "in" / "[b]o.ipynb", (0, 0))
     source = str(Path(__file__).parents[2] / "solutions")
@@ -168,7 +168,8 @@ def test_list_shows_whose_files_would_be_graded_and_runs_nothing(tmp_path, monke
     assert result.exit_code == 0
     lines = [line.split() for line in result.output.splitlines()]
     assert lines[1][:3] == ["Ada", "B", "12"]
-    assert lines[2] == "[b]o 1970-01-01 00:00 the file's own time [b]o.ipynb".split()
+    assert lines[2][:8] == "[b]o 1970-01-01 00:00 the file's own time [b]o.ipynb".split()
+    assert "it is not a notebook: it has no cells" in " ".join(lines[2])
     assert " ".join(lines[3]).endswith("it is not a file but a pipe")
     assert " ".join(lines[4]).startswith("3 students; names: 2 plain, 1 moodle")
     assert not (tmp_path / "results").exists()
@@ -213,7 +214,8 @@ def test_an_answer_beats_an_untouched_newer_copy_and_the_newest_answer_counts(tm
     written(tmp_path, "ada/deep/c.ipynb", classroom.solved(), hours=9)
     put(tmp_path, "ada/broken.ipynb", content="{")
     (note,) = the_only(tmp_path).notes
-    reason = "it is not a notebook: its content is not JSON"
+    reason = "it is not a notebook: its content is not JSON, and is cut off in the middle: "
+    reason += "save the notebook and hand it in again"
     assert note == (
         f"deep/c.ipynb counts; not broken.ipynb ({reason}), b.ipynb (as it was handed out), a.ipynb (older)"
     )
