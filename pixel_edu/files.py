@@ -117,6 +117,7 @@ def locked(path: str | os.PathLike, patience: float = 0.0) -> Iterator[None]:
     """
     from filelock import FileLock
 
+    Path(path).touch()  # where that fails, filelock would wait for a change
     lock = FileLock(os.path.abspath(path), is_singleton=True)
     with lock.acquire(timeout=patience):
         try:

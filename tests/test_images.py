@@ -1,4 +1,6 @@
 import io
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,3 +116,11 @@ def test_a_place_to_write_to_is_tried_and_nothing_is_left_of_the_try(tmp_path, f
         files.check_writable(tmp_path / "old.png" / "x", folder)
     with pytest.raises(UserError, match=r"cannot be written \((Is|Not) a directory\)"):
         files.check_writable(tmp_path / ("old.png" if folder else "old"), folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that nobody can write to is needed")
+def test_a_lock_that_cannot_be_made_is_not_waited_for():
+    began = time.monotonic()
+    with pytest.raises(OSError, match="/proc/lock"), files.locked("/proc/lock", patience=20):
+        pass
+    assert time.monotonic() - began < 10
