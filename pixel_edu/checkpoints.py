@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +19,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from pixel_edu.config import UserError
-from pixel_edu.denoiser import Denoiser
+from pixel_edu.config import CLASSES, UserError
+from pixel_edu.denoiser import Denoiser, numbered
 from pixel_edu.files import replacing
 from pixel_edu.guidance import Model
 from pixel_edu.palette import from_words
@@ -54,7 +55,19 @@ class About(NamedTuple):
     def denoiser(self, network: Model) -> Denoiser:
         """A network with such weights, ready to sample from."""
         words = self.record.get("palette")
-        return self.config.denoiser(network, from_words(words) if words else None)
+        return self.config.denoiser(network, from_words(words) if words else None, self.classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes in label order; numbers where they are not known.
+
+        Checkpoints of earlier versions do not name them; if they learned procedural sprites, these are the course's.
+        """
+        count, noted = self.config.unet.classes, read_names(self.record.get("classes", ""))
+        if len(noted) == count:
+            return noted
+        ours = count == len(CLASSES) and "procedural" in self.record.get("data", "procedural")
+        return CLASSES if ours else numbered(count)
 
     def dumps(self) -> str:
         """As JSON."""
@@ -74,6 +87,21 @@ class About(NamedTuple):
         }
         config["betas"] = tuple(config["betas"])
         return cls(TrainConfig(UNetConfig(**unet), **config), values["step"], values["record"])
+
+
+def write_names(names: Sequence[str]) -> str:
+    """The names of classes as one line of a record; `read_names` undoes it.
+
+    >>> write_names(["cats", "dogs"]), read_names("cats, dogs")
+    ('cats, dogs', ('cats', 'dogs'))
+    """
+    plain = not any("," in name or name.startswith("[") for name in names)
+    return ", ".join(names) if plain else json.dumps(list(names), ensure_ascii=False)
+
+
+def read_names(line: str) -> tuple[str, ...]:
+    """The names in a line that `write_names` wrote."""
+    return tuple(json.loads(line) if line.startswith("[") else line.split(", ") if line else ())
 
 
 def save_run(path: str | os.PathLike, state: TrainState, record: dict[str, str] | None = None) -> None:

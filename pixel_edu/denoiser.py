@@ -10,9 +10,18 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from pixel_edu.config import CHANNELS
+from pixel_edu.config import CHANNELS, CLASSES
 from pixel_edu.diffusion import Images, Prediction, clean
 from pixel_edu.schedules import Schedule
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Names for classes whose own are not known.
+
+    >>> numbered(2)
+    ('class 0', 'class 1')
+    """
+    return tuple(f"class {c}" for c in range(count))
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Denoiser:
         null_label: the label that means "no label".
         channels: of the images that it draws.
         palette: (P, 3) uint8, the colours of the sprites it learned from, if they are few enough to list.
+        classes: the names of its classes in label order; if omitted, the course's where they are five, else numbers.
     """
 
     network: Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -34,6 +44,26 @@ class Denoiser:
     null_label: int
     channels: int = CHANNELS
     palette: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            ours = CLASSES if self.null_label == len(CLASSES) else numbered(self.null_label)
+            object.__setattr__(self, "classes", ours)
+        if len(self.classes) != self.null_label:
+            raise ValueError(
+                f"{len(self.classes)} classes are named, and the network knows {self.null_label}"
+            )
+
+    def label_of(self, name: str) -> int:
+        """The label of a class.
+
+        Raises:
+            ValueError: the model has no class of this name.
+        """
+        if name not in self.classes:
+            raise ValueError(f"this model has no class {name!r}: use {', '.join(self.classes)}")
+        return self.classes.index(name)
 
     @torch.no_grad()
     def __call__(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:

@@ -16,7 +16,7 @@ from pixel_edu.samplers import SAMPLERS, SpriteNoise, Step
 
 def stream(
     denoiser: Denoiser,
-    labels: Sequence[int],
+    labels: Sequence[int | str],
     seeds: Sequence[int],
     config: SampleConfig = SampleConfig(),
     device: str | torch.device = "cpu",
@@ -25,7 +25,7 @@ def stream(
 
     Args:
         denoiser: the model, on `device`.
-        labels: for each sprite its class, 0 .. K-1, or K for "no label".
+        labels: for each sprite its class, 0 .. K-1 or by name, or K for "no label".
         seeds: for each sprite its own, so it is the same in any batch.
         config: how to sample.
         device: where to compute.
@@ -39,7 +39,9 @@ def stream(
         raise ValueError(f"there are {len(labels)} labels and {len(seeds)} seeds: give one of each a sprite")
     schedule, draw_eps = denoiser.schedule, SpriteNoise(seeds)
     interval = config.interval and timesteps_between(schedule, *config.interval)
-    c = torch.tensor(labels, dtype=torch.int64)
+    c = torch.tensor(
+        [denoiser.label_of(each) if isinstance(each, str) else each for each in labels], dtype=torch.int64
+    )
     predict_eps = guided(denoiser.precise, c, config.guidance_scale, denoiser.null_label, interval)
     x = draw_eps.start((denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), device)
     return SAMPLERS[config.sampler].steps(predict_eps, schedule, x, config, draw_eps)
@@ -47,7 +49,7 @@ def stream(
 
 def generate(
     denoiser: Denoiser,
-    labels: Sequence[int],
+    labels: Sequence[int | str],
     seeds: Sequence[int],
     config: SampleConfig = SampleConfig(),
     device: str | torch.device = "cpu",
@@ -58,7 +60,7 @@ def generate(
 
     Args:
         denoiser: the model, on `device`.
-        labels: for each sprite its class, 0 .. K-1, or K for "no label".
+        labels: for each sprite its class, 0 .. K-1 or by name, or K for "no label".
         seeds: for each sprite its own.
         config: how to sample.
         device: where to compute.
@@ -69,7 +71,7 @@ def generate(
         (N, 16, 16, C) uint8, as the network drew them; `palette.snap` gives them true colours.
 
     >>> from pixel_edu.checkpoints import load_reference
-    >>> generate(load_reference("tiny"), labels=[2, 2], seeds=[0, 1]).shape
+    >>> generate(load_reference("tiny"), labels=["food", 2], seeds=[0, 1]).shape
     (2, 16, 16, 3)
     """
     batch_size = batch_size or (64 if torch.device(device).type == "cpu" else 1024)

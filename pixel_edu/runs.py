@@ -140,7 +140,7 @@ class TrainingRun:
             UserError: the run was begun with other sprites; it says what has changed.
         """
         counts = ", ".join(str(count) for count in np.bincount(labels))
-        now = {"classes": ", ".join(classes)} if classes else {}
+        now = {"classes": checkpoints.write_names(classes)} if classes else {}
         now |= {"sprites": f"{len(labels)} ({counts} a class)", "digest": _digest(images, labels)}
         changed = next((key for key in now if self.record.get(key, now[key]) != now[key]), None)
         if changed:

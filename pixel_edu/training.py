@@ -83,11 +83,25 @@ class TrainConfig:
         """The noise schedule."""
         return SCHEDULES[self.schedule]()
 
-    def denoiser(self, network: Model, palette: np.ndarray | None = None) -> Denoiser:
-        """A network of such a run, with what its answers mean, and the (P, 3) colours of its data, if known."""
+    def denoiser(
+        self, network: Model, palette: np.ndarray | None = None, classes: tuple[str, ...] = ()
+    ) -> Denoiser:
+        """A network of such a run, with what its answers mean.
+
+        Args:
+            network: with the weights of such a run.
+            palette: (P, 3) uint8, the colours of its data, if they are known.
+            classes: their names, if they are known.
+        """
         unet = self.unet
         return Denoiser(
-            network, self.make_schedule(), self.prediction, unet.classes, unet.image_channels, palette
+            network,
+            self.make_schedule(),
+            self.prediction,
+            unet.classes,
+            unet.image_channels,
+            palette,
+            classes,
         )
 
     def learning_rate_at(self, step: int) -> float:

@@ -224,6 +224,31 @@ def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
     assert record["palette"] == palette.to_words(palette.for_bits(palette.find_palette(known)))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [("cats", "dogs"), ("a, b",), ("1", "2", "10", "[x", "été", "z")])
+def test_a_model_of_ones_own_classes_knows_their_names(names, tmp_path):
+    drawn = sprites.make(30 * len(names), seed=1)
+    for i, image in enumerate(drawn.images):
+        folder = tmp_path / "mine" / names[i % len(names)]
+        folder.mkdir(parents=True, exist_ok=True)
+        images.write_png(folder / f"{i}.png", image)
+    run = tmp_path / "run"
+    trained = pixel_edu("train", tmp_path / "mine", "--steps", 2, "--out", run, "--device", "cpu")
+    assert trained.returncode == 0, trained.stderr
+    known = load_model(run).classes
+    assert set(known) == set(names)
+    options = ["--checkpoint", run, "--steps", 2, "--device", "cpu", "--out", tmp_path / "out"]
+    assert pixel_edu("sample", "--class", names[0], "-n", 2, *options).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"{names[0]}-{seed}.png" for seed in (0, 1)
+    ]
+    refused = pixel_edu("sample", "--class", "food", *options)
+    assert refused.returncode == 2
+    assert repr(names[0]) in refused.stderr
+    again = pixel_edu("train", tmp_path / "mine", "--steps", 2, "--out", run, "--device", "cpu")
+    assert "is finished" in again.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +16,15 @@ from pixel_edu.files import replacing, writing
 if TYPE_CHECKING:
     import numpy as np
 
+    from pixel_edu.denoiser import Denoiser
+
 Class = Annotated[
-    Literal[CLASSES] | None,
-    typer.Option("--class", help="What to draw; default: all classes in turn.", show_default=False),
+    str | None,
+    typer.Option(
+        "--class",
+        help=f"What to draw; default: all classes in turn. A shipped model knows {', '.join(CLASSES)}.",
+        show_default=False,
+    ),
 ]
 Count = Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="Number of sprites.")]
 
@@ -77,15 +84,26 @@ def sample(
 
     denoiser, chosen = engine.open_model(checkpoint, device)
     config = options.sample_config(denoiser, sampler, steps, guidance, interval)
-    labels = [CLASSES.index(class_) if class_ else i % denoiser.null_label for i in range(n)]
+    names = _names(denoiser, class_, n)
     seeds, bar = range(seed, seed + n), showing.bar("drawing", over=20)
-    drawn = generate.generate(denoiser, labels, seeds, config, chosen, track=bar)
+    drawn = generate.generate(denoiser, names, seeds, config, chosen, track=bar)
     drawn = in_colors(drawn, denoiser.palette, palette)
     with writing(out):
-        _write(out, drawn, labels, seeds, min(n, columns), scale, indexed=palette != "off")
+        if out.suffix == ".npy" and not out.is_dir():
+            write_arrays(out, drawn, [denoiser.label_of(name) for name in names])
+        else:
+            _write(out, drawn, names, seeds, min(n, columns), scale, indexed=palette != "off")
     if sys.stdout.isatty() and n <= SHOWN:
         typer.echo(in_terminal(images.grid(drawn, n)))
     typer.echo(f"{n} sprite{'s' * (n > 1)} in {out}")
+
+
+def _names(denoiser: Denoiser, asked: str | None, n: int) -> list[str]:
+    """The class of each sprite: the one that was asked for, or all in turn."""
+    if asked is not None and asked not in denoiser.classes:
+        known = ", ".join(map(repr, denoiser.classes))
+        raise typer.BadParameter(f"{asked!r} is not one of {known}", param_hint="--class")
+    return [asked or denoiser.classes[i % denoiser.null_label] for i in range(n)]
 
 
 def _check_sheet(n: int, columns: int, scale: int) -> None:
@@ -94,27 +112,32 @@ def _check_sheet(n: int, columns: int, scale: int) -> None:
 
 
 def _write(
-    out: Path, drawn: np.ndarray, labels: list[int], seeds: range, columns: int, scale: int, indexed: bool
+    out: Path, drawn: np.ndarray, names: list[str], seeds: range, columns: int, scale: int, indexed: bool
 ):
-    """Write sprites in the form that the path asks for."""
+    """Write pictures: one for each sprite in a folder, or a sheet."""
     from pixel_edu import images
 
     if out.is_dir() or not out.suffix:
-        _write_each(out, drawn, labels, seeds, scale, indexed)
-    elif out.suffix == ".npy":
-        write_arrays(out, drawn, labels)
+        _write_each(out, drawn, names, seeds, scale, indexed)
     else:
         sheet = images.upscale(images.grid(drawn, columns), scale)
         images.write_png(out, sheet, indexed=images.count_colors(sheet[None])[0] <= 256)
 
 
-def _write_each(folder: Path, drawn: np.ndarray, labels: list[int], seeds: range, scale: int, indexed: bool):
+def _write_each(folder: Path, drawn: np.ndarray, names: list[str], seeds: range, scale: int, indexed: bool):
     """Write a PNG file per sprite, named by class and seed."""
     from pixel_edu import images
 
     folder.mkdir(parents=True, exist_ok=True)
-    for sprite, c, seed in zip(drawn, labels, seeds, strict=True):
-        images.write_png(folder / f"{CLASSES[c]}-{seed}.png", images.upscale(sprite, scale), indexed=indexed)
+    for sprite, name, seed in zip(drawn, names, seeds, strict=True):
+        images.write_png(
+            folder / f"{_in_a_file_name(name)}-{seed}.png", images.upscale(sprite, scale), indexed=indexed
+        )
+
+
+def _in_a_file_name(name: str) -> str:
+    """A class's name without what would lead out of a folder, or what Windows refuses."""
+    return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name)
 
 
 def write_arrays(path: Path, drawn, labels: list[int]) -> None:

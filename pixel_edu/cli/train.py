@@ -17,6 +17,7 @@ from pixel_edu.cli.names import registered
 from pixel_edu.files import quoted
 
 if TYPE_CHECKING:
+    from pixel_edu.data import SpriteData
     from pixel_edu.runs import TrainingRun
     from pixel_edu.training import TrainConfig, TrainStep
 
@@ -114,11 +115,11 @@ def train(
     from pixel_edu import runs
 
     with runs.locked(out):
-        address = _reached(mlflow)
-        run = _open(out, config, data, validation, sprites, restart)
+        address, read = _reached(mlflow), _read(data)
+        run = _open(out, _for(read, config), data, validation, sprites, restart)
         if run.finished:
             return _send_the_rest(run, address)
-        images, labels = _load(run, data, validation, sprites)
+        images, labels = _load(run, read, validation, sprites)
         with _tracked(run, images, labels, address, restart) as tracked:
             _train(run, images, labels, device, sample_every, save_every, tracked)
 
@@ -136,6 +137,25 @@ def _config(preset: str, seed: int, bits: bool, asked: dict[str, Any]) -> TrainC
         unet = dataclasses.replace(config.unet, image_channels=palette.BITS)
         config = dataclasses.replace(config, unet=unet)
     return config
+
+
+def _read(folder: Path | None) -> SpriteData | None:
+    """The dataset, if it is not to be drawn."""
+    if folder is None:
+        return None
+    from pixel_edu import data
+
+    with showing.busy(f"reading {folder}"):
+        return data.load(folder)
+
+
+def _for(read: SpriteData | None, config: TrainConfig) -> TrainConfig:
+    """The settings, for a network that knows as many classes as the dataset has."""
+    import dataclasses
+
+    if read is None:
+        return config
+    return dataclasses.replace(config, unet=dataclasses.replace(config.unet, classes=len(read.classes)))
 
 
 def _reached(uri: str) -> str:
@@ -165,19 +185,17 @@ def _open(
     return run
 
 
-def _load(run: TrainingRun, folder: Path | None, validation: float, count: int):
+def _load(run: TrainingRun, read: SpriteData | None, validation: float, count: int):
     """The images and labels to learn from, which are those that the run was begun with."""
-    from pixel_edu import data, runs, sprites
+    from pixel_edu import runs, sprites
     from pixel_edu.config import CLASSES
 
-    if folder is None:
+    if read is None:
         with showing.busy(f"drawing {count:,} sprites"):
             images, labels, *_ = sprites.make(count)
         classes = CLASSES
     else:
-        with showing.busy(f"reading {folder}"):
-            read = data.load(folder)
-            images, labels = runs.training_part(read, validation, run.state.config.unet.classes)
+        images, labels = runs.training_part(read, validation, run.state.config.unet.classes)
         classes = read.classes
     run.check_data(images, labels, classes)
     return images, labels

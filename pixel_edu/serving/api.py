@@ -8,7 +8,8 @@ for how long), 503 the server is ending, 504 it took too long.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +24,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from pixel_edu import __version__
+from pixel_edu.config import CLASSES
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.serving import docs, pictures, web
 from pixel_edu.serving.metrics import CONTENT_TYPE, Measured, Metrics
@@ -84,6 +86,7 @@ def create_app(
         redirect_slashes=False,  # its redirects name a host, which behind a proxy is another one
         exception_handlers=HANDLERS,
     )
+    app.openapi = _naming(app.openapi, denoiser.classes)
     app.state.studio, app.state.metrics, app.state.tags = studio, metrics, web.Tags()
     app.add_middleware(web.Bounded, seconds=limits.seconds)
     app.add_middleware(Measured, metrics=metrics)
@@ -96,6 +99,22 @@ def create_app(
         if "GET" in _methods(route):  # the server sends no body to HEAD
             app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
     return app
+
+
+def _naming(document: Callable[[], dict[str, Any]], classes: Sequence[str]) -> Callable[[], dict[str, Any]]:
+    """The OpenAPI document with the names of this model's classes in the place of the course's."""
+
+    def named(name: Any) -> dict[str, str]:  # in an example
+        return {"class": classes[0]} if isinstance(name, str) and name not in classes else {}
+
+    def told(part: Any) -> Any:
+        if isinstance(part, list):
+            return list(classes) if part == list(CLASSES) else [told(each) for each in part]
+        if isinstance(part, dict):
+            return {key: told(each) for key, each in part.items()} | named(part.get("class"))
+        return part
+
+    return lambda: told(document())
 
 
 PROBLEMS = {
@@ -358,7 +377,7 @@ async def _drawn(order: QueryOrder, request: Request) -> Response:
         return Response(status_code=GONE)
     request.app.state.metrics.sprites.inc(order.n)
     try:
-        return await asyncio.to_thread(_in_its_form, order, job.labels, sprites)
+        return await asyncio.to_thread(_in_its_form, order, job.classes, sprites)
     except ValueError as error:
         raise CannotDraw(str(error)) from error
 
@@ -383,18 +402,19 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _in_its_form(order: QueryOrder, labels: list[int], sprites: np.ndarray) -> Response:
+def _in_its_form(order: QueryOrder, classes: list[str], sprites: np.ndarray) -> Response:
     seed = {"Seed": str(order.seed)}
     if order.format == "json":
-        return JSONResponse(_one_by_one(order, labels, sprites).model_dump(), headers=seed)
+        return JSONResponse(_one_by_one(order, classes, sprites).model_dump(), headers=seed)
     indexed = order.format == "indexed"
     picture = pictures.indexed_sheet(sprites) if indexed else pictures.sheet(sprites, order.scale)
-    name = f'inline; filename="{order.class_ or "sprites"}-{order.seed}.png"'
+    named = re.sub(r"[^\w-]+", "_", order.class_ or "sprites", flags=re.ASCII)  # a header holds no more
+    name = f'inline; filename="{named}-{order.seed}.png"'
     return Response(picture, 200, {"Content-Disposition": name} | seed, "image/png")
 
 
-def _one_by_one(order: Order, labels: list[int], sprites: np.ndarray) -> DrawnSprites:
-    return DrawnSprites(sprites=pictures.each(sprites, labels, order.seeds))
+def _one_by_one(order: Order, classes: list[str], sprites: np.ndarray) -> DrawnSprites:
+    return DrawnSprites(sprites=pictures.each(sprites, classes, order.seeds))
 
 
 async def _events(job: Job, metrics: Metrics) -> AsyncIterator[bytes]:
@@ -406,7 +426,7 @@ async def _events(job: Job, metrics: Metrics) -> AsyncIterator[bytes]:
                 yield _event("preview", PreviewEvent(step=news.step, num_steps=order.num_steps, images=shown))
             else:
                 metrics.sprites.inc(order.n)
-                yield _event("sprites", await asyncio.to_thread(_one_by_one, order, job.labels, news))
+                yield _event("sprites", await asyncio.to_thread(_one_by_one, order, job.classes, news))
     except Exception as error:
         status, says, _ = reason(None, error)
         yield _event("problem", Problem(error=says))

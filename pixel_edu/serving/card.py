@@ -13,7 +13,7 @@ from typing import Any
 
 from pixel_edu import images, markdown
 from pixel_edu.checkpoints import About, find
-from pixel_edu.config import CLASSES, IMAGE_SIZE, SampleConfig, UserError
+from pixel_edu.config import IMAGE_SIZE, SampleConfig, UserError
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.evaluation import MEASURES, Score
 from pixel_edu.files import quoted
@@ -75,12 +75,7 @@ def read_report(path: str | os.PathLike, checkpoint: str | os.PathLike) -> dict[
 
 def class_names(about: About) -> list[str]:
     """The names of a model's classes, in label order; numbers where they are not known."""
-    count, noted = about.config.unet.classes, about.record.get("classes", "").split(", ")
-    if len(noted) == count and all(noted):
-        return noted
-    if count == len(CLASSES) and not _own_data(about):
-        return list(CLASSES)
-    return [f"class {c}" for c in range(count)]
+    return list(about.classes)
 
 
 def _own_data(about: About) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, SampleConfig, UserError, not_installed
+from pixel_edu.config import CHANNELS, IMAGE_SIZE, SampleConfig, UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import Images
 from pixel_edu.generate import stream
@@ -126,8 +126,7 @@ def create_page(denoiser: Denoiser, device: str | torch.device = "cpu") -> gradi
 
 def kinds(denoiser: Denoiser) -> list[str]:
     """What the page calls the classes, in label order."""
-    known = denoiser.null_label
-    return [name.replace("_", " ") for name in (CLASSES if known == len(CLASSES) else map(str, range(known)))]
+    return [name.replace("_", " ") for name in denoiser.classes]
 
 
 def _controls(gr, kinds: list[str]) -> tuple:

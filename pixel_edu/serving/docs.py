@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from pixel_edu import templates
 
@@ -33,7 +34,9 @@ def page(document: dict[str, Any], address: str) -> str:
         summary=document["info"]["summary"],
         classes=names,
         operations=[
-            _operation(method.upper(), path, operation, order, address)
+            _operation(
+                method.upper(), path, operation, order, address, "food" if "food" in names else names[0]
+            )
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
         ],
@@ -43,16 +46,16 @@ def page(document: dict[str, Any], address: str) -> str:
 
 
 def _operation(
-    method: str, path: str, operation: dict[str, Any], order: dict[str, Any], address: str
+    method: str, path: str, operation: dict[str, Any], order: dict[str, Any], address: str, name: str
 ) -> Operation:
     examples, fields = [], {each["name"]: each["schema"] for each in operation.get("parameters", ())}
     if "requestBody" in operation:
         fields = order["properties"]
         examples = [_curl(address + path, each) for each in order["examples"]]
     elif "every" in fields:
-        examples = [f"curl -N '{address}{path}?class=food&seed=7&every=5'"]
+        examples = [f"curl -N '{address}{path}?class={quote(name)}&seed=7&every=5'"]
     elif fields:
-        examples = [f'<img src="{address}{path}?class=food&seed=7">']
+        examples = [f'<img src="{address}{path}?class={quote(name)}&seed=7">']
     return Operation(method, path, operation["description"], fields, examples)
 
 

@@ -7,7 +7,8 @@ is configuration: see `studio.Limits`. A running server shows every field at `/d
 from __future__ import annotations
 
 import secrets
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -18,7 +19,8 @@ MOST_SPRITES, MOST_STEPS, MOST_CALLS = 64, 1000, 3200
 MOST_SEED = 2**53 - 1
 """The largest integer that JSON carries exactly to every language."""
 
-ClassName = Literal[CLASSES]
+ClassName = Annotated[str, Field(json_schema_extra={"enum": list(CLASSES)})]
+"""Which names there are depends on the model: `studio` refuses others, and `api` states the model's in the document."""
 SamplerName = Literal[tuple(SAMPLERS)]
 Pixels = list[list[int]]
 
@@ -80,9 +82,9 @@ class Order(BaseModel):
         """One for each sprite."""
         return list(range(self.seed, self.seed + self.n))
 
-    def labels(self, classes: int) -> list[int]:
-        """One for each sprite, for a model that knows so many classes."""
-        return [i % classes if self.class_ is None else CLASSES.index(self.class_) for i in range(self.n)]
+    def classes(self, known: Sequence[str]) -> list[str]:
+        """One for each sprite, of those that the model knows."""
+        return [self.class_ or known[i % len(known)] for i in range(self.n)]
 
 
 class QueryOrder(Order):

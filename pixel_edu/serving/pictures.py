@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from pixel_edu import images
-from pixel_edu.config import CLASSES
 from pixel_edu.palette import MOST
 from pixel_edu.serving.orders import Sprite
 
@@ -32,15 +31,15 @@ def indexed_sheet(sprites: np.ndarray) -> bytes:
     return images.indexed_png_bytes(together)
 
 
-def each(sprites: np.ndarray, labels: Sequence[int], seeds: Sequence[int]) -> list[Sprite]:
-    """Every sprite by itself: its picture, its palette, and its pixels as places in that palette."""
-    return [_one(*sprite) for sprite in zip(sprites, labels, seeds, strict=True)]
+def each(sprites: np.ndarray, classes: Sequence[str], seeds: Sequence[int]) -> list[Sprite]:
+    """Every sprite by itself: its class, its picture, its palette, and its pixels as places in that palette."""
+    return [_one(*sprite) for sprite in zip(sprites, classes, seeds, strict=True)]
 
 
-def _one(sprite: np.ndarray, label: int, seed: int) -> Sprite:
+def _one(sprite: np.ndarray, name: str, seed: int) -> Sprite:
     colors, index = np.unique(sprite.reshape(-1, 3), axis=0, return_inverse=True)
     return Sprite(  # pyright: ignore[reportCallIssue] pydantic takes the field's name beside its alias
-        class_=CLASSES[label],  # pyright: ignore[reportCallIssue]
+        class_=name,  # pyright: ignore[reportCallIssue]
         seed=seed,
         png=images.png_url(images.indexed_png_bytes(sprite)),
         palette=[f"#{color.tobytes().hex()}" for color in colors],

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, SampleConfig, UserError
+from pixel_edu.config import CHANNELS, IMAGE_SIZE, SampleConfig, UserError
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.generate import stream
 from pixel_edu.images import to_uint8
@@ -87,8 +87,8 @@ class Job:
     It yields a `Preview` every few steps, and at the end the finished sprites, (N, 16, 16, 3) uint8.
     """
 
-    def __init__(self, order: Order, labels: list[int], every: int, ahead: int, seconds: float) -> None:
-        self.order, self.labels, self.every = order, labels, every
+    def __init__(self, order: Order, classes: list[str], every: int, ahead: int, seconds: float) -> None:
+        self.order, self.classes, self.every = order, classes, every
         self.ahead, self.began = ahead, time.perf_counter()
         self.cancelled = threading.Event()
         self._loop = asyncio.get_running_loop()
@@ -182,14 +182,14 @@ class Studio:
             Closed: the studio is closed.
             CannotDraw: the model has fewer steps, or does not know the class.
         """
-        labels = self._labels(order)
+        classes = self._classes(order)
         with self._lock:
             if self._closed:
                 raise Closed
             if self.pending and self.pending + order.calls > self.limits.calls:
                 raise Busy(min(max(math.ceil(self._pace * self.pending), 1), 60))
             self.pending += order.calls
-            job = Job(order, labels, every, self.pending, self.limits.seconds)
+            job = Job(order, classes, every, self.pending, self.limits.seconds)
             self._waiting.append(job)
             # One task for each order; a task whose order went along with an earlier one finds nothing to do.
             self._threads.submit(self._draw_next)
@@ -206,16 +206,13 @@ class Studio:
         self._threads.shutdown()
         self._batcher.close()
 
-    def _labels(self, order: Order) -> list[int]:
-        known, steps = self._denoiser.null_label, len(self._denoiser.schedule)
-        labels = order.labels(known)
-        if max(labels) >= known:
-            raise CannotDraw(
-                f"class is {order.class_!r}, but this model knows only {', '.join(CLASSES[:known])}"
-            )
+    def _classes(self, order: Order) -> list[str]:
+        known, steps = self._denoiser.classes, len(self._denoiser.schedule)
+        if order.class_ is not None and order.class_ not in known:
+            raise CannotDraw(f"class is {order.class_!r}: use {', '.join(known)}")
         if order.num_steps > steps:
             raise CannotDraw(f"num_steps is {order.num_steps}, but this model has {steps}: use 1 to {steps}")
-        return labels
+        return order.classes(known)
 
     def _draw_next(self) -> None:
         with self._lock:
@@ -248,10 +245,10 @@ class Studio:
         """Draw orders with the same settings as one batch."""
         if not jobs:  # every order in it was cancelled
             return
-        labels = [label for job in jobs for label in job.labels]
+        classes = [name for job in jobs for name in job.classes]
         seeds = [seed for job in jobs for seed in job.order.seeds]
         config, sizes = jobs[0].order.config, [job.order.n for job in jobs]
-        for step in stream(self._denoiser, labels, seeds, config):
+        for step in stream(self._denoiser, classes, seeds, config):
             if all(job.cancelled.is_set() for job in jobs):
                 return
             for job, x0 in zip(jobs, step.x0.split(sizes), strict=True):

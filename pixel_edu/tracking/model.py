@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import pixel_edu
 from pixel_edu import palette
 from pixel_edu.checkpoints import load_model
-from pixel_edu.config import CLASSES, SampleConfig
+from pixel_edu.config import SampleConfig
 from pixel_edu.generate import generate
 from pixel_edu.images import indexed_png_bytes
 from pixel_edu.samplers import SAMPLERS
@@ -63,23 +63,25 @@ class SpriteModel:
         """
         import pandas as pd
 
-        labels, seeds, config = _understood(asked, params or {})
-        drawn = palette.as_sprites(generate(self.denoiser, labels, seeds, config), self.denoiser.palette)
+        names, seeds, config = _understood(asked, params or {}, self.denoiser.classes)
+        drawn = palette.as_sprites(generate(self.denoiser, names, seeds, config), self.denoiser.palette)
         return pd.DataFrame({"png": [base64.b64encode(indexed_png_bytes(each)).decode() for each in drawn]})
 
 
-def _understood(asked: pd.DataFrame, params: dict[str, Any]) -> tuple[list[int], list[int], SampleConfig]:
-    """Labels, seeds and settings, if all are allowed."""
+def _understood(
+    asked: pd.DataFrame, params: dict[str, Any], classes: Sequence[str]
+) -> tuple[list[str], list[int], SampleConfig]:
+    """Classes, seeds and settings, if all are allowed to a model of these classes."""
     from mlflow.exceptions import MlflowException
 
     scale = params.get("guidance_scale", SampleConfig.guidance_scale)
     steps = params.get("num_steps", SampleConfig.num_steps)
     sampler = params.get("sampler", SampleConfig.sampler)
-    unknown = sorted(set(asked["class"]) - set(CLASSES))
+    unknown = sorted(set(asked["class"]) - set(classes))
     lowest = asked["seed"].min()
     wrong = {
         f"{len(asked)} sprites: ask for 1 to {MOST_SPRITES}": not 1 <= len(asked) <= MOST_SPRITES,
-        f"class {(unknown or [''])[0]!r}: use {', '.join(CLASSES)}": unknown,
+        f"class {(unknown or [''])[0]!r}: use {', '.join(classes)}": unknown,
         f"seed {lowest}: use 0 or more": lowest < 0,
         f"num_steps {steps}: use 1 to {MOST_STEPS}": not 1 <= steps <= MOST_STEPS,
         f"guidance_scale {scale}: use a number from -20 to 20": not -20 <= scale <= 20,
@@ -89,7 +91,7 @@ def _understood(asked: pd.DataFrame, params: dict[str, Any]) -> tuple[list[int],
         if is_wrong:
             raise MlflowException.invalid_parameter_value(message)
     config = SampleConfig(sampler, int(steps), float(scale))
-    return [CLASSES.index(each) for each in asked["class"]], asked["seed"].tolist(), config
+    return asked["class"].tolist(), asked["seed"].tolist(), config
 
 
 def _load_pyfunc(path: str) -> SpriteModel:

@@ -122,13 +122,21 @@ def test_a_bug_is_500_with_one_sentence_and_the_next_order_is_drawn(gate):
 
 
 def test_a_model_with_fewer_classes_or_steps_says_so(gate):
-    few = dataclasses.replace(gate.denoiser, null_label=2, schedule=cosine(10))
+    few = dataclasses.replace(gate.denoiser, null_label=2, classes=("cats", "dogs"), schedule=cosine(10))
     with TestClient(create_app(few)) as client:
         wrong = order(client, **{"class": "food"}), order(client, num_steps=11)
         assert [each.status_code for each in wrong] == [422, 422]
-        assert wrong[0].json()["error"] == "class is 'food', but this model knows only characters, creatures"
+        assert wrong[0].json()["error"] == "class is 'food': use cats, dogs"
         assert wrong[1].json()["error"] == "num_steps is 11, but this model has 10: use 1 to 10"
         assert order(client, n=3).status_code == 200
+        drawn = order(client, **{"class": "dogs"}, n=2, format="json").json()["sprites"]
+        assert [each["class"] for each in drawn] == ["dogs", "dogs"]
+        said = client.get("/openapi.json").json()["components"]["schemas"]["DrawOrder"]
+        assert said["properties"]["class"]["anyOf"][0]["enum"] == ["cats", "dogs"]
+        assert {each.get("class", "cats") for each in said["examples"]} == {"cats"}
+        page = client.get("/docs").text
+        assert "class=cats" in page
+        assert "food" not in page
 
 
 def test_more_colours_than_a_file_can_list_is_one_sentence(gate):

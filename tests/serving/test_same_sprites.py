@@ -7,6 +7,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from pixel_edu.config import CLASSES
 from pixel_edu.generate import stream
 from pixel_edu.serving import engine
 from pixel_edu.serving.api import create_app
@@ -67,7 +68,7 @@ def test_not_a_bit_of_the_noise_differs(started):
     shared = dataclasses.replace(denoiser, network=batcher)
 
     def draw(order):
-        *_, last = stream(shared, order.labels(5), order.seeds, order.config)
+        *_, last = stream(shared, order.classes(CLASSES), order.seeds, order.config)
         return last.x
 
     orders = [DrawOrder(**order) for order in ORDERS]
