@@ -237,19 +237,21 @@ def test_a_class_with_a_typo_is_one_of_those_that_are_offered(typed):
 def test_a_place_that_cannot_be_written_is_changed_for_another(typed):
     Path("file").write_text("in the way", encoding="utf-8")
     typed.works("data", "make", "set", "-n", 50)
-    assert "choose another place" in typed.refused("data", "show", "set", "file/sheet.png")
+    assert "choose a place that you may write to" in typed.refused("data", "show", "set", "file/sheet.png")
     typed.works("data", "show", "set", "sheet.png")
-    assert "choose another place" in typed.refused("data", "split", "set", "--out", "file/split.npz")
+    assert "choose a place" in typed.refused("data", "split", "set", "--out", "file/split.npz")
     typed.works("data", "split", "set", "--out", "split.npz")
 
 
-def test_a_folder_of_other_classes_asks_for_another_dataset(typed):
+def test_a_dataset_of_other_classes_asks_for_another_folder(typed):
     for name in ("cats", "dogs"):
         Path("pets", name).mkdir(parents=True)
         Image.new("RGB", (16, 16)).save(Path("pets", name, "a.png"))
-    assert "use another dataset" in typed.refused("train", "pets", "--steps", 1)
     typed.works("data", "make", "set", "-n", 50)
     typed.works("train", "set", "--steps", 1, "--batch-size", 2)
+    words = ["train", "pets", "--steps", 1, "--batch-size", 2]
+    assert "(classes is 5, not 2): use its settings or another folder" in typed.refused(*words)
+    typed.works(*words, "--out", "runs/pets")
 
 
 def test_bits_of_a_dataset_with_many_colours_are_given_up(typed):
