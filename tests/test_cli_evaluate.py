@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pixel_edu import evaluation, report, sprites
 from pixel_edu.evaluation import MEASURES, Score
@@ -79,11 +80,19 @@ def test_evaluate_on_a_folder_trains_a_classifier_and_says_how_good_it_is(tmp_pa
         (["best"], 1, "no model 'best'"),
         (["tiny", "-n", "10"], 2, "--n"),
         (["tiny", "--data", "nowhere"], 1, "nowhere"),
+        (
+            ["tiny", "--data", "pets"],
+            1,
+            "side_view, but pets has cats, dogs: give the data that it was trained on",
+        ),
         (["tiny", *QUICK, "--sprites", "100", "--out", "file/x"], 1, "file/x cannot be written"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, code, says, tmp_path):
     (tmp_path / "file").write_text("")
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(tmp_path / "pets" / name / "a.png")
     done = pixel_edu("evaluate", *arguments, cwd=tmp_path)
     assert done.returncode == code
     assert says in done.stderr

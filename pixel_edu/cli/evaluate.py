@@ -110,20 +110,28 @@ def _yardstick(
 ) -> Yardstick:
     """Real sprites to measure by: procedural ones, or a folder's."""
     from pixel_edu import data, evaluation
-    from pixel_edu.config import UserError
+    from pixel_edu.config import CLASSES
 
     if folder is None:
+        _check_classes(denoiser, CLASSES, "procedural sprites are of", "its dataset with --data FOLDER")
         with showing.busy("drawing real sprites"):
             return evaluation.procedural_yardstick(n or 1000, sprites)
     read = data.load(folder, track=showing.bar("reading pictures"))
-    if len(read.classes) != (knows := denoiser.null_label):
-        found = f"{folder} has {len(read.classes)} classes, and the model {knows}"
-        raise UserError(f"{found}: use the data that it was trained on")
+    _check_classes(denoiser, read.classes, f"{folder} has", "the data that it was trained on")
     bar = showing.bar("training a classifier", over=0)
     yardstick = evaluation.folder_yardstick(read, validation, denoiser.palette, track=bar)
     right = yardstick.classifier.record["held_out_accuracy"]
     typer.echo(f"the classifier is right about {right:.1%} of the held-out sprites", err=True)
     return yardstick
+
+
+def _check_classes(denoiser: Denoiser, there: tuple[str, ...], whose: str, wanted: str) -> None:
+    """Compare a model with sprites of its own classes only."""
+    from pixel_edu.config import UserError
+
+    if denoiser.classes != there:
+        model = f"the model draws {', '.join(denoiser.classes)}"
+        raise UserError(f"{model}, but {whose} {', '.join(there)}: give {wanted}")
 
 
 def _draw(denoiser: Denoiser, n: int, seed: int, config, colors, device):
