@@ -156,7 +156,7 @@ class SubmissionRun:
     ) -> None:
         self.cells, self.notes = merged.notebook.cells, list(merged.notes)
         self.metadata, self.executed = merged.notebook.metadata, merged.notebook
-        self.places, self.files = merged.places, merged.files
+        self.places, self.files, self.ran = merged.places, merged.files, 0
         self.tests, self.fork_server, self.level, self.limits = tests, fork_server, level, limits
         self.until = time.monotonic() + limits.notebook
         self.skipped: dict[int, str] = {}
@@ -278,9 +278,13 @@ class SubmissionRun:
                     thread.join()
         for i in watch.cut:
             notebook.cells[i].outputs.append(new_output("stream", text="... the rest was cut off ...\n"))
-        notebook.cells = notebook.cells[:-1]
-        if len(notebook.cells) >= len(self.executed.cells) - len(self.skipped):
-            self.executed = notebook
+        if len(numbers) >= self.ran - len(
+            self.skipped
+        ):  # the most that was run so far, then what was not reached
+            below = range(max(numbers, default=-1) + 1, len(self.cells))
+            rest = [self.cells[i] for i in below if i not in self.skipped]
+            notebook.cells = [*notebook.cells[:-1], *rest]
+            self.executed, self.ran = notebook, len(numbers)
         return client is not None
 
     def _mark(self, tasks: list[Task], client: Client, watch: Watch, alone: bool) -> None:

@@ -209,7 +209,9 @@ class Studio:
     def _classes(self, order: Order) -> list[str]:
         known, steps = self._denoiser.classes, len(self._denoiser.schedule)
         if order.class_ is not None and order.class_ not in known:
-            raise CannotDraw(f"class is {order.class_!r}: use {', '.join(known)}")
+            *most, last = map(repr, known)
+            wanted = f"{', '.join(most)} or {last}" if most else last
+            raise CannotDraw(f"class is {order.class_!r}: input should be {wanted}")
         if order.num_steps > steps:
             raise CannotDraw(f"num_steps is {order.num_steps}, but this model has {steps}: use 1 to {steps}")
         return order.classes(known)

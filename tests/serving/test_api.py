@@ -112,7 +112,7 @@ def test_the_same_seed_is_the_same_sprite_among_others(client):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"class": "dragons"}, "class is 'dragons': use characters, creatures, food"),
+        ({"class": "dragons"}, "class is 'dragons': input should be 'characters', 'creatures', 'food'"),
         ({"n": 0}, "n is 0: input should be greater than or equal to 1"),
         ({"n": 10**9}, "n is 1000000000: input should be less than or equal to 64"),
         ({"n": 1.5}, "n is 1.5: input should be a valid integer"),

@@ -126,7 +126,7 @@ def test_a_model_with_fewer_classes_or_steps_says_so(gate):
     with TestClient(create_app(few)) as client:
         wrong = order(client, **{"class": "food"}), order(client, num_steps=11)
         assert [each.status_code for each in wrong] == [422, 422]
-        assert wrong[0].json()["error"] == "class is 'food': use cats, dogs"
+        assert wrong[0].json()["error"] == "class is 'food': input should be 'cats' or 'dogs'"
         assert wrong[1].json()["error"] == "num_steps is 11, but this model has 10: use 1 to 10"
         assert order(client, n=3).status_code == 200
         drawn = order(client, **{"class": "dogs"}, n=2, format="json").json()["sprites"]

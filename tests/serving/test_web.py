@@ -143,8 +143,8 @@ def test_only_so_many_tags_are_remembered():
     ("query", "says"),
     [
         ("seed=abc", "seed is 'abc': input should be a valid integer"),
-        ("class=Essen", "class is 'Essen': use characters, creatures"),
-        ("class=%F0%9F%8D%8E", "class is '🍎': use characters, creatures"),
+        ("class=Essen", "class is 'Essen': input should be 'characters'"),
+        ("class=%F0%9F%8D%8E", "class is '🍎': input should be 'characters'"),
         ("seed=[1,2]", "seed is '[1,2]': input should be a valid integer"),
         ("format=webp", "format is 'webp': input should be 'png', 'json' or 'indexed'"),
         ("n=65", "n is '65': input should be less than or equal to 64"),
