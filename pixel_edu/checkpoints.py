@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +20,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from pixel_edu.config import CLASSES, UserError
-from pixel_edu.denoiser import Denoiser, numbered
+from pixel_edu.config import UserError, class_names, numbered
+from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing
 from pixel_edu.guidance import Model
 from pixel_edu.palette import from_words
@@ -66,8 +67,9 @@ class About(NamedTuple):
         count, noted = self.config.unet.classes, read_names(self.record.get("classes", ""))
         if len(noted) == count:
             return noted
-        ours = count == len(CLASSES) and "procedural" in self.record.get("data", "procedural")
-        return CLASSES if ours else numbered(count)
+        return (
+            class_names(count) if "procedural" in self.record.get("data", "procedural") else numbered(count)
+        )
 
     def dumps(self) -> str:
         """As JSON."""
@@ -101,7 +103,10 @@ def write_names(names: Sequence[str]) -> str:
 
 def read_names(line: str) -> tuple[str, ...]:
     """The names in a line that `write_names` wrote."""
-    return tuple(json.loads(line) if line.startswith("[") else line.split(", ") if line else ())
+    if line.startswith("["):
+        with suppress(ValueError):  # an earlier version wrote such a name as it was
+            return tuple(json.loads(line))
+    return tuple(line.split(", ")) if line else ()
 
 
 def save_run(path: str | os.PathLike, state: TrainState, record: dict[str, str] | None = None) -> None:

@@ -16,6 +16,22 @@ IMAGE_SIZE = 16
 CHANNELS = 3
 CLASSES = ("characters", "creatures", "food", "items", "side_view")
 """Class names in label order; label c is `CLASSES[c]`."""
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Names for classes whose own are not known.
+
+    >>> numbered(2)
+    ('class 0', 'class 1')
+    """
+    return tuple(f"class {c}" for c in range(count))
+
+
+def class_names(count: int) -> tuple[str, ...]:
+    """The course's names for five classes, else numbers."""
+    return CLASSES if count == len(CLASSES) else numbered(count)
+
+
 NULL_LABEL = len(CLASSES)
 """The label that means "no label"."""
 EXERCISE_ID = re.compile(r"ex-(?P<chapter>\d\d)-(?P<number>\d)")

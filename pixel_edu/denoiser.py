@@ -10,18 +10,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from pixel_edu.config import CHANNELS, CLASSES
+from pixel_edu.config import CHANNELS, class_names
 from pixel_edu.diffusion import Images, Prediction, clean
 from pixel_edu.schedules import Schedule
-
-
-def numbered(count: int) -> tuple[str, ...]:
-    """Names for classes whose own are not known.
-
-    >>> numbered(2)
-    ('class 0', 'class 1')
-    """
-    return tuple(f"class {c}" for c in range(count))
 
 
 @dataclass(frozen=True)
@@ -48,8 +39,7 @@ class Denoiser:
 
     def __post_init__(self) -> None:
         if not self.classes:
-            ours = CLASSES if self.null_label == len(CLASSES) else numbered(self.null_label)
-            object.__setattr__(self, "classes", ours)
+            object.__setattr__(self, "classes", class_names(self.null_label))
         if len(self.classes) != self.null_label:
             raise ValueError(
                 f"{len(self.classes)} classes are named, and the network knows {self.null_label}"

@@ -65,6 +65,15 @@ def test_a_run_goes_on_on_a_gpu(drawn, tmp_path):
     assert resumed.loss == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("a, b",), ("[x", "y"), ('["q"]',), ("1", "10")])
+def test_names_of_classes_come_back_whatever_stands_in_them(names):
+    assert checkpoints.read_names(checkpoints.write_names(names)) == names
+
+
+def test_names_that_an_earlier_version_wrote_are_read():
+    assert checkpoints.read_names("[x, y") == ("[x", "y")
+
+
 def test_a_runs_folder_stands_for_its_model_and_before_there_is_one_for_the_run(trained, tmp_path):
     with pytest.raises(checkpoints.CheckpointError, match="holds no model: give a run's folder"):
         checkpoints.load_model(tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixel_edu.config import CLASSES, IMAGE_SIZE, UserError
+from pixel_edu.config import IMAGE_SIZE, UserError
 
 IMAGES, LABELS, TABLE, JPEGS = "sprites.npy", "sprites_labels.npy", "labels.csv", Path("images/images")
 SHAPE = (IMAGE_SIZE, IMAGE_SIZE, 3)
@@ -40,8 +40,3 @@ class SpriteData:
     def __len__(self) -> int:
         """The number of rows, N."""
         return len(self.labels)
-
-
-def class_names(count: int) -> tuple[str, ...]:
-    """The course's names for five classes, else "class 0" and so on."""
-    return CLASSES if count == len(CLASSES) else tuple(f"class {c}" for c in range(count))

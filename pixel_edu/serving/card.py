@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +73,6 @@ def read_report(path: str | os.PathLike, checkpoint: str | os.PathLike) -> dict[
     return report
 
 
-def class_names(about: About) -> list[str]:
-    """The names of a model's classes, in label order; numbers where they are not known."""
-    return list(about.classes)
-
-
 def _own_data(about: About) -> bool:
     """Whether it was trained on somebody's folder, whose path and licence a card leaves open."""
     return "procedural" not in about.record.get("data", "procedural")
@@ -98,10 +93,10 @@ def text(about: About, denoiser: Denoiser, report: Mapping[str, Any] | None) -> 
             "",
             f"![A row of drawn sprites for each class]({PICTURE})",
             "",
-            f"A diffusion model that draws sprites of a class: {', '.join(class_names(about))}. The picture shows the "
+            f"A diffusion model that draws sprites of a class: {', '.join(about.classes)}. The picture shows the "
             f"first {SHOWN} of each, not the best.",
             "",
-            _use(class_names(about)),
+            _use(about.classes),
             *_training(about, denoiser),
             *_measured(report),
             *_limits(about),
@@ -109,7 +104,7 @@ def text(about: About, denoiser: Denoiser, report: Mapping[str, Any] | None) -> 
     )
 
 
-def _use(names: list[str]) -> str:
+def _use(names: Sequence[str]) -> str:
     return f"""## Draw
 
 ```python

@@ -157,7 +157,7 @@ def _index(about: About) -> dict[str, Any]:
         "_class_name": ["pipeline", "SpritePipeline"],
         "unet": ["sprite_unet", "SpriteUNet"],
         "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
-        "id2label": dict(enumerate(card.class_names(about))),
+        "id2label": dict(enumerate(about.classes)),
         "palette": about.record.get("palette"),
     }
 

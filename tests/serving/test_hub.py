@@ -194,8 +194,8 @@ def test_a_card_leaves_open_what_the_owner_of_the_data_has_to_say(tmp_path, monk
     assert "left open" in said
     assert "license:" not in said
     assert 'pipeline(["boss", "tree"]' in said
-    assert card.class_names(about._replace(record=record))[2] == "class 2"
-    assert card.class_names(about)[2] == "food"
+    assert about._replace(record=record).classes[2] == "class 2"
+    assert about.classes[2] == "food"
 
 
 @pytest.fixture(scope="module")
