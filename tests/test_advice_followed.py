@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_edu import data, sprites
+from pixel_edu import config, sprites
 from pixel_edu.cli import main
 
 pytestmark = pytest.mark.slow
@@ -95,7 +95,7 @@ def pictures():
     """A folder of a dataset in which one picture is damaged; the path of that."""
     drawn = sprites.make(200)
     for i, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
-        folder = Path("my sprites", data.core.CLASSES[label])
+        folder = Path("my sprites", config.CLASSES[label])
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{i}.png")
     bad = Path("my sprites", "food", "0.png")
