@@ -75,8 +75,8 @@ def _as_bytes(images: np.ndarray) -> np.ndarray:
 
 
 def count_colors(images: np.ndarray) -> np.ndarray:
-    """The number of different colours in each image: (N, H, W, 3) uint8 to (N,) int64."""
-    packed = images.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
+    """The number of different colours in each image: (N, H, W, 3 or 4) uint8 to (N,) int64."""
+    packed = images.astype(np.int64) @ 256 ** np.arange(images.shape[-1])
     ordered = np.sort(packed.reshape(len(images), -1), axis=1)
     return 1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)
 
@@ -90,17 +90,19 @@ def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 210) 
     """Lay images out in rows.
 
     Args:
-        images: (N, H, W, 3) uint8.
+        images: (N, H, W, 3 or 4) uint8.
         columns: images a row.
         gap: pixels between them.
-        background: grey level of the gaps and of the places left over, 0 .. 255.
+        background: grey level of the gaps and of the places left over, 0 .. 255; beside images with alpha these are
+            transparent instead.
 
     Returns:
-        (rows * (H + gap) - gap, columns * (W + gap) - gap, 3) uint8.
+        (rows * (H + gap) - gap, columns * (W + gap) - gap, 3 or 4) uint8.
     """
     count, height, width, channels = images.shape
     rows = -(-count // columns)
-    sheet = np.full((rows, height + gap, columns, width + gap, channels), background, np.uint8)
+    color = [WHITE, WHITE, WHITE, 0] if channels == 4 else background
+    sheet = np.full((rows, height + gap, columns, width + gap, channels), color, np.uint8)
     for i, image in enumerate(images):
         sheet[i // columns, :height, i % columns, :width] = image
     sheet = sheet.reshape(rows * (height + gap), columns * (width + gap), channels)
@@ -117,23 +119,46 @@ def png_bytes(image: np.ndarray) -> bytes:
 
 
 def indexed_png_bytes(image: np.ndarray) -> bytes:
-    """An (H, W, 3) uint8 image as a PNG file with a palette, as pixel artists store theirs.
+    """An image as a PNG file with a palette, as pixel artists store theirs.
+
+    Args:
+        image: (H, W, 3 or 4) uint8; the opacity of each colour with alpha stands in the file's tRNS chunk.
 
     Raises:
         ValueError: it has more colours than the 256 that such a file can list.
     """
     from PIL import Image
 
-    colors, index = np.unique(image.reshape(-1, 3), axis=0, return_inverse=True)
+    colors, index = indexed(image)
     if len(colors) > 256:
         raise ValueError(
             f"the image has {len(colors)} colours, but an indexed PNG lists at most 256: snap it first"
         )
-    picture = Image.fromarray(index.reshape(image.shape[:2]).astype(np.uint8), "P")
-    picture.putpalette(colors.tobytes())
+    picture = Image.fromarray(index.astype(np.uint8), "P")
+    picture.putpalette(np.ascontiguousarray(colors[:, :3]).tobytes())
+    opacity = {"transparency": colors[:, 3].tobytes()} if image.shape[-1] == 4 else {}
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG", optimize=True, **opacity)
     return buffer.getvalue()
+
+
+def indexed(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An image as its colours and their numbers.
+
+    Args:
+        image: (H, W, C) uint8.
+
+    Returns:
+        (P, C) uint8, the colours in order, the transparent ones first; (H, W) int64, the number of each pixel's colour.
+
+    >>> colors, index = indexed(np.array([[[9, 9, 9, 255], [255, 255, 255, 0]]], np.uint8))
+    >>> colors[:, 3].tolist(), index.tolist()
+    ([0, 255], [[1, 0]])
+    """
+    turned = np.roll(image, 1, axis=-1) if image.shape[-1] == 4 else image  # by opacity first
+    colors, index = np.unique(turned.reshape(-1, image.shape[-1]), axis=0, return_inverse=True)
+    colors = np.roll(colors, -1, axis=-1) if image.shape[-1] == 4 else colors
+    return colors, index.reshape(image.shape[:2])
 
 
 PNG_URL = "data:image/png;base64,"

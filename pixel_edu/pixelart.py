@@ -87,6 +87,32 @@ def reached_from_border(mask: np.ndarray) -> np.ndarray:
         outside = grown
 
 
+def cut_out(images: np.ndarray) -> np.ndarray:
+    """Sprites without their background: the white that is reached from the border becomes transparent.
+
+    White inside a sprite, which its outline keeps from the border, stays.
+
+    Args:
+        images: (N, H, W, 3) uint8 on white; (N, H, W, 4), which have an alpha of their own, come back as they are.
+
+    Returns:
+        (N, H, W, 4) uint8: the colours, and as alpha 0 for the background and 255 for the rest. Transparent pixels
+        are pure white.
+
+    >>> sprite = np.full((1, 4, 4, 3), 255, np.uint8)
+    >>> sprite[0, 1:3, 1:3] = 0
+    >>> cut_out(sprite)[0, :, :, 3].tolist()
+    [[0, 0, 0, 0], [0, 255, 255, 0], [0, 255, 255, 0], [0, 0, 0, 0]]
+    """
+    if images.shape[-1] == 4:
+        return images
+    outside = reached_from_border(is_white(images))
+    alpha = np.where(outside, 0, 255).astype(np.uint8)
+    return np.concatenate(
+        [np.where(outside[..., None], WHITE, images).astype(np.uint8), alpha[..., None]], -1
+    )
+
+
 def _spread(mask: np.ndarray) -> np.ndarray:
     """A mask and the neighbours of its pixels above, below, left and right."""
     wider = mask.copy()

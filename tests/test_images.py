@@ -124,3 +124,29 @@ def test_a_lock_that_cannot_be_made_is_not_waited_for():
     with pytest.raises(OSError, match="/proc/lock"), files.locked("/proc/lock", patience=20):
         pass
     assert time.monotonic() - began < 10
+
+
+def test_an_indexed_file_with_alpha_comes_back_as_it_was(tmp_path):
+    draw = np.random.default_rng(0)
+    colors = np.array([[255, 255, 255, 0], [255, 255, 255, 255], [9, 8, 7, 255], [200, 3, 4, 255]], np.uint8)
+    image = colors[draw.integers(4, size=(24, 12))]
+    images.write_png(tmp_path / "a.png", image, indexed=True)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.mode == "P"
+        assert picture.info["transparency"] in (0, b"\x00")  # one entry of the palette, the first
+        assert (np.asarray(picture.convert("RGBA")) == image).all()
+    with Image.open(io.BytesIO(images.indexed_png_bytes(image[..., :3]))) as picture:
+        assert "transparency" not in picture.info
+
+
+def test_colours_are_counted_with_their_opacity():
+    pair = np.array([[[[9, 9, 9, 0], [9, 9, 9, 255], [9, 9, 9, 255]]]], np.uint8)
+    assert images.count_colors(pair).tolist() == [2]
+    assert images.count_colors(pair[..., :3]).tolist() == [1]
+
+
+def test_between_images_with_alpha_a_grid_is_transparent():
+    sheet = images.grid(np.full((3, 2, 2, 4), 7, np.uint8), 2, gap=1)
+    assert sheet.shape == (5, 5, 4)
+    assert sheet[2].tolist() == [[255, 255, 255, 0]] * 5
+    assert sheet[3, 3].tolist() == [255, 255, 255, 0]

@@ -97,3 +97,35 @@ def test_an_image_of_background_alone_is_closed():
     assert pixelart.outline(np.full((1, 5, 5, 3), GREY, np.uint8)).tolist() == [
         1
     ]  # nothing touches a background
+
+
+def test_a_cut_out_sprite_is_transparent_where_a_plain_search_from_the_border_finds_white():
+    sprites = random_sprites()
+    cut = pixelart.cut_out(sprites)
+    assert (cut.dtype, cut.shape) == (np.uint8, (*sprites.shape[:3], 4))
+    for sprite, made in zip(sprites, cut, strict=True):
+        height, width = sprite.shape[:2]
+        waiting = [
+            (y, x)
+            for y, x in product(range(height), range(width))
+            if len(around(y, x, height, width)) < 4 and sprite[y, x].min() >= 253
+        ]
+        outside = set()
+        while waiting:
+            place = waiting.pop()
+            if place not in outside and sprite[place].min() >= 253:
+                outside.add(place)
+                waiting += around(*place, height, width)
+        for place in product(range(height), range(width)):
+            told = [*WHITE, 0] if place in outside else [*sprite[place], 255]
+            assert made[place].tolist() == told
+
+
+def test_a_hole_stays_white_and_sprites_with_an_alpha_of_their_own_stay_as_they_are():
+    ring = np.full((1, 5, 5, 3), 255, np.uint8)
+    ring[0, 1:4, 1:4] = INK
+    ring[0, 2, 2] = WHITE
+    cut = pixelart.cut_out(ring)
+    assert cut[0, 2, 2].tolist() == [*WHITE, 255]
+    assert (cut[..., 3] == 0).sum() == 16
+    assert (pixelart.cut_out(cut) == cut).all()
