@@ -1,17 +1,28 @@
+import ast
+import importlib.util
+import json
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
-from pixel_edu import checkpoints, config, generate
+from pixel_edu import checkpoints, config, generate, samplers, schedules
 from pixel_edu.checkpoints import CheckpointError
+from pixel_edu.denoiser import Denoiser
 from pixel_edu.serving import onnx
 from pixel_edu.training import TrainConfig, TrainState
 from pixel_edu.unet import PRESETS
 from tests import needs
+
+RECIPE = Path(__file__).parents[1] / "book" / "draw_with_onnx.py"
+ALONE = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
+"""The folders of all that the recipe may import, beside Python itself."""
 
 pytestmark = [pytest.mark.slow, needs.package("onnxruntime"), needs.package("onnxscript")]
 
@@ -28,6 +39,16 @@ def folder(tmp_path_factory):
     checkpoints.save_model(folder / "model.safetensors", state)
     onnx.export(folder / "model.safetensors", folder / "model.onnx")
     return folder
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """The shipped models as ONNX, by name; the reference at half precision."""
+    folder = tmp_path_factory.mktemp("shipped")
+    files = {name: folder / f"{name}.onnx" for name in ("tiny", "reference")}
+    for name, path in files.items():
+        onnx.export(checkpoints.find(name), path, half=name == "reference")
+    return files
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])
@@ -47,10 +68,9 @@ def test_it_draws_the_same_sprites(folder):
     assert np.abs(one - other).max() <= 1
 
 
-@pytest.mark.parametrize(("name", "half"), [("tiny", False), ("reference", True)])
-def test_a_whole_guided_run_ends_where_pytorch_s_does(tmp_path, name, half):
-    onnx.export(checkpoints.find(name), tmp_path / "model.onnx", half)
-    models = checkpoints.load_reference(name), onnx.load(tmp_path / "model.onnx")
+@pytest.mark.parametrize("name", ["tiny", "reference"])
+def test_a_whole_guided_run_ends_where_pytorch_s_does(shipped, name):
+    models = checkpoints.load_reference(name), onnx.load(shipped[name])
     labels, seeds = [0, 1, 2, 3, 4, 5], range(6)
     one, other = ([*generate.stream(model, labels, seeds)][-1].x for model in models)
     assert config.SampleConfig().num_steps == 20
@@ -110,6 +130,7 @@ def test_without_onnxruntime_the_message_says_what_to_install():
 import sys
 sys.modules["onnxruntime"] = None
 from pixel_edu.config import UserError
+from pixel_edu.denoiser import Denoiser
 from pixel_edu.serving import onnx
 try:
     onnx.load("model.onnx")
@@ -131,3 +152,133 @@ def test_the_command_exports_a_shipped_model_and_samples_from_it(tmp_path):
     drawn = run("sample", "--checkpoint", "tiny.onnx", "-n", "2", "--steps", "3")
     assert (drawn.returncode, drawn.stderr) == (0, "")
     assert (tmp_path / "sprites.png").stat().st_size > 100
+
+
+# the recipe of the book
+
+
+def test_the_recipe_has_at_most_40_lines_and_imports_three_packages():
+    text = RECIPE.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 40
+    nodes = [*ast.walk(ast.parse(text))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {name for name in names if name not in sys.stdlib_module_names} == {"numpy", "onnxruntime", "PIL"}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Runs code, below the recipe's, in a Python that has NumPy, onnxruntime and Pillow, and nothing else."""
+    folder = tmp_path_factory.mktemp("alone")
+    installed = Path(importlib.util.find_spec("numpy").origin).parents[1]
+    for name in ALONE:
+        if (installed / name).exists():
+            (folder / name).symlink_to(installed / name)
+
+    def run(*arguments, code=None):
+        start = f"import sys; sys.path.append({str(folder)!r}); sys.path.append({str(RECIPE.parent)!r}); "
+        how = code or f"import runpy; runpy.run_path({str(RECIPE)!r}, run_name='__main__')"
+        command = [sys.executable, "-I", "-S", "-c", start + how, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert not done.returncode, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_where_the_recipe_runs_there_is_neither_this_package_nor_pytorch(alone):
+    code = """
+import importlib.util
+print([name for name in ("pixel_edu", "torch", "onnx", "numpy", "onnxruntime") if importlib.util.find_spec(name)])
+"""
+    assert alone(code=code).strip() == "['numpy', 'onnxruntime']"
+
+
+DRAW = """
+import json
+import numpy as np, onnxruntime
+from draw_with_onnx import draw
+network = onnxruntime.InferenceSession(sys.argv[1])
+about = {k: json.loads(v) for k, v in network.get_modelmeta().custom_metadata_map.items()}
+noise = np.load(sys.argv[2])
+np.save(sys.argv[3], draw(network, about, np.arange(len(noise)), noise))
+"""
+
+
+def drawn_by_the_recipe(alone, path, noise, folder):
+    np.save(folder / "noise.npy", noise)
+    alone(path, folder / "noise.npy", folder / "drawn.npy", code=DRAW)
+    return np.load(folder / "drawn.npy")
+
+
+class Gaussian:
+    """The best answers for images whose pixels are independent and normal, round a grey of the class's own."""
+
+    def __init__(self, schedule, prediction):
+        self.schedule, self.prediction = schedule, prediction
+
+    def __call__(self, x, t, c):
+        level, grey = self.schedule.levels(t), (c.reshape(-1, 1, 1, 1) - 2.5) / 9
+        gain = 0.04 * level.signal / (0.04 * level.signal**2 + level.noise**2)
+        x0 = grey + gain * (x - level.signal * grey)
+        eps = (x - level.signal * x0) / level.noise
+        return {"x0": x0, "eps": eps, "v": level.signal * eps - level.noise * x0}[self.prediction].float()
+
+    def run(self, outputs, given):
+        """As a session of onnxruntime's does."""
+        return [self(*(torch.from_numpy(given[name]) for name in ("x", "t", "c"))).numpy()]
+
+
+@pytest.mark.parametrize("prediction", ["eps", "x0", "v"])
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_from_the_same_noise_the_recipe_draws_what_the_package_draws(prediction, name):
+    schedule = schedules.SCHEDULES[name]()
+    network = Gaussian(schedule, prediction)
+    denoiser = Denoiser(network, schedule, prediction, null_label=5)
+    about = {key: json.loads(value) for key, value in onnx.facts(denoiser).items()}
+    draw = runpy.run_path(str(RECIPE))["draw"]
+    drawn = draw(network, about, np.arange(5), samplers.SpriteNoise(range(5)).start().numpy())
+    expected = generate.generate(denoiser, range(5), range(5))
+    assert ((expected > 0) & (expected < 255)).mean() > 0.9  # few are clamped, where all would agree
+    assert np.abs(drawn.astype(int) - expected).max() <= 1  # of 255 levels
+
+
+def test_from_the_same_noise_the_recipe_draws_the_reference_s_sprites(alone, shipped, tmp_path):
+    drawn = drawn_by_the_recipe(alone, shipped["reference"], samplers.SpriteNoise(range(5)).start(), tmp_path)
+    expected = generate.generate(checkpoints.load_reference(), range(5), range(5))
+    assert np.abs(drawn.astype(int) - expected).max() <= 1  # of 255 levels
+
+
+def test_the_recipe_s_command_draws_sprites_of_a_class_in_the_palette(alone, shipped, tmp_path):
+    alone(shipped["reference"], "food", tmp_path / "sprites.png")
+    with Image.open(tmp_path / "sprites.png") as image:
+        drawn = np.array(image)
+    assert drawn.shape == (16, 160, 3)
+    known = {color.tobytes() for color in checkpoints.load_reference().palette}
+    assert {color.tobytes() for color in drawn.reshape(-1, 3)} <= known
+
+
+def test_the_file_says_in_plain_json_what_a_program_needs_in_order_to_draw(shipped):
+    import onnxruntime
+
+    found = onnxruntime.InferenceSession(shipped["reference"]).get_modelmeta().custom_metadata_map
+    said = {name: json.loads(value) for name, value in found.items()}
+    model = checkpoints.load_reference()
+    assert tuple(said["classes"]) == config.CLASSES
+    assert (said["size"], said["channels"], said["prediction"]) == (16, 3, model.prediction)
+    assert np.array_equal(said["palette"], model.palette)
+    assert said["alpha_bar"] == model.schedule.alpha_bar.tolist()
+    how = config.SampleConfig(
+        num_steps=said["steps"], guidance_scale=said["guidance"], interval=tuple(said["interval"])
+    )
+    assert how == config.SampleConfig()
+
+
+def test_a_file_of_an_earlier_version_has_the_checkpoint_s_record_alone_and_is_read(folder, tmp_path):
+    import onnx as library
+
+    model = library.load(folder / "model.onnx")
+    record = {each.key: each.value for each in model.metadata_props}[checkpoints.KEY]
+    library.helper.set_model_props(model, {checkpoints.KEY: record})
+    library.save(model, tmp_path / "old.onnx")
+    assert onnx.load(tmp_path / "old.onnx").prediction == "x0"

@@ -1,12 +1,14 @@
 """The network as an ONNX file, and onnxruntime to compute it: several times faster than PyTorch on small batches.
 
-The file holds the same record as a checkpoint, so it is all that is needed to sample.
+The file holds the same record as a checkpoint, so it is all that is needed to sample. Beside it stands what a program
+without this package needs for that, under a key each, as JSON: `facts` lists them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import os
 import warnings
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor
 
 from pixel_edu.checkpoints import KEY, About, CheckpointError, load_model, read_about
-from pixel_edu.config import IMAGE_SIZE, UserError, not_installed
+from pixel_edu.config import IMAGE_SIZE, SampleConfig, UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing, writing
 
@@ -64,9 +66,38 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
         part.ClearField("metadata_props")  # the exporter's notes: a third of a small file, with local paths
     if half:
         _halve(model, {name for name, _ in denoiser.network.named_parameters()})
-    onnx.helper.set_model_props(model, {KEY: read_about(checkpoint).dumps()})
+    onnx.helper.set_model_props(model, {KEY: read_about(checkpoint).dumps()} | facts(denoiser))
     with writing(out), replacing(out) as temporary:
         onnx.save(model, temporary)
+
+
+def facts(denoiser: Denoiser) -> dict[str, str]:
+    """What a program without this package needs to know in order to draw, by key, each as JSON.
+
+    The network maps x (B, channels, size, size) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape.
+    `book/draw_with_onnx.py` is such a program.
+
+    Returns:
+        classes: their names in label order; the label after the last means "no label".
+        size, channels: of x.
+        palette: the colours of the data as [red, green, blue], the most frequent first; null if they are too many.
+        prediction: what the answer stands for: "eps", "x0" or "v".
+        alpha_bar: ᾱ by timestep, T numbers.
+        steps, guidance, interval: the defaults of `SampleConfig`.
+    """
+    how = SampleConfig()
+    known = {
+        "classes": denoiser.classes,
+        "size": IMAGE_SIZE,
+        "channels": denoiser.channels,
+        "palette": None if denoiser.palette is None else denoiser.palette.tolist(),
+        "prediction": denoiser.prediction,
+        "alpha_bar": denoiser.schedule.alpha_bar.tolist(),
+        "steps": how.num_steps,
+        "guidance": how.guidance_scale,
+        "interval": how.interval,
+    }
+    return {key: json.dumps(value) for key, value in known.items()}
 
 
 def load(path: str | os.PathLike) -> Denoiser:
