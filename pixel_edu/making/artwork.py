@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from pixel_edu import files, images, markdown, sprites
 from pixel_edu.config import CLASSES
-from pixel_edu.making import places
+from pixel_edu.making import places, standins
 from pixel_edu.pixelart import reached_from_border
 
 HERO = (0, 15)
@@ -69,6 +69,8 @@ def contents(book: Path) -> dict[str, Content]:
         "_static/art/classes.png": classes(),
         "_static/art/readme.png": images.upscale(wall(), 4),  # a README cannot ask for NEAREST
         "_static/art/noise.png": noise_frames(),
+        "_static/art/stickers.png": stickers(),
+        "_static/art/invaders.png": standins.sheet_of_invaders(),
         "generated/procedural_set.md": procedural_set(),
         "generated/models.md": models(),
         "generated/widgets.json": places.stored(book),
@@ -118,6 +120,12 @@ def noise_frames() -> np.ndarray:
         frames.append(images.to_uint8(x))
     rows = np.stack(frames, axis=1)  # (5, FRAMES, 16, 16, 3)
     return images.grid(rows.reshape(-1, 16, 16, 3), FRAMES, gap=0)
+
+
+def stickers(rows: int = 5) -> np.ndarray:
+    """The stickers of the guide to own sprites, a column for each class: (24 rows, 288, 4) uint8."""
+    drawn = standins.draw_stickers(rows).swapaxes(0, 1)
+    return images.grid(drawn.reshape(-1, *drawn.shape[2:]), drawn.shape[1], gap=0)
 
 
 def models() -> str:
