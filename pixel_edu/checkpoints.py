@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,11 +18,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from pixel_edu.config import UserError, class_names, numbered
+from pixel_edu.config import UserError, class_names
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.facts import CHANNELS_OF, DataFacts
 from pixel_edu.files import replacing
 from pixel_edu.guidance import Model
-from pixel_edu.palette import from_words
 from pixel_edu.training import TrainConfig, TrainState
 from pixel_edu.unet import ContextUNet, UNetConfig
 
@@ -32,6 +30,8 @@ SHIPPED = Path(__file__).parent / "weights"
 RUN, MODEL = "run.safetensors", "model.safetensors"
 """What a run's folder calls its two checkpoints."""
 KEY = "pixel_edu"
+VERSION = 2
+"""Of the header; the first had no number, and kept what it knew of the data in its notes."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW remembers of each weight."""
 
@@ -47,66 +47,56 @@ class About(NamedTuple):
         config: of the run that made it.
         step: the training step it was taken after.
         record: notes of how it was made, such as the command, hardware and minutes.
+        data: what it learned from.
     """
 
     config: TrainConfig
     step: int
     record: dict[str, str]
+    data: DataFacts
 
     def denoiser(self, network: Model) -> Denoiser:
         """A network with such weights, ready to sample from."""
-        words = self.record.get("palette")
-        return self.config.denoiser(network, from_words(words) if words else None, self.classes)
+        return self.config.denoiser(network, self.data)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of its classes in label order; numbers where they are not known.
-
-        Checkpoints of earlier versions do not name them; if they learned procedural sprites, these are the course's.
-        """
-        count, noted = self.config.unet.classes, read_names(self.record.get("classes", ""))
-        if len(noted) == count:
-            return noted
-        return (
-            class_names(count) if "procedural" in self.record.get("data", "procedural") else numbered(count)
-        )
+        """The names of its classes in label order; numbers where they are not known."""
+        return self.data.classes
 
     def dumps(self) -> str:
         """As JSON."""
-        return json.dumps(self._asdict() | {"config": dataclasses.asdict(self.config)})
+        parts = {"config": dataclasses.asdict(self.config), "data": dataclasses.asdict(self.data)}
+        return json.dumps({"version": VERSION, **self._asdict(), **parts})
 
     @classmethod
-    def loads(cls, text: str) -> About:
-        """Undo `dumps`.
+    def loads(cls, text: str, path: str | os.PathLike = "the checkpoint") -> About:
+        """Undo `dumps`; headers of earlier versions are read too.
+
+        Args:
+            text: the header.
+            path: where it stands, for the error.
 
         Raises:
+            CheckpointError: a later version of this package wrote it.
             ValueError, KeyError, TypeError, AttributeError: the text is something else.
         """
         values = json.loads(text)
+        version = values.get("version", 1)
+        if version > VERSION:
+            raise CheckpointError(
+                f"{path} was written by a later version of this package (its header is of version {version}, and this "
+                f"one reads up to {VERSION}): update pixel-edu"
+            )
         config = values["config"]
         unet: dict[str, Any] = {
             name: tuple(v) if isinstance(v, list) else v for name, v in config.pop("unet").items()
         }
         config["betas"] = tuple(config["betas"])
-        return cls(TrainConfig(UNetConfig(**unet), **config), values["step"], values["record"])
-
-
-def write_names(names: Sequence[str]) -> str:
-    """The names of classes as one line of a record; `read_names` undoes it.
-
-    >>> write_names(["cats", "dogs"]), read_names("cats, dogs")
-    ('cats, dogs', ('cats', 'dogs'))
-    """
-    plain = not any("," in name or name.startswith("[") for name in names)
-    return ", ".join(names) if plain else json.dumps(list(names), ensure_ascii=False)
-
-
-def read_names(line: str) -> tuple[str, ...]:
-    """The names in a line that `write_names` wrote."""
-    if line.startswith("["):
-        with suppress(ValueError):  # an earlier version wrote such a name as it was
-            return tuple(json.loads(line))
-    return tuple(line.split(", ")) if line else ()
+        config, record = TrainConfig(UNetConfig(**unet), **config), values["record"]
+        if version == 1:
+            return cls(config, values["step"], record, DataFacts.of_record(record, config.unet.classes))
+        return cls(config, values["step"], record, DataFacts.read(values["data"]))
 
 
 def save_run(path: str | os.PathLike, state: TrainState, record: dict[str, str] | None = None) -> None:
@@ -121,7 +111,7 @@ def save_run(path: str | os.PathLike, state: TrainState, record: dict[str, str] 
         for moment in MOMENTS:
             if weight in state.optimizer.state:
                 tensors[f"{moment}.{name}"] = state.optimizer.state[weight][moment]
-    _write(path, tensors, About(state.config, state.step, record or {}))
+    _write(path, tensors, _about(state, record))
 
 
 def save_model(
@@ -140,7 +130,7 @@ def save_model(
         f"ema.{name}": value.to(dtype) if value.is_floating_point() else value
         for name, value in network.items()
     }
-    _write(path, tensors, About(state.config, state.step, record or {}))
+    _write(path, tensors, _about(state, record))
 
 
 def load_run(path: str | os.PathLike, config: TrainConfig | None = None) -> TrainState:
@@ -163,7 +153,7 @@ def load_run(path: str | os.PathLike, config: TrainConfig | None = None) -> Trai
         raise CheckpointError(
             f"{path} holds a model for sampling, not a run to go on with: use a run's checkpoint"
         )
-    state = TrainState(about.config)
+    state = TrainState(about.config, data=about.data)
     _fill(state.network, _under(tensors, "network"), path)
     _fill(state.ema.network, _under(tensors, "ema"), path)
     memory = {moment: _under(tensors, moment) for moment in MOMENTS}
@@ -232,7 +222,7 @@ def read_about(path: str | os.PathLike) -> About:
     path = _file(path)
     try:
         with safetensors.safe_open(path, "pt") as file:
-            return About.loads((file.metadata() or {})[KEY])
+            return About.loads((file.metadata() or {})[KEY], path)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is not there: check the path, or train with pixel-edu train") from None
     except OSError as error:
@@ -241,6 +231,13 @@ def read_about(path: str | os.PathLike) -> About:
         raise CheckpointError(
             f"{path} is not a checkpoint of this package: give a file that pixel-edu train wrote"
         ) from error
+
+
+def _about(state: TrainState, record: dict[str, str] | None) -> About:
+    """What to write of a run; one that has not seen its data yet knows the number of its classes."""
+    unet = state.config.unet
+    data = state.data or DataFacts(class_names(unet.classes), channels=CHANNELS_OF[unet.image_channels])
+    return About(state.config, state.step, record or {}, data)
 
 
 def _file(path: str | os.PathLike) -> Path:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 IMAGE_SIZE = 16
+"""Edge of the course's sprites, in pixels."""
+MIN_SIZE, MAX_SIZE, SIZE_STEP = 8, 32, 4
+"""Sprites may have any edge from the first to the second that is a multiple of the third."""
+MAX_CLASSES = 200
 CHANNELS = 3
 CLASSES = ("characters", "creatures", "food", "items", "side_view")
 """Class names in label order; label c is `CLASSES[c]`."""

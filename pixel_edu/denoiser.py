@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from pixel_edu.config import CHANNELS, class_names
+from pixel_edu.config import CHANNELS, IMAGE_SIZE, class_names
 from pixel_edu.diffusion import Images, Prediction, clean
 from pixel_edu.schedules import Schedule
 
@@ -20,13 +20,14 @@ class Denoiser:
     """A trained model, ready for `guidance.guided`: it answers eps whatever its network was trained to answer.
 
     Attributes:
-        network: maps x (B, 3, 16, 16) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape.
+        network: maps x (B, C, S, S) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape.
         schedule: the noise schedule it was trained with.
         prediction: what the network's answer stands for.
         null_label: the label that means "no label".
-        channels: of the images that it draws.
+        channels: C of what it draws: 3 for colours, 4 for colours and alpha, more for bits.
         palette: (P, 3) uint8, the colours of the sprites it learned from, if they are few enough to list.
         classes: the names of its classes in label order; if omitted, the course's where they are five, else numbers.
+        size: S, the edge of the sprites that it draws, in pixels.
     """
 
     network: Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -36,6 +37,7 @@ class Denoiser:
     channels: int = CHANNELS
     palette: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    size: int = IMAGE_SIZE
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -57,12 +59,12 @@ class Denoiser:
 
     @torch.no_grad()
     def __call__(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
-        """The noise in x, (B, 3, 16, 16) float32."""
+        """The noise in x, (B, C, S, S) float32."""
         return clean(x, self.network(x, t, c), self.schedule.levels(t), self.prediction).eps
 
     @torch.no_grad()
     def precise(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
-        """The noise in x, (B, 3, 16, 16) float64, from which x₀ can be computed even where x is almost pure noise.
+        """The noise in x, (B, C, S, S) float64, from which x₀ can be computed even where x is almost pure noise.
 
         At the last timestep of the cosine schedule the signal is 5e-5. There float32 holds eps to seven digits, but
         x₀ = (x - noise·eps) / signal only to two. On Apple's GPUs, which have no float64, that is what you get.

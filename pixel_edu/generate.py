@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
-from pixel_edu.config import IMAGE_SIZE, SampleConfig
+from pixel_edu.config import SampleConfig
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.guidance import guided, timesteps_between
 from pixel_edu.images import to_uint8
@@ -43,7 +43,7 @@ def stream(
         [denoiser.label_of(each) if isinstance(each, str) else each for each in labels], dtype=torch.int64
     )
     predict_eps = guided(denoiser.precise, c, config.guidance_scale, denoiser.null_label, interval)
-    x = draw_eps.start((denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), device)
+    x = draw_eps.start((denoiser.channels, denoiser.size, denoiser.size), device)
     return SAMPLERS[config.sampler].steps(predict_eps, schedule, x, config, draw_eps)
 
 
@@ -68,7 +68,8 @@ def generate(
         track: wraps the list of batches, for a progress bar.
 
     Returns:
-        (N, 16, 16, C) uint8, as the network drew them; `palette.snap` gives them true colours.
+        (N, S, S, C) uint8, as the network drew them, of the model's size and channels; `palette.as_sprites` gives them
+        true colours.
 
     >>> from pixel_edu.checkpoints import load_reference
     >>> generate(load_reference("tiny"), labels=["food", 2], seeds=[0, 1]).shape
@@ -81,3 +82,19 @@ def generate(
         *_, last = stream(denoiser, labels[part], seeds[part], config, device)
         made.append(to_uint8(last.x))
     return np.concatenate(made)
+
+
+def specimens(classes: int, each: int = 8, rows: int = 16) -> tuple[list[int], int]:
+    """The labels and columns of a picture of all classes: a row for each, or where they are many, one sprite each.
+
+    Args:
+        classes: how many there are.
+        each: sprites in a row.
+        rows: with more classes than this, there is one sprite of each, in rows twice as long.
+
+    >>> specimens(2, each=3)
+    ([0, 0, 0, 1, 1, 1], 3)
+    """
+    if classes > rows:
+        return list(range(classes)), 2 * each
+    return [c for c in range(classes) for _ in range(each)], each

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, and the data commands do not
     import torch
 
 WHITE = 255
+GREY = 160
+"""Behind sprites with alpha where they are looked at: neither white nor dark ones vanish on it."""
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:
@@ -79,6 +81,25 @@ def count_colors(images: np.ndarray) -> np.ndarray:
     packed = images.astype(np.int64) @ 256 ** np.arange(images.shape[-1])
     ordered = np.sort(packed.reshape(len(images), -1), axis=1)
     return 1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)
+
+
+def over(images: np.ndarray, background: int = GREY) -> np.ndarray:
+    """Lay images with alpha on a grey; those without stay as they are.
+
+    Args:
+        images: (..., 3 or 4) uint8, alpha not multiplied in.
+        background: its level, 0 .. 255.
+
+    Returns:
+        (..., 3) uint8.
+
+    >>> over(np.array([255, 255, 255, 0], np.uint8), 7).tolist()
+    [7, 7, 7]
+    """
+    if images.shape[-1] == 3:
+        return images
+    share = images[..., 3:] / np.float32(255)
+    return np.rint(images[..., :3] * share + background * (1 - share)).astype(np.uint8)
 
 
 def upscale(image: np.ndarray, factor: int) -> np.ndarray:

@@ -5,6 +5,9 @@
 - `to_bits` and `from_bits` turn the question round: the model draws the bits of a colour's number, so it cannot draw
   anything outside the palette ("analog bits", Chen et al. 2022, arXiv:2208.04202).
 
+Sprites may have alpha. A pixel of them is opaque or transparent, nothing between: pixel art has no soft edges. What is
+transparent has no colour to compare, and comes out white.
+
 Colours are compared in OKLab, in which equal distances look about equally different (Ottosson 2020,
 https://bottosson.github.io/posts/oklab/).
 """
@@ -18,9 +21,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pixel_edu.config import CHANNELS
 from pixel_edu.diffusion import Images, clean
-from pixel_edu.images import to_tensor
+from pixel_edu.facts import CHANNELS_OF
+from pixel_edu.images import WHITE, to_tensor
 from pixel_edu.samplers import PredictEps
 from pixel_edu.schedules import Schedule
 
@@ -43,6 +46,8 @@ _TO_LAB = torch.tensor(
 BITS = 8
 MOST = 2**BITS
 """Colours in a palette: as many as a PNG file can list."""
+OPAQUE = 128
+"""The least alpha of a pixel that counts as opaque."""
 
 
 def to_oklab(rgb: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
@@ -58,14 +63,42 @@ def to_oklab(rgb: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
 
 
 def find_palette(images: np.ndarray, most: int = MOST) -> np.ndarray:
-    """The colours that images use: (N, H, W, 3) uint8 to (P, 3) uint8, at most `most`, the most frequent first."""
+    """The colours that images use, where they are opaque, the most frequent first.
+
+    Args:
+        images: (N, H, W, 3 or 4) uint8.
+        most: colours to find.
+
+    Returns:
+        (P, 3) uint8, at most `most`.
+    """
     counts = np.zeros(2**24, np.int64)  # one for every colour that there is
-    for part in np.array_split(images.reshape(-1, 3), max(len(images) // 1000, 1)):
-        used, times = np.unique(part.astype(np.int64) @ (65536, 256, 1), return_counts=True)
+    for part in np.array_split(images, max(len(images) // 1000, 1)):
+        colors = part[..., :3].reshape(-1, 3)[opaque(part).ravel()]
+        used, times = np.unique(colors.astype(np.int64) @ (65536, 256, 1), return_counts=True)
         counts[used] += times
     used = np.flatnonzero(counts)
     found = used[np.argsort(-counts[used], kind="stable")[:most]]
     return np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
+
+
+def opaque(images: np.ndarray) -> np.ndarray:
+    """Which pixels are opaque: (..., 3 or 4) uint8 to (...) bool; without alpha, all."""
+    return images[..., 3] >= OPAQUE if images.shape[-1] == 4 else np.ones(images.shape[:-1], bool)
+
+
+def with_alpha(colors: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """Colours with alpha 255 where a mask is true, and elsewhere transparent white.
+
+    Args:
+        colors: (..., 3) uint8.
+        solid: (...) bool.
+
+    Returns:
+        (..., 4) uint8.
+    """
+    alpha = np.where(solid[..., None], np.uint8(255), np.uint8(0))
+    return np.concatenate([np.where(solid[..., None], colors, np.uint8(WHITE)), alpha], axis=-1)
 
 
 def for_bits(palette: np.ndarray) -> np.ndarray:
@@ -123,8 +156,16 @@ def nearest(images: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def distances(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """How far every pixel is from the nearest colour of a palette, in OKLab: (N, H, W) float32."""
-    return nearest(images, palette)[1]
+    """How far every pixel is from the nearest colour of a palette, in OKLab; what is transparent is at no distance.
+
+    Args:
+        images: (N, H, W, 3 or 4) uint8.
+        palette: (P, 3) uint8.
+
+    Returns:
+        (N, H, W) float32.
+    """
+    return np.where(opaque(images), nearest(images[..., :3], palette)[1], np.float32(0))
 
 
 def snap(
@@ -137,15 +178,17 @@ def snap(
     tolerance. A colour of a single pixel goes; a colour that a region shares stays. Last, a pixel that differs from the
     pixels above, below, left and right takes the colour of one of them, if it is nearly as near.
 
+    Where there is alpha, pixels become opaque or transparent first. No pixel joins what is transparent.
+
     Args:
-        images: (N, H, W, 3) uint8.
+        images: (N, H, W, 3 or 4) uint8.
         palette: (P, 3) uint8; default: one for each sprite, by k-means.
         tolerance: of a colour's loss, in OKLab; 0 keeps all that are nearest to some pixel.
         loneliness: root of the largest increase in squared distance at which a stray pixel joins a neighbour; 0 leaves
             stray pixels as they are.
 
     Returns:
-        (N, H, W, 3) uint8.
+        (N, H, W, 3 or 4) uint8, as the images.
 
     >>> grey = np.full((1, 2, 2, 3), 100, np.uint8)
     >>> snap(grey, np.array([[0, 0, 0], [99, 99, 99]], np.uint8))[0, 0, 0].tolist()
@@ -157,12 +200,19 @@ def snap(
 def _snap_one(
     image: np.ndarray, palette: np.ndarray | None, tolerance: float, loneliness: float
 ) -> np.ndarray:
-    lab = _lab(image.reshape(-1, 3))
-    palette = _kmeans(image.reshape(-1, 3), lab) if palette is None else palette
-    far = _squared(lab, _lab(palette))
+    solid, colors = opaque(image), image[..., :3].reshape(-1, 3)
+    if not solid.any():
+        return with_alpha(image[..., :3], solid)
+    lab, rows = _lab(colors), solid.ravel()
+    palette = _kmeans(colors[rows], lab[rows]) if palette is None else palette
+    # One more colour stands for "transparent", infinitely far from every colour: no pixel changes sides.
+    far = np.where(rows[:, None], _squared(lab, _lab(palette)), np.inf)
+    far = np.concatenate([far, np.where(rows, np.inf, 0)[:, None]], axis=1, dtype=lab.dtype)
     kept = _needed(far, tolerance**2)
     index = kept[far[:, kept].argmin(axis=1)]
-    return palette[_join(index.reshape(image.shape[:2]), far, loneliness**2)]
+    joined = _join(index.reshape(image.shape[:2]), far, loneliness**2)
+    snapped = np.concatenate([palette, np.full((1, 3), WHITE, np.uint8)])[joined]
+    return snapped if image.shape[-1] == 3 else with_alpha(snapped, solid)
 
 
 def _needed(far: np.ndarray, tolerance: float) -> np.ndarray:
@@ -230,13 +280,13 @@ def projected(
     log-SNR, is above a limit are corrected.
 
     Args:
-        predict_eps: maps x (B, 3, H, W) and t (B,) to the noise in x, all of one timestep.
+        predict_eps: maps x (B, 3 or 4, H, W) and t (B,) to the noise in x, all of one timestep.
         schedule: of the timesteps.
         palette: (P, 3) uint8.
         above: the limit for λ.
 
     Returns:
-        Like `predict_eps`, with the noise that a clean image in these colours implies.
+        Like `predict_eps`, with the noise that a clean image in these colours implies; alpha is as it was.
     """
     values, lab = to_tensor(palette[None, None])[0, :, 0].T, torch.from_numpy(_lab(palette))
 
@@ -244,10 +294,11 @@ def projected(
         eps, level = predict_eps(x, t), schedule.levels(t)
         if not bool((level.half_log_snr > above).all()):
             return eps
-        x0 = clean(x, eps, level, "eps").x0.movedim(1, 3)
-        index = torch.cdist(to_oklab((x0 + 1) / 2).flatten(0, 2), lab.to(x)).argmin(dim=1)
-        corrected = values.to(x)[index].reshape(x0.shape).movedim(3, 1)
-        return (x - level.signal * corrected) / level.noise
+        x0 = clean(x, eps, level, "eps").x0
+        colors = x0[:, :3].movedim(1, 3)
+        index = torch.cdist(to_oklab((colors + 1) / 2).flatten(0, 2), lab.to(x)).argmin(dim=1)
+        corrected = values.to(x)[index].reshape(colors.shape).movedim(3, 1)
+        return (x - level.signal * torch.cat([corrected, x0[:, 3:]], dim=1)) / level.noise
 
     return in_palette
 
@@ -272,13 +323,16 @@ def as_bits(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Sprites as images of the bits of their colours' numbers, for a model to learn.
 
     Args:
-        images: (N, H, W, 3) uint8; every pixel counts as the palette's nearest colour.
+        images: (N, H, W, 3 or 4) uint8; every pixel counts as the palette's nearest colour.
         palette: (P, 3) uint8.
 
     Returns:
-        (N, H, W, 8) uint8, each 0 or 255.
+        (N, H, W, 8) uint8, each 0 or 255; where there is alpha, it is a ninth.
     """
-    return to_bits(nearest(images, palette)[0])
+    bits = to_bits(nearest(images[..., :3], palette)[0])
+    if images.shape[-1] == 3:
+        return bits
+    return np.concatenate([bits, np.where(opaque(images), 255, 0).astype(np.uint8)[..., None]], axis=-1)
 
 
 def as_sprites(drawn: np.ndarray, palette: np.ndarray | None = None) -> np.ndarray:
@@ -289,9 +343,9 @@ def as_sprites(drawn: np.ndarray, palette: np.ndarray | None = None) -> np.ndarr
         palette: (P, 3) uint8; default: one for each sprite, by k-means.
 
     Returns:
-        (N, H, W, 3) uint8.
+        (N, H, W, 3) uint8, or 4 where the model draws alpha.
     """
-    if drawn.shape[-1] == 3:
+    if drawn.shape[-1] in CHANNELS_OF.values():
         return snap(drawn, palette)
     if palette is None:
         raise ValueError("bits number the colours of a palette: give the one that the model learned with")
@@ -306,13 +360,13 @@ def in_colors(
     Args:
         drawn: (N, H, W, C) uint8, from `generate.generate`.
         palette: (P, 3) uint8, the colours of the model's data, if known.
-        colors: "auto" takes those of the data, "own" some of each sprite's own, "off" leaves them as they came; bits
-            are always read as colours of the data.
+        colors: "auto" takes those of the data, "own" some of each sprite's own, "off" leaves them, and alpha, as they
+            came; bits are always read as colours of the data.
 
     Returns:
-        (N, H, W, 3) uint8.
+        (N, H, W, 3) uint8, or 4 where the model draws alpha.
     """
-    if drawn.shape[-1] != CHANNELS or colors == "auto":
+    if drawn.shape[-1] not in CHANNELS_OF.values() or colors == "auto":
         return as_sprites(drawn, palette)
     return snap(drawn) if colors == "own" else drawn
 
@@ -321,14 +375,16 @@ def from_bits(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Decode drawn bits into colours: every value counts as the bit that it is nearer to.
 
     Args:
-        images: (N, H, W, bits) uint8.
+        images: (N, H, W, bits) uint8, of which a ninth bit is alpha.
         palette: (P, 3) uint8; a number that names no colour takes the last.
 
     Returns:
-        (N, H, W, 3) uint8.
+        (N, H, W, 3) uint8, or 4 with alpha.
     """
-    index = (images.astype(np.int64) >= 128) @ (1 << np.arange(images.shape[-1]))
-    return palette[np.minimum(index, len(palette) - 1)]
+    bits, alpha = images[..., :BITS], images[..., BITS:]
+    index = (bits.astype(np.int64) >= 128) @ (1 << np.arange(bits.shape[-1]))
+    colors = palette[np.minimum(index, len(palette) - 1)]
+    return with_alpha(colors, alpha[..., 0] >= OPAQUE) if alpha.shape[-1] else colors
 
 
 def _lab(colors: np.ndarray) -> np.ndarray:

@@ -5,31 +5,29 @@ The folder gets `run.safetensors` (to go on), `model.safetensors` (to sample fro
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
 from pixel_edu import checkpoints, data, files, palette, training
 from pixel_edu.checkpoints import MODEL, RUN
-from pixel_edu.config import UserError, hardware
+from pixel_edu.config import UserError, class_names, hardware, numbered
 from pixel_edu.data import SpriteData
-from pixel_edu.generate import generate
-from pixel_edu.images import grid, upscale, write_png
+from pixel_edu.facts import DataFacts
+from pixel_edu.generate import generate, specimens
+from pixel_edu.images import grid, over, upscale, write_png
 from pixel_edu.training import TrainConfig, TrainState, TrainStep, is_main_process
 
 LOG, GRID = "log.csv", "samples.png"
 HEADINGS = "step,loss,grad_norm,learning_rate,seconds"
 LOCK = ".lock"
 """In the folder while it is trained in."""
-SHOWN = 8
-"""Sprites of each class in the picture."""
-
 Steps = Iterable[TrainStep]
 
 
@@ -106,7 +104,7 @@ class TrainingRun:
         see `locked`.
 
         Args:
-            images: (N, H, W, 3) uint8, in colours also where the network draws bits.
+            images: (N, S, S, 3 or 4) uint8, in colours also where the network draws bits.
             labels: (N,) int64 in 0 .. K-1.
             device: "auto" takes what accelerate finds; "cpu" stays on the CPU.
             sample_every: steps between pictures of samples.
@@ -128,30 +126,42 @@ class TrainingRun:
                 raise UserError(f"another program has trained in {self.folder} meanwhile: open the run again")
             return self._train(images, labels, device, sample_every, save_every, track, on_picture)
 
-    def check_data(self, images: np.ndarray, labels: np.ndarray, classes: Sequence[str] = ()) -> None:
-        """Note what the run learns from; `train` does so by itself, without the names of the classes.
+    def check_data(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        classes: Sequence[str] = (),
+        licence: str = "",
+        procedural: bool = False,
+    ) -> None:
+        """Note what the run learns from; `train` does so by itself, without the last three.
 
         Args:
-            images: (N, H, W, 3) uint8.
+            images: (N, S, S, 3 or 4) uint8.
             labels: (N,) int64 in 0 .. K-1.
             classes: their names; if omitted, they are not compared.
+            licence: of the sprites, as their owner names it; if omitted, as noted before.
+            procedural: whether `pixel_edu.sprites` drew them.
 
         Raises:
             UserError: the run was begun with other sprites; it says what has changed.
         """
-        counts = ", ".join(str(count) for count in np.bincount(labels))
-        now = {"classes": checkpoints.write_names(classes)} if classes else {}
-        now |= {"sprites": f"{len(labels)} ({counts} a class)", "digest": _digest(images, labels)}
-        changed = next((key for key in now if self.record.get(key, now[key]) != now[key]), None)
-        if changed:
-            what = f"{changed} were {self.record[changed]} and are now {now[changed]}"
-            if changed == "digest":
-                what = "pictures are others, or in another order"
-            raise UserError(
-                f"{self.folder} was trained on {self.record['data']}, but its {what}: restore the data, "
-                "or choose another folder"
+        before, count = self.state.data, self.state.config.unet.classes
+        classes = classes or (before.classes if before else class_names(count))
+        now = DataFacts.of(images, labels, classes, licence, procedural)
+        if before:
+            if what := _changed(before, now):
+                raise UserError(
+                    f"{self.folder} was trained on {self.record['data']}, but its {what}: restore the data, "
+                    "or choose another folder"
+                )
+            now = dataclasses.replace(
+                now,
+                palette=before.palette,
+                licence=licence or before.licence,
+                procedural=procedural or before.procedural,
             )
-        self.record |= now
+        self.state.data = now
 
     def _train(
         self,
@@ -189,9 +199,10 @@ class TrainingRun:
         return self.finished
 
     def _prepared(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """The images as the network draws them, colours or bits; fingerprint and palette are noted."""
+        """The images as the network draws them, colours or bits; what they are and their palette are noted."""
         self.check_data(images, labels)
-        bits = self.state.config.unet.image_channels == palette.BITS
+        assert self.state.data  # which was noted just now
+        bits = self.state.config.unet.image_channels >= palette.BITS
         colors = palette.find_palette(images, palette.MOST + 1)
         if len(colors) > palette.MOST:
             if bits:
@@ -199,7 +210,8 @@ class TrainingRun:
                 raise UserError(f"{self.record['data']} have {most}: train on colours, without --bits")
             return images
         colors = palette.for_bits(colors)
-        self.record["palette"] = palette.to_words(colors)
+        words = tuple(palette.to_words(colors).split())
+        self.state.data = dataclasses.replace(self.state.data, palette=words)
         return palette.as_bits(images, colors) if bits else images
 
     def _clock(self) -> Callable[[], float]:
@@ -215,7 +227,7 @@ class TrainingRun:
         return self.state.step
 
     def _draw(self, on_picture: Callable[[np.ndarray, int], None] | None) -> int:
-        picture = draw_samples(self.folder / GRID, self.state, self.record.get("palette"))
+        picture = draw_samples(self.folder / GRID, self.state)
         if on_picture:
             on_picture(picture, self.state.step)
         return self.state.step
@@ -252,6 +264,26 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
         yield
 
 
+def _changed(before: DataFacts, now: DataFacts) -> str | None:
+    """What is another in a dataset, in words; what was not noted before is not compared."""
+    if before.classes not in (now.classes, numbered(len(now.classes))):
+        return f"classes were {', '.join(before.classes)} and are now {', '.join(now.classes)}"
+    if before.fingerprint in ("", now.fingerprint):
+        return None
+    for what, old, new in (
+        ("sizes", before.size, now.size),
+        ("channels", before.channels, now.channels),
+        ("sprites", _in_words(before.counts), _in_words(now.counts)),
+    ):
+        if old != new:
+            return f"{what} were {old} and are now {new}"
+    return "pictures are others, or in another order"
+
+
+def _in_words(counts: Sequence[int]) -> str:
+    return f"{sum(counts)} ({', '.join(map(str, counts))} a class)"
+
+
 def _remove_if_empty(folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()
@@ -263,7 +295,7 @@ def folder_source(folder: str | os.PathLike, validation: float) -> str:
 
 
 def training_part(sprites: SpriteData, validation: float, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The images (N, 16, 16, 3) uint8 and labels (N,) int64 of a dataset that a run learns from.
+    """The images (N, S, S, 3 or 4) uint8 and labels (N,) int64 of a dataset that a run learns from.
 
     Args:
         sprites: all of it.
@@ -328,21 +360,19 @@ def interruptible() -> Iterator[UntilAsked]:
             signal.signal(each, handler)
 
 
-def draw_samples(path: Path, state: TrainState, colors: str | None = None) -> np.ndarray:
-    """Write a picture of sprites by the averaged network, a row for each class and always with the same noise.
+def draw_samples(path: Path, state: TrainState) -> np.ndarray:
+    """Write a picture of sprites by the averaged network, always from the same noise, as `generate.specimens` has them.
 
     Colours are shown as they come; only bits are read.
 
     Returns:
         The picture, (H, W, 3) uint8.
     """
-    classes = state.config.unet.classes
-    labels = [c for c in range(classes) for _ in range(SHOWN)]
     device = next(state.ema.network.parameters()).device
-    made = generate(state.denoiser(), labels, list(range(len(labels))), device=device)
-    if colors and state.config.unet.image_channels == palette.BITS:
-        made = palette.from_bits(made, palette.from_words(colors))
-    picture = upscale(grid(made, SHOWN), 4)
+    denoiser = state.denoiser()
+    labels, columns = specimens(denoiser.null_label)
+    made = generate(denoiser, labels, range(len(labels)), device=device)
+    picture = upscale(grid(over(palette.in_colors(made, denoiser.palette, "off")), columns), 4)
     write_png(path, picture)
     return picture
 
@@ -354,10 +384,6 @@ def _version(path: Path) -> tuple[int, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_mtime_ns, found.st_ino
-
-
-def _digest(*arrays: np.ndarray) -> str:
-    return blake2b(b"".join(array.tobytes() for array in arrays), digest_size=16).hexdigest()
 
 
 class Log:

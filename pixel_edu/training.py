@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pixel_edu.config import UserError
+from pixel_edu.config import UserError, class_names
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import (
     Images,
@@ -31,6 +31,7 @@ from pixel_edu.diffusion import (
     random_timesteps,
 )
 from pixel_edu.ema import EMA
+from pixel_edu.facts import DataFacts
 from pixel_edu.guidance import Model
 from pixel_edu.images import to_tensor
 from pixel_edu.schedules import SCHEDULES, Schedule
@@ -83,26 +84,16 @@ class TrainConfig:
         """The noise schedule."""
         return SCHEDULES[self.schedule]()
 
-    def denoiser(
-        self, network: Model, palette: np.ndarray | None = None, classes: tuple[str, ...] = ()
-    ) -> Denoiser:
+    def denoiser(self, network: Model, data: DataFacts | None = None) -> Denoiser:
         """A network of such a run, with what its answers mean.
 
         Args:
             network: with the weights of such a run.
-            palette: (P, 3) uint8, the colours of its data, if they are known.
-            classes: their names, if they are known.
+            data: what it learned from, if that is known; otherwise it draws sprites of the course's size.
         """
-        unet = self.unet
-        return Denoiser(
-            network,
-            self.make_schedule(),
-            self.prediction,
-            unet.classes,
-            unet.image_channels,
-            palette,
-            classes,
-        )
+        unet, schedule = self.unet, self.make_schedule()
+        asked = network, schedule, self.prediction, unet.classes, unet.image_channels
+        return Denoiser(*asked, data.colors, data.classes, data.size) if data else Denoiser(*asked)
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of step 1 .. steps: a straight line up, then half a cosine down to 0."""
@@ -118,10 +109,13 @@ class TrainState:
     Args:
         config: of the run; its seed makes the first weights.
         network: what to train, called as `ContextUNet` is; default: a ContextUNet of the config's size.
+        data: what it learns from; if omitted, `train` notes what can be seen.
     """
 
-    def __init__(self, config: TrainConfig, network: nn.Module | None = None) -> None:
-        self.config = config
+    def __init__(
+        self, config: TrainConfig, network: nn.Module | None = None, data: DataFacts | None = None
+    ) -> None:
+        self.config, self.data = config, data
         self.step = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -137,7 +131,7 @@ class TrainState:
 
     def denoiser(self) -> Denoiser:
         """The averaged network, to sample from; it goes on changing while training goes on."""
-        return self.config.denoiser(self.ema.network)
+        return self.config.denoiser(self.ema.network, self.data)
 
 
 class TrainStep(NamedTuple):
@@ -173,7 +167,7 @@ def draw_batch(
     """The batch of a step: the same for the same seed and step, on any machine.
 
     Args:
-        images: (N, H, W, 3) uint8.
+        images: (N, S, S, C) uint8.
         labels: (N,) int64 in 0 .. K-1.
         schedule: whose timesteps to draw.
         config: gives seed, batch size, and the share of labels to replace by K, "no label".
@@ -216,15 +210,15 @@ def train(
     Started by `accelerate launch`, it divides every batch among the processes, and each of them yields a `TrainStep`.
 
     Args:
-        images: (N, H, W, 3) uint8.
+        images: (N, S, S, C) uint8, of as many channels as the network draws.
         labels: (N,) int64 in 0 .. K-1.
         config: of a new run.
         state: of a run to go on with, instead of config.
         device: "auto" takes what accelerate finds; "cpu" stays on the CPU.
 
     Raises:
-        UserError: labels and config do not fit, the batch cannot be divided among the processes, or the loss is not
-            finite.
+        UserError: images, labels and config do not fit, the batch cannot be divided among the processes, or the loss
+            is not finite.
 
     >>> from pixel_edu import sprites
     >>> drawn = sprites.make(16)
@@ -235,7 +229,9 @@ def train(
     state = state or TrainState(config or TrainConfig())
     config, schedule = state.config, state.config.make_schedule()
     accelerator = _accelerator(cpu=device == "cpu")
-    _check(labels, config, accelerator.num_processes)
+    _check(images, labels, config, accelerator.num_processes)
+    if state.data is None:
+        state.data = DataFacts.of(images, labels, class_names(config.unet.classes))
     state.ema.network.to(accelerator.device)
     network, optimizer = accelerator.prepare(state.network, state.optimizer)
     mine = slice(accelerator.process_index, None, accelerator.num_processes)
@@ -287,8 +283,17 @@ def _accelerator(cpu: bool) -> Accelerator:
     return Accelerator(cpu=cpu, mixed_precision="no", gradient_accumulation_plugin=whole_steps)
 
 
-def _check(labels: np.ndarray, config: TrainConfig, processes: int) -> None:
-    classes = config.unet.classes
+def _check(images: np.ndarray, labels: np.ndarray, config: TrainConfig, processes: int) -> None:
+    classes, channels, step = config.unet.classes, config.unet.image_channels, config.unet.size_step
+    if images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[1] % step:
+        raise UserError(
+            f"the images are {images.shape}, but this network takes squares whose edge is a multiple of {step}: "
+            "resize or pad them"
+        )
+    if images.shape[-1] != channels:
+        raise UserError(
+            f"the images have {images.shape[-1]} channels, but this network draws {channels}: check the dataset"
+        )
     if len(labels) == 0 or labels.min() < 0 or labels.max() >= classes:
         found = f"{labels.min()} .. {labels.max()}" if len(labels) else "none"
         raise UserError(f"labels are {found}, but this network knows 0 .. {classes - 1}: check the dataset")

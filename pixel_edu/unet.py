@@ -37,7 +37,7 @@ class UNetConfig:
         embedding: length of the vectors that carry timestep and class.
         heads: attention heads.
         classes: K, the number of classes; label K is "no label".
-        image_channels: of the images: 3 for colours.
+        image_channels: of the images: 3 for colours, 4 for colours and alpha.
 
     Raises:
         ValueError: widths that do not divide, or another number of levels in channels and attention.
@@ -60,6 +60,15 @@ class UNetConfig:
         if any(width % GROUPS or width % self.heads for width in self.channels):
             raise ValueError(f"channels are {self.channels}: use multiples of {GROUPS} and of {self.heads}")
 
+    @property
+    def size_step(self) -> int:
+        """What the edge of an image must be a multiple of: every level but the last halves it.
+
+        >>> UNetConfig().size_step
+        4
+        """
+        return self.fold * 2 ** (len(self.channels) - 1)
+
 
 GROUPS = 8
 PRESETS = {
@@ -71,7 +80,7 @@ PRESETS = {
 
 
 class ContextUNet(nn.Module):
-    """The model: maps x (B, 3, H, W) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape.
+    """The model: maps x (B, C, H, W) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape.
 
     What it predicts, eps, x0 or v, is decided by the loss that it is trained with. A new network answers 0.
 

@@ -9,13 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
 import pixel_edu
-from pixel_edu import checkpoints, sprites
+from pixel_edu import checkpoints, config, sprites
 from pixel_edu.checkpoints import CheckpointError
+from pixel_edu.facts import DataFacts
 from pixel_edu.training import TrainConfig, TrainState, train
 from pixel_edu.unet import PRESETS, UNetConfig
 
@@ -65,13 +67,46 @@ def test_a_run_goes_on_on_a_gpu(drawn, tmp_path):
     assert resumed.loss == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("names", [("a", "b"), ("a, b",), ("[x", "y"), ('["q"]',), ("1", "10")])
-def test_names_of_classes_come_back_whatever_stands_in_them(names):
-    assert checkpoints.read_names(checkpoints.write_names(names)) == names
+FACTS = DataFacts(
+    ("ants", "a, b", "[x", "été", "5"), 12, 4, ("ffffff", "17131f"), (3, 4, 5, 6, 7), "CC0", "ab12"
+)
 
 
-def test_names_that_an_earlier_version_wrote_are_read():
-    assert checkpoints.read_names("[x, y") == ("[x", "y")
+def test_what_a_model_knows_of_its_data_comes_back_whatever_stands_in_the_names(trained, tmp_path):
+    trained.data = FACTS
+    for save in (checkpoints.save_run, checkpoints.save_model):
+        save(tmp_path / "file.safetensors", trained)
+        about = checkpoints.read_about(tmp_path / "file.safetensors")
+        assert about.data == FACTS
+        denoiser = checkpoints.load_model(tmp_path / "file.safetensors")
+        assert (denoiser.classes, denoiser.size) == (FACTS.classes, 12)
+        assert denoiser.palette.tolist() == [[255, 255, 255], [0x17, 0x13, 0x1F]]
+    checkpoints.save_run(tmp_path / "file.safetensors", trained)
+    assert checkpoints.load_run(tmp_path / "file.safetensors").data == FACTS
+
+
+def test_a_header_names_its_version_and_a_later_one_is_refused_in_one_sentence(trained, tmp_path):
+    path = tmp_path / "file.safetensors"
+    checkpoints.save_model(path, trained)
+    with safetensors.safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()[checkpoints.KEY])
+    assert header["version"] == 2
+    save_file(load_file(path), path, {checkpoints.KEY: json.dumps(header | {"version": 3})})
+    with pytest.raises(CheckpointError) as refused:
+        checkpoints.load_model(path)
+    assert str(refused.value) == (
+        f"{path} was written by a later version of this package (its header is of version 3, and this one reads up "
+        "to 2): update pixel-edu"
+    )
+
+
+@pytest.mark.parametrize("name", ["tiny", "reference", "small", "bits"])
+def test_shipped_files_have_a_header_of_the_first_version_and_still_load(name):
+    about = checkpoints.read_about(checkpoints.find(name))
+    assert (about.classes, about.data.size, about.data.channels) == (config.CLASSES, 16, 3)
+    assert about.data.procedural
+    assert about.data.colors.tolist() == checkpoints.load_model(checkpoints.find(name)).palette.tolist()
+    assert checkpoints.About.loads(about.dumps()) == about
 
 
 def test_a_runs_folder_stands_for_its_model_and_before_there_is_one_for_the_run(trained, tmp_path):

@@ -216,12 +216,13 @@ def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
     assert pixel_edu("data", "make", tmp_path / "set", "-n", 40).returncode == 0
     done = pixel_edu("train", tmp_path / "set", "--steps", 2, "--batch-size", 4, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    record = checkpoints.read_about(tmp_path / "run" / "run.safetensors").record
-    assert record["data"] == f"{tmp_path / 'set'}, 10% held out"
+    about = checkpoints.read_about(tmp_path / "run" / "run.safetensors")
+    assert about.record["data"] == f"{tmp_path / 'set'}, 10% held out"
     read = data.load(tmp_path / "set")
     known = read.images[data.split(read.images, read.labels).train]
     assert len(known) < len(read.images)
-    assert record["palette"] == palette.to_words(palette.for_bits(palette.find_palette(known)))
+    assert about.data.colors.tolist() == palette.for_bits(palette.find_palette(known)).tolist()
+    assert (sum(about.data.counts), about.data.procedural) == (len(known), False)
 
 
 @pytest.mark.slow

@@ -8,11 +8,14 @@ from pixel_edu.checkpoints import load_reference
 from pixel_edu.config import SampleConfig
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import clean
-from pixel_edu.generate import generate, stream
+from pixel_edu.facts import DataFacts
+from pixel_edu.generate import generate, specimens, stream
 from pixel_edu.guidance import guided, timesteps_between
 from pixel_edu.images import to_uint8
 from pixel_edu.samplers import SpriteNoise
 from pixel_edu.schedules import cosine
+from pixel_edu.training import TrainConfig
+from pixel_edu.unet import ContextUNet, UNetConfig
 
 NULL = 5
 
@@ -120,3 +123,19 @@ def test_a_batch_is_as_large_as_keeps_the_device_busy(device, batches):
     model = load_reference("tiny", device)
     generate(model, [0] * 65, range(65), config, device, track=lambda starts: seen.extend(starts) or starts)
     assert seen == batches
+
+
+@pytest.mark.parametrize(("size", "channels"), [(8, 4), (12, 3), (28, 4)])
+def test_a_model_draws_sprites_of_its_own_size_and_channels(size, channels):
+    small = ContextUNet(UNetConfig((16, 32, 48), embedding=64, classes=1, image_channels=channels))
+    denoiser = TrainConfig(small.config).denoiser(small, DataFacts(("one",), size, channels))
+    drawn = generate(denoiser, ["one", 0, 1], [0, 0, 0], SampleConfig(num_steps=2))
+    assert (drawn.shape, drawn.dtype) == ((3, size, size, channels), np.uint8)
+    assert (drawn[0] == drawn[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "columns"), [(2, [0, 0, 0, 1, 1, 1], 3), (200, list(range(200)), 6)]
+)
+def test_a_picture_of_all_classes_has_a_row_for_each_or_one_sprite(classes, labels, columns):
+    assert specimens(classes, each=3) == (labels, columns)

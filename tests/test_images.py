@@ -150,3 +150,9 @@ def test_between_images_with_alpha_a_grid_is_transparent():
     assert sheet.shape == (5, 5, 4)
     assert sheet[2].tolist() == [[255, 255, 255, 0]] * 5
     assert sheet[3, 3].tolist() == [255, 255, 255, 0]
+
+
+def test_alpha_lays_an_image_on_a_grey_and_without_it_nothing_changes():
+    pixels = np.array([[255, 255, 255, 0], [255, 0, 51, 255], [200, 0, 0, 51]], np.uint8)
+    assert images.over(pixels, 100).tolist() == [[100, 100, 100], [255, 0, 51], [120, 80, 80]]
+    assert (images.over(pixels[:, :3]) == pixels[:, :3]).all()

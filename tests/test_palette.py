@@ -278,3 +278,75 @@ def test_colours_that_are_no_bits_are_snapped():
     noisy = drawn ^ 3
     assert (palette.as_sprites(noisy, COLORS) == palette.snap(noisy, COLORS)).all()
     assert (palette.as_sprites(noisy) == palette.snap(noisy)).all()
+
+
+def ghosts(n=20, size=8, seed=0):
+    """Sprites of the palette's colours with alpha: an opaque white or dark square somewhere, white noise around it."""
+    draw = np.random.default_rng(seed)
+    solid = np.zeros((n, size, size), bool)
+    for each in solid:
+        y, x = draw.integers(size - 3, size=2)
+        each[y : y + 3, x : x + 3] = True
+    return palette.with_alpha(FEW[draw.integers(len(FEW), size=n)][:, None, None], solid)
+
+
+def noisy(sprites, seed=1, spread=30):
+    draw = np.random.default_rng(seed)
+    return np.clip(sprites + draw.normal(0, spread, sprites.shape), 0, 255).astype(np.uint8)
+
+
+def test_snapping_leaves_every_pixel_opaque_or_transparent_and_white_sprites_visible():
+    sprites = ghosts()
+    snapped = palette.as_sprites(noisy(sprites), FEW)
+    assert (snapped == sprites).mean() > 0.97
+    assert (snapped[..., 3] == sprites[..., 3]).all()
+    clear = snapped[snapped[..., 3] == 0]
+    assert (clear[:, :3] == 255).all()
+
+
+def test_the_colours_of_sprites_with_alpha_are_snapped_as_those_of_sprites_without():
+    sprites = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+    opaque = np.concatenate([sprites, np.full_like(sprites[..., :1], 255)], axis=-1)
+    for colors in (FEW, None):
+        snapped = palette.snap(opaque, colors)
+        assert (snapped[..., :3] == palette.snap(sprites, colors)).all()
+        assert (snapped[..., 3] == 255).all()
+
+
+def test_what_lies_under_a_transparent_pixel_changes_nothing():
+    sprites = noisy(ghosts(), spread=10)
+    other = sprites.copy()
+    hidden = ~palette.opaque(sprites)
+    other[hidden, :3] = [1, 200, 3]
+    assert (palette.snap(other, FEW) == palette.snap(sprites, FEW)).all()
+    assert (palette.snap(other) == palette.snap(sprites)).all()
+    assert (palette.find_palette(other) == palette.find_palette(sprites)).all()
+    assert (palette.distances(other, FEW)[hidden] == 0).all()
+
+
+def test_a_sprite_of_nothing_stays_empty():
+    nothing = np.array([10, 20, 30, 5], np.uint8) * np.ones((1, 8, 8, 1), np.uint8)
+    for colors in (FEW, None):
+        assert (palette.snap(nothing, colors) == [255, 255, 255, 0]).all()
+
+
+def test_off_leaves_colours_and_alpha_as_they_came():
+    drawn = noisy(ghosts())
+    assert (palette.in_colors(drawn, FEW, "off") == drawn).all()
+    assert set(np.unique(palette.in_colors(drawn, FEW, "own")[..., 3])) == {0, 255}
+
+
+def test_sprites_with_alpha_survive_the_way_through_bits():
+    sprites = ghosts()
+    bits = palette.as_bits(sprites, FEW)
+    assert bits.shape[-1] == palette.BITS + 1
+    assert (palette.as_sprites(bits, FEW) == sprites).all()
+
+
+def test_a_projected_guess_keeps_its_alpha():
+    schedule, x = cosine(), torch.randn(2, 4, 8, 8)
+    t = torch.zeros(2, dtype=torch.int64)
+    eps = torch.randn(x.shape)
+    found = palette.projected(lambda x, t: eps, schedule, FEW)(x, t)
+    assert torch.allclose(found[:, 3], eps[:, 3], atol=1e-3)
+    assert not torch.allclose(found[:, :3], eps[:, :3], atol=0.1)

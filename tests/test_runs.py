@@ -115,16 +115,17 @@ def test_other_sprites_another_config_or_another_source_are_refused(tmp_path):
 def test_what_has_changed_in_the_data_is_said(tmp_path):
     images, labels = DRAWN.images, DRAWN.labels
     run = TrainingRun(tmp_path, CONFIG)
-    run.check_data(images, labels, ["ants", "bees"])
+    run.check_data(images, labels, ["ants", "bees", *"cde"])
     run.check_data(images, labels)
     stopped = run.train(images, labels, "cpu", track=lambda steps: itertools.islice(steps, 1))
     assert stopped is False
     run = TrainingRun(tmp_path, CONFIG)
-    run.check_data(images, labels, ["ants", "bees"])
+    run.check_data(images, labels, ["ants", "bees", *"cde"])
     with pytest.raises(
-        UserError, match="its classes were ants, bees and are now ants, wasps: restore the data"
+        UserError,
+        match="its classes were ants, bees, c, d, e and are now ants, wasps, c, d, e: restore the data",
     ):
-        run.check_data(images, labels, ["ants", "wasps"])
+        run.check_data(images, labels, ["ants", "wasps", *"cde"])
     counts = ", ".join(map(str, np.bincount(labels)))
     with pytest.raises(UserError, match=rf"its sprites were 30 \({counts} a class\) and are now 29 \("):
         run.check_data(images[1:], labels[1:])

@@ -337,3 +337,28 @@ def test_after_a_run_on_the_cpu_the_next_one_is_on_the_gpu(drawn):
         step = next(train(drawn.images, drawn.labels, TINY, device=device))
         for network in (step.state.network, step.state.ema.network):
             assert {value.device.type for value in network.parameters()} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((6, 10, 10, 3), r"the images are \(6, 10, 10, 3\), but .* squares whose edge is a multiple of 4"),
+        ((6, 8, 16, 3), "takes squares"),
+        ((6, 8, 8, 4), "the images have 4 channels, but this network draws 3"),
+    ],
+)
+def test_images_that_do_not_fit_the_network_are_refused(shape, says):
+    config = TrainConfig(PRESETS["tiny"], steps=1, batch_size=2)
+    with pytest.raises(UserError, match=says):
+        next(train(np.zeros(shape, np.uint8), np.zeros(6, int), config, device="cpu"))
+
+
+@pytest.mark.parametrize(("size", "channels", "classes"), [(8, 4, 1), (24, 4, 12), (12, 3, 200)])
+def test_sprites_of_any_size_with_or_without_alpha_are_learned(size, channels, classes):
+    unet = replace(PRESETS["tiny"], image_channels=channels, classes=classes)
+    config = TrainConfig(unet, steps=12, batch_size=8, warmup=2, learning_rate=4e-3)
+    images, labels = np.full((classes, size, size, channels), 255, np.uint8), np.arange(classes)
+    *_, last = steps = list(train(images, labels, config, device="cpu"))
+    assert last.loss < 0.8 * steps[0].loss
+    denoiser = last.state.denoiser()
+    assert (denoiser.size, denoiser.channels, len(denoiser.classes)) == (size, channels, classes)

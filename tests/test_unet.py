@@ -178,3 +178,17 @@ def test_time_waves_tell_all_timesteps_apart():
 def test_a_size_that_cannot_be_built_is_refused(change, says):
     with pytest.raises(ValueError, match=says):
         UNetConfig(**change)
+
+
+@pytest.mark.parametrize("size", [8, 12, 20, 28, 32])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_takes_any_multiple_of_4(preset, size):
+    network = ContextUNet(preset).eval()
+    assert network.config.size_step == 4
+    x = torch.zeros(1, 3, size, size)
+    assert network(x, torch.tensor([0]), torch.tensor([0])).shape == x.shape
+
+
+def test_folding_and_levels_decide_what_a_size_is_a_multiple_of():
+    assert UNetConfig((8, 16), (False, False), fold=2).size_step == 4
+    assert UNetConfig((8,), (False,)).size_step == 1

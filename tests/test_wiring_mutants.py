@@ -484,8 +484,8 @@ MUTANTS = {
             "        state.ema.update(accelerator.unwrap_model(network), step)\n        optimizer.step()\n",
         ),
         "weights not ema to draw": (
-            "return self.config.denoiser(self.ema.network)",
-            "return self.config.denoiser(self.network)",
+            "return self.config.denoiser(self.ema.network, self.data)",
+            "return self.config.denoiser(self.network, self.data)",
         ),
         "ema decay": ("EMA(self.network, config.ema_decay)", "EMA(self.network, 0.9)"),
     },

@@ -57,6 +57,13 @@ Precision = Annotated[
 Bits = Annotated[
     bool, typer.Option("--bits", help="Draw the bits of palette indices instead of colours; see chapter 8.")
 ]
+Licence = Annotated[
+    str,
+    typer.Option(
+        help="The sprites' licence, such as CC0-1.0, for the model's record.",
+        show_default="the first line of a LICENSE file in the folder",
+    ),
+]
 Seed = Annotated[
     int, typer.Option(min=0, max=2**31 - 1, help="Seed for the initial weights and every batch.")
 ]
@@ -96,6 +103,7 @@ def train(
     bits: Bits = False,
     seed: Seed = 0,
     sprites: Sprites = None,
+    licence: Licence = "",
     validation: options.Validation = 0.1,
     sample_every: SampleEvery = 500,
     save_every: SaveEvery = 250,
@@ -106,7 +114,6 @@ def train(
     """Train a model. Repeat the same command to continue a run where it stopped, even after a crash.
 
     The folder gets run.safetensors (to continue), model.safetensors (to sample from), log.csv and samples.png.
-
     On several GPUs: accelerate launch --multi_gpu -m pixel_edu.cli train ...
     """
     asked = (schedule, prediction, steps, batch_size, learning_rate, min_snr, precision)
@@ -119,7 +126,7 @@ def train(
         run = _open(out, _for(read, config), data, validation, sprites, restart)
         if run.finished:
             return _send_the_rest(run, address)
-        images, labels = _load(run, read, validation, sprites)
+        images, labels = _load(run, read, validation, sprites, licence)
         with _tracked(run, images, labels, address, restart) as tracked:
             _train(run, images, labels, device, sample_every, save_every, tracked)
 
@@ -150,12 +157,16 @@ def _read(folder: Path | None) -> SpriteData | None:
 
 
 def _for(read: SpriteData | None, config: TrainConfig) -> TrainConfig:
-    """The settings, for a network that knows as many classes as the dataset has."""
+    """The settings, for a network that knows as many classes as the dataset has, and its channels."""
     import dataclasses
+
+    from pixel_edu.config import CHANNELS
 
     if read is None:
         return config
-    return dataclasses.replace(config, unet=dataclasses.replace(config.unet, classes=len(read.classes)))
+    channels = config.unet.image_channels + read.channels - CHANNELS  # alpha is one more
+    unet = dataclasses.replace(config.unet, classes=len(read.classes), image_channels=channels)
+    return dataclasses.replace(config, unet=unet)
 
 
 def _reached(uri: str) -> str:
@@ -185,9 +196,9 @@ def _open(
     return run
 
 
-def _load(run: TrainingRun, read: SpriteData | None, validation: float, count: int):
+def _load(run: TrainingRun, read: SpriteData | None, validation: float, count: int, licence: str):
     """The images and labels to learn from, which are those that the run was begun with."""
-    from pixel_edu import runs, sprites
+    from pixel_edu import facts, runs, sprites
     from pixel_edu.config import CLASSES
 
     if read is None:
@@ -196,8 +207,8 @@ def _load(run: TrainingRun, read: SpriteData | None, validation: float, count: i
         classes = CLASSES
     else:
         images, labels = runs.training_part(read, validation, run.state.config.unet.classes)
-        classes = read.classes
-    run.check_data(images, labels, classes)
+        classes, licence = read.classes, licence or facts.licence_in(read.source)
+    run.check_data(images, labels, classes, licence, procedural=read is None)
     return images, labels
 
 

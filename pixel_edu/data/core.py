@@ -22,7 +22,7 @@ class SpriteData:
     """Labelled sprites.
 
     Attributes:
-        images: (N, 16, 16, 3) uint8 RGB, memory-mapped when read from a .npy file.
+        images: (N, S, S, C) uint8, RGB or RGBA, memory-mapped when read from a .npy file.
         labels: (N,) int64 in 0 .. K-1.
         classes: K names in label order.
         source: the folder they were read from.
@@ -40,3 +40,13 @@ class SpriteData:
     def __len__(self) -> int:
         """The number of rows, N."""
         return len(self.labels)
+
+    @property
+    def size(self) -> int:
+        """The edge of a sprite, S, in pixels."""
+        return self.images.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """Those of a picture, C: 3 for colours, 4 for colours and alpha."""
+        return self.images.shape[-1]

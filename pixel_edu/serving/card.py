@@ -13,11 +13,11 @@ from typing import Any
 
 from pixel_edu import images, markdown
 from pixel_edu.checkpoints import About, find
-from pixel_edu.config import IMAGE_SIZE, SampleConfig, UserError
+from pixel_edu.config import SampleConfig, UserError
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.evaluation import MEASURES, Score
 from pixel_edu.files import quoted
-from pixel_edu.generate import generate
+from pixel_edu.generate import generate, specimens
 from pixel_edu.palette import as_sprites
 from pixel_edu.report import in_words
 
@@ -41,7 +41,7 @@ def write(folder: Path, about: About, denoiser: Denoiser, report: Mapping[str, A
 
     images.write_png(folder / PICTURE, picture(denoiser))
     data = ModelCardData(
-        license=None if _own_data(about) else "mit",
+        license="mit" if about.data.procedural else None,
         library_name="diffusers",
         pipeline_tag="unconditional-image-generation",
         tags=["diffusion", "pixel-art", "sprites", "class-conditional", "pixel-edu"],
@@ -73,28 +73,25 @@ def read_report(path: str | os.PathLike, checkpoint: str | os.PathLike) -> dict[
     return report
 
 
-def _own_data(about: About) -> bool:
-    """Whether it was trained on somebody's folder, whose path and licence a card leaves open."""
-    return "procedural" not in about.record.get("data", "procedural")
-
-
 def picture(denoiser: Denoiser) -> Any:
-    """A row of sprites for each class, four times their size: (H, W, 3) uint8."""
-    labels = [c for c in range(denoiser.null_label) for _ in range(SHOWN)]
+    """Sprites of all classes, as `generate.specimens` has them, four times their size: (H, W, 3) uint8."""
+    labels, columns = specimens(denoiser.null_label, SHOWN)
     drawn = as_sprites(generate(denoiser, labels, range(len(labels))), denoiser.palette)
-    return images.upscale(images.grid(drawn, SHOWN), 4)
+    return images.upscale(images.grid(images.over(drawn), columns), 4)
 
 
 def text(about: About, denoiser: Denoiser, report: Mapping[str, Any] | None) -> str:
     """The card without its head, in Markdown."""
+    labels, columns = specimens(len(about.classes), SHOWN)
+    rows = len(labels) > len(about.classes)
     return "\n".join(
         [
-            f"# Pixel art sprites, {IMAGE_SIZE}x{IMAGE_SIZE}",
+            f"# Pixel art sprites, {_size(about)}",
             "",
-            f"![A row of drawn sprites for each class]({PICTURE})",
+            f"![{'A row of' if rows else 'Some'} drawn sprites for each class]({PICTURE})",
             "",
-            f"A diffusion model that draws sprites of a class: {', '.join(about.classes)}. The picture shows the "
-            f"first {SHOWN} of each, not the best.",
+            f"A diffusion model that draws sprites of a class: {', '.join(about.classes)}. The picture shows "
+            f"{f'the first {columns}' if rows else 'one'} of each, not the best.",
             "",
             _use(about.classes),
             *_training(about, denoiser),
@@ -102,6 +99,11 @@ def text(about: About, denoiser: Denoiser, report: Mapping[str, Any] | None) -> 
             *_limits(about),
         ]
     )
+
+
+def _size(about: About) -> str:
+    """Such as "16x16", and whether there is alpha."""
+    return f"{about.data.size}x{about.data.size}{', with transparency' if about.data.channels == 4 else ''}"
 
 
 def _use(names: Sequence[str]) -> str:
@@ -113,7 +115,7 @@ from diffusers import DiffusionPipeline
 
 pipeline = DiffusionPipeline.from_pretrained("{REPOSITORY}", trust_remote_code=True)
 noise = [torch.Generator().manual_seed(seed) for seed in range(2)]
-pipeline(["{names[0]}", "{names[-1]}"], generator=noise).images[0].resize((256, 256), resample=0)
+pipeline([{json.dumps(names[0])}, {json.dumps(names[-1])}], generator=noise).images[0].resize((256, 256), resample=0)
 ```
 
 `trust_remote_code` runs `pipeline.py` and `unet/sprite_unet.py` from this repository: read them first. Pillow, numpy,
@@ -127,10 +129,11 @@ def _training(about: About, denoiser: Denoiser) -> list[str]:
     config, record = about.config, about.record
     parameters = sum(each.numel() for each in denoiser.network.parameters())
     minutes = f", {float(record['seconds']) / 60:.0f} minutes" if "seconds" in record else ""
-    open_to_say = "left open: say it before you publish" if _own_data(about) else ""
+    count = f"{sum(about.data.counts):,} sprites, {_size(about)}"
+    own = f"{count}; where they come from is left open: say it before you publish"
     facts = {
         "network": f"ContextUNet, {parameters / 1e6:.2f} million parameters",
-        "data": open_to_say or record.get("data", "not noted"),
+        "data": record.get("data", "not noted") if about.data.procedural else own,
         "steps": f"{about.step:,} of {config.batch_size} sprites{minutes}",
         "hardware": record.get("hardware", "not noted"),
         "noise schedule": f"{config.schedule}, {len(denoiser.schedule)} timesteps",
@@ -139,7 +142,7 @@ def _training(about: About, denoiser: Denoiser) -> list[str]:
         "seed": str(config.seed),
         "command": f"`{record['command']}`" if "command" in record else "not noted",
     }
-    if _own_data(about):
+    if not about.data.procedural:
         del facts["command"]  # it names folders
     return ["## How it was trained", "", *markdown.table(("", ""), facts.items(), "ll"), ""]
 
@@ -173,24 +176,34 @@ def _measured(report: Mapping[str, Any] | None) -> list[str]:
 def _limits(about: About) -> list[str]:
     known = (
         "The model has seen nothing but sprites that one program draws, so it says nothing about artists' work."
-        if not _own_data(about)
+        if about.data.procedural
         else "What it draws can be no better, and no more varied, than the sprites that it learned from."
-    )
-    licence = (
-        "The code and the weights are under the MIT licence."
-        if not _own_data(about)
-        else "The code is under the MIT licence. Check that the training data's licence allows sharing the weights."
     )
     return [
         "## Limits",
         "",
-        f"It draws {IMAGE_SIZE}x{IMAGE_SIZE} pixels of {about.config.unet.classes} classes and understands no words. "
+        f"It draws {about.data.size}x{about.data.size} pixels of {_counted(len(about.classes))} and understands no "
+        "words. "
         f"{known} It is made for learning how such models work. "
         f"Guidance is {SampleConfig.guidance_scale:g} by default; "
         "more of it makes sprites alike.",
         "",
         "## Licence",
         "",
-        licence,
+        _licence(about),
         "",
     ]
+
+
+def _counted(classes: int) -> str:
+    return f"{classes} classes" if classes > 1 else "one class"
+
+
+def _licence(about: About) -> str:
+    """Who may do what with code and weights, as far as the checkpoint knows."""
+    if about.data.procedural:
+        return "The code and the weights are under the MIT licence."
+    if about.data.licence:
+        learned = f"The sprites that the model learned from are under this licence: {about.data.licence}."
+        return f"The code is under the MIT licence. {learned} Check that it allows sharing the weights."
+    return "The code is under the MIT licence. Check that the training data's licence allows sharing the weights."

@@ -158,7 +158,8 @@ def _index(about: About) -> dict[str, Any]:
         "unet": ["sprite_unet", "SpriteUNet"],
         "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
         "id2label": dict(enumerate(about.classes)),
-        "palette": about.record.get("palette"),
+        "palette": about.data.palette and " ".join(about.data.palette),
+        "size": about.data.size,
     }
 
 

@@ -41,7 +41,7 @@ class SpriteUNet(ModelMixin, ConfigMixin):
         """The network's answer, of the sample's shape.
 
         Args:
-            sample: (B, C, 16, 16) float32, the noisy images.
+            sample: (B, C, S, S) float32, the noisy images.
             timestep: (B,) int64, 0 (least noisy) .. T-1.
             class_labels: (B,) int64, 0 .. K; K is "no label".
         """
@@ -57,12 +57,20 @@ class SpritePipeline(DiffusionPipeline):
             settings that the model needs.
         id2label: the names of the classes.
         palette: the colours of the sprites that the model learned from, if they are known.
+        size: edge of the sprites, in pixels.
     """
 
-    def __init__(self, unet, scheduler, id2label: dict | None = None, palette: str | None = None) -> None:
+    def __init__(
+        self,
+        unet,
+        scheduler,
+        id2label: dict | None = None,
+        palette: str | None = None,
+        size: int = IMAGE_SIZE,
+    ) -> None:
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
-        self.register_to_config(id2label=id2label, palette=palette)
+        self.register_to_config(id2label=id2label, palette=palette, size=size)
 
     @torch.no_grad()
     def __call__(
@@ -83,7 +91,7 @@ class SpritePipeline(DiffusionPipeline):
             guidance_scale: 1 takes the label as it is, above 1 exaggerates it.
             guidance_interval: the range of λ, half the log-SNR, in which guidance is applied; None is everywhere.
             num_inference_steps: calls of the model.
-            output_type: "pil" for finished sprites in true colours; "pt" for (B, C, 16, 16) float32 as the network
+            output_type: "pil" for finished sprites in true colours; "pt" for (B, C, S, S) float32 as the network
                 drew them, nominally in [-1, 1], not clamped.
             return_dict: False returns a tuple.
 
@@ -96,7 +104,8 @@ class SpritePipeline(DiffusionPipeline):
         # An answer in x0 or v depends on eps by a straight line, so it is guided by the same formula.
         ask = guided(self._ask, c, guidance_scale, config["classes"], interval)
         timesteps = self._visit(schedule.timesteps(num_inference_steps)[:-1])
-        shape = len(c), config["image_channels"], IMAGE_SIZE, IMAGE_SIZE
+        size = self.config["size"]
+        shape = len(c), config["image_channels"], size, size
         self.unet.float()  # whatever it was loaded as: so small a network gains nothing from half precision
         x = randn_tensor(shape, generator, self._execution_device, torch.float32)
         x = x * self.scheduler.init_noise_sigma

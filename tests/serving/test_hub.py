@@ -17,6 +17,7 @@ import pytest
 from pixel_edu import checkpoints, generate, sprites
 from pixel_edu.checkpoints import CheckpointError, find
 from pixel_edu.config import SampleConfig, UserError
+from pixel_edu.facts import DataFacts
 from pixel_edu.serving import card, hub, standalone
 from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS
@@ -187,15 +188,28 @@ def test_a_card_leaves_open_what_the_owner_of_the_data_has_to_say(tmp_path, monk
     monkeypatch.setattr(card, "SHOWN", 1)
     about = checkpoints.read_about(find("tiny"))
     record = {"data": "/home/ada/sprites, 10% held out", "command": "pixel-edu train /home/ada/sprites"}
-    own = about._replace(record=record | {"classes": "boss, coin, door, hero, tree"})
+    facts = DataFacts(("boss", "coin", "door", "hero", "tree"), counts=(1, 2, 3, 4, 500))
+    own = about._replace(record=record, data=facts)
     card.write(tmp_path, own, checkpoints.load_reference("tiny"), None)
     said = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "/home/ada" not in said
     assert "left open" in said
     assert "license:" not in said
     assert 'pipeline(["boss", "tree"]' in said
-    assert about._replace(record=record).classes[2] == "class 2"
-    assert about.classes[2] == "food"
+    assert "| 510 sprites, 16x16; where they come from is left open" in said
+    assert "Check that the training data's licence allows" in said
+
+
+def test_a_card_says_the_size_the_transparency_and_the_licence_of_the_data():
+    about, denoiser = checkpoints.read_about(find("tiny")), checkpoints.load_reference("tiny")
+    facts = DataFacts(('the "boss"',), 24, 4, licence="CC0-1.0")
+    said = card.text(about._replace(data=facts), denoiser, None)
+    assert "# Pixel art sprites, 24x24, with transparency" in said
+    assert "It draws 24x24 pixels of one class" in said
+    assert "learned from are under this licence: CC0-1.0." in said
+    assert 'pipeline(["the \\"boss\\"", "the' in said
+    many = DataFacts(tuple(f"class {i}" for i in range(200)))
+    assert "shows one of each" in card.text(about._replace(data=many), denoiser, None)
 
 
 @pytest.fixture(scope="module")
