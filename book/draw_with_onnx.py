@@ -36,4 +36,5 @@ if __name__ == "__main__":
     if about["palette"]:  # every pixel takes the nearest colour
         colors = np.array(about["palette"])
         drawn[..., :3] = colors[np.square(drawn[..., None, :3] - colors).sum(-1).argmin(-1)]
+    drawn[..., 3:] = np.where(drawn[..., 3:] < 128, 0, 255)  # alpha, if it draws any
     Image.fromarray(np.hstack(drawn)).save(sys.argv[3])

@@ -15,9 +15,10 @@ from torch.testing import assert_close
 from pixel_edu import checkpoints, config, generate, samplers, schedules
 from pixel_edu.checkpoints import CheckpointError
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.facts import DataFacts
 from pixel_edu.serving import onnx
 from pixel_edu.training import TrainConfig, TrainState
-from pixel_edu.unet import PRESETS
+from pixel_edu.unet import PRESETS, UNetConfig
 from tests import needs
 
 RECIPE = Path(__file__).parents[1] / "book" / "draw_with_onnx.py"
@@ -131,6 +132,7 @@ import sys
 sys.modules["onnxruntime"] = None
 from pixel_edu.config import UserError
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.facts import DataFacts
 from pixel_edu.serving import onnx
 try:
     onnx.load("model.onnx")
@@ -256,6 +258,56 @@ def test_the_recipe_s_command_draws_sprites_of_a_class_in_the_palette(alone, shi
     assert drawn.shape == (16, 160, 3)
     known = {color.tobytes() for color in checkpoints.load_reference().palette}
     assert {color.tobytes() for color in drawn.reshape(-1, 3)} <= known
+
+
+@pytest.fixture(scope="module")
+def stickers(tmp_path_factory):
+    """A small model of another size, with alpha and classes of its own, as ONNX."""
+    folder = tmp_path_factory.mktemp("stickers")
+    config = TrainConfig(UNetConfig((16, 32), (False, False), classes=3, image_channels=4), prediction="x0")
+    facts = DataFacts(("axe", "key", "ring"), 24, 4, ("ff0000", "000000"))
+    state = TrainState(config, data=facts)
+    torch.manual_seed(0)
+    for parameter in state.ema.network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    checkpoints.save_model(folder / "model.safetensors", state)
+    onnx.export(folder / "model.safetensors", folder / "model.onnx")
+    return folder / "model.onnx"
+
+
+def test_a_model_of_another_size_with_alpha_is_drawn_by_the_recipe_as_by_the_package(
+    alone, stickers, tmp_path
+):
+    denoiser = onnx.load(stickers)
+    assert (denoiser.size, denoiser.channels, denoiser.classes) == (24, 4, ("axe", "key", "ring"))
+    noise = samplers.SpriteNoise(range(3)).start((4, 24, 24))
+    drawn = drawn_by_the_recipe(alone, stickers, noise, tmp_path)
+    expected = generate.generate(denoiser, range(3), range(3))
+    assert drawn.shape == (3, 24, 24, 4)
+    assert expected.std() > 1
+    assert np.abs(drawn.astype(int) - expected).max() <= 1  # of 255 levels
+
+
+def test_the_recipe_s_command_writes_what_is_transparent(alone, stickers, tmp_path):
+    alone(stickers, "key", tmp_path / "sprites.png")
+    with Image.open(tmp_path / "sprites.png") as image:
+        drawn = np.array(image)
+    assert drawn.shape == (24, 240, 4)
+    assert {*np.unique(drawn[..., 3])} == {0, 255}
+    assert {tuple(color) for color in drawn[..., :3].reshape(-1, 3).tolist()} == {(255, 0, 0), (0, 0, 0)}
+
+
+def test_a_file_of_a_later_version_is_refused_by_name(stickers, tmp_path):
+    import onnx as library
+
+    model = library.load(stickers)
+    record = {each.key: each.value for each in model.metadata_props}[checkpoints.KEY]
+    later = json.dumps(json.loads(record) | {"version": checkpoints.VERSION + 1})
+    library.helper.set_model_props(model, {checkpoints.KEY: later})
+    library.save(model, tmp_path / "later.onnx")
+    with pytest.raises(CheckpointError, match=r"later\.onnx was written by a later version"):
+        onnx.load(tmp_path / "later.onnx")
 
 
 def test_the_file_says_in_plain_json_what_a_program_needs_in_order_to_draw(shipped):

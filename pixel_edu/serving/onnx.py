@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from pixel_edu.checkpoints import KEY, About, CheckpointError, load_model, read_about
-from pixel_edu.config import IMAGE_SIZE, SampleConfig, UserError, not_installed
+from pixel_edu.config import SampleConfig, UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing, writing
 
@@ -46,7 +46,7 @@ def export(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = F
         raise UserError(not_installed(error)) from error
     denoiser = load_model(checkpoint)
     t, c = torch.zeros(2, 2, dtype=torch.int64)  # two tensors, since one passed twice would become one input
-    example = torch.zeros(2, denoiser.channels, IMAGE_SIZE, IMAGE_SIZE), t, c
+    example = torch.zeros(2, denoiser.channels, denoiser.size, denoiser.size), t, c
     batch, network = torch.export.Dim("batch"), denoiser.network
     assert isinstance(network, torch.nn.Module)  # as every network from a checkpoint is
     with _quiet():
@@ -79,7 +79,7 @@ def facts(denoiser: Denoiser) -> dict[str, str]:
 
     Returns:
         classes: their names in label order; the label after the last means "no label".
-        size, channels: of x.
+        size, channels: of x; the fourth channel is alpha.
         palette: the colours of the data as [red, green, blue], the most frequent first; null if they are too many.
         prediction: what the answer stands for: "eps", "x0" or "v".
         alpha_bar: ᾱ by timestep, T numbers.
@@ -88,7 +88,7 @@ def facts(denoiser: Denoiser) -> dict[str, str]:
     how = SampleConfig()
     known = {
         "classes": denoiser.classes,
-        "size": IMAGE_SIZE,
+        "size": denoiser.size,
         "channels": denoiser.channels,
         "palette": None if denoiser.palette is None else denoiser.palette.tolist(),
         "prediction": denoiser.prediction,
@@ -118,7 +118,9 @@ def load(path: str | os.PathLike) -> Denoiser:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        about = About.loads(session.get_modelmeta().custom_metadata_map[KEY])
+        about = About.loads(session.get_modelmeta().custom_metadata_map[KEY], path)
+    except CheckpointError:  # of a later version
+        raise
     except Exception as error:  # onnxruntime has an exception for each kind of damage
         raise CheckpointError(f"{path} is not a model that pixel-edu export wrote: write it again") from error
 
