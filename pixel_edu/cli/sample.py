@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pixel_edu.cli import options, showing
+from pixel_edu.cli import options, places, showing
 from pixel_edu.config import CLASSES
-from pixel_edu.files import replacing, writing
+from pixel_edu.files import writing
 
 if TYPE_CHECKING:
-    import numpy as np
+    from pathlib import Path
 
+    import numpy as np
+    import torch
+
+    from pixel_edu.config import SampleConfig
     from pixel_edu.denoiser import Denoiser
 
 Class = Annotated[
@@ -27,18 +29,12 @@ Class = Annotated[
     ),
 ]
 Count = Annotated[int, typer.Option("-n", "--n", min=1, max=100_000, help="Number of sprites.")]
-
-
-def _known(out: Path) -> Path:
-    if out.is_dir() or not out.suffix:
-        return options.new_folder(out)
-    return options.new_file(out) if out.suffix == ".npy" else options.png(out)
-
-
 Out = Annotated[
-    Path,
+    str,
     typer.Option(
-        help="The PNG or .npy file to write, or a folder that gets a PNG file per sprite.", callback=_known
+        metavar="PATH",
+        help="What to write, by its ending: a sheet (.png, .webp, .gif, .bmp), frames to edit (.aseprite), a dataset "
+        "(.npy), or a folder that gets a picture for each sprite; - is a PNG on standard output.",
     ),
 ]
 Checkpoint = Annotated[
@@ -51,15 +47,52 @@ Seed = Annotated[
     int, typer.Option(min=0, max=2**31 - 1, help="Seed of the first sprite; the next has seed + 1.")
 ]
 Columns = Annotated[int, typer.Option(min=1, max=200, help="Sprites per row.")]
-Scale = Annotated[int, typer.Option(min=1, max=64, help="Screen pixels per sprite pixel.")]
+Scale = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=64,
+        help="Screen pixels per sprite pixel.",
+        show_default="8; with --atlas and in .aseprite 1",
+    ),
+]
+Gap = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=64, help="Sprite pixels between the sprites of a sheet.", show_default="1; with --atlas 0"
+    ),
+]
+Atlas = Annotated[
+    bool,
+    typer.Option(
+        "--atlas",
+        help="A sheet for a game: true size, no gaps, and beside it a .json file that says where each sprite is, as "
+        "Phaser, PixiJS and importers of Godot and Unity read it.",
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT",
+        help="What each sprite in a folder, an atlas or an .aseprite file is called, with {class}, {seed} and {n}, its "
+        "number; / makes folders, an ending such as .webp the format.",
+    ),
+]
+Transparent = Annotated[
+    bool,
+    typer.Option(
+        "--transparent", help="Make the background transparent: the white that reaches a sprite's border."
+    ),
+]
 SHOWN = 4
 """This many sprites fit side by side in a terminal."""
+NAMED = "{class}-{seed}"
 
 
 def sample(
     class_: Class = None,
     n: Count = 10,
-    out: Out = Path("sprites.png"),
+    out: Out = "sprites.png",
     checkpoint: Checkpoint = "reference",
     seed: Seed = 0,
     sampler: options.Sampler = options.DEFAULT.sampler,
@@ -67,8 +100,12 @@ def sample(
     guidance: options.Guidance = options.DEFAULT.guidance_scale,
     interval: options.Interval = options.DEFAULT.interval,  # pyright: ignore[reportArgumentType] typer parses text
     palette: options.Palette = "auto",
+    transparent: Transparent = False,
     columns: Columns = 10,
-    scale: Scale = 8,
+    scale: Scale = None,
+    gap: Gap = None,
+    atlas: Atlas = False,
+    name: Name = NAMED,
     device: options.Device = "auto",
 ) -> None:
     """Draw sprites and write them as PNG. The same seed draws the same sprite, however many there are.
@@ -76,78 +113,89 @@ def sample(
     Unless the palette is off, the files are indexed: they list their colours, as pixel artists expect.
     As sprites.npy, with sprites_labels.npy beside it, they are a dataset that pixel-edu data reads.
     """
-    if out.suffix.lower() == ".png" and not out.is_dir():
-        _check_sheet(n, columns, scale)
-    from pixel_edu import generate, images
-    from pixel_edu.palette import in_colors
+    place = places.place_of(out)
+    look = _look(place, n, columns, scale, gap, atlas, palette)
+    _check_together(place, look, name, transparent)
     from pixel_edu.serving import engine
 
     denoiser, chosen = engine.open_model(checkpoint, device)
     config = options.sample_config(denoiser, sampler, steps, guidance, interval)
-    names = _names(denoiser, class_, n)
-    seeds, bar = range(seed, seed + n), showing.bar("drawing", over=20)
-    drawn = generate.generate(denoiser, names, seeds, config, chosen, track=bar)
-    drawn = in_colors(drawn, denoiser.palette, palette)
+    places.check_size(place, n, denoiser.size, look)
+    asked = _asked(denoiser, class_, range(seed, seed + n), name)
+    drawn = _draw(denoiser, asked, config, chosen, palette, transparent)
     with writing(out):
-        if out.suffix == ".npy" and not out.is_dir():
-            write_arrays(out, drawn, [denoiser.label_of(name) for name in names])
-        else:
-            _write(out, drawn, names, seeds, min(n, columns), scale, indexed=palette != "off")
-    if sys.stdout.isatty() and n <= SHOWN:
-        typer.echo(in_terminal(images.grid(drawn, n)))
-    typer.echo(f"{n} sprite{'s' * (n > 1)} in {out}")
+        beside = places.write(place, drawn, asked, look)
+    _tell(place, drawn, out, beside)
 
 
-def _names(denoiser: Denoiser, asked: str | None, n: int) -> list[str]:
-    """The class of each sprite: the one that was asked for, or all in turn."""
-    if asked is not None and asked not in denoiser.classes:
-        known = ", ".join(map(repr, denoiser.classes))
-        raise typer.BadParameter(f"{asked!r} is not one of {known}", param_hint="--class")
-    return [asked or denoiser.classes[i % denoiser.null_label] for i in range(n)]
+def _look(
+    place: places.Place,
+    n: int,
+    columns: int,
+    scale: int | None,
+    gap: int | None,
+    atlas: bool,
+    palette: str,
+) -> places.Look:
+    true_size = atlas or place.is_aseprite
+    return places.Look(
+        columns=min(n, columns),
+        scale=scale or (1 if true_size else 8),
+        gap=gap if gap is not None else int(not atlas),
+        listed=palette != "off",
+        atlas=atlas,
+    )
 
 
-def _check_sheet(n: int, columns: int, scale: int) -> None:
-    width, height = (scale * (17 * each - 1) for each in (min(n, columns), -(-n // columns)))
-    options.check_size(width, height)
-
-
-def _write(
-    out: Path, drawn: np.ndarray, names: list[str], seeds: range, columns: int, scale: int, indexed: bool
-):
-    """Write pictures: one for each sprite in a folder, or a sheet."""
-    from pixel_edu import images
-
-    if out.is_dir() or not out.suffix:
-        _write_each(out, drawn, names, seeds, scale, indexed)
-    else:
-        sheet = images.upscale(images.grid(drawn, columns), scale)
-        images.write_png(out, sheet, indexed=images.count_colors(sheet[None])[0] <= 256)
-
-
-def _write_each(folder: Path, drawn: np.ndarray, names: list[str], seeds: range, scale: int, indexed: bool):
-    """Write a PNG file per sprite, named by class and seed."""
-    from pixel_edu import images
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for sprite, name, seed in zip(drawn, names, seeds, strict=True):
-        images.write_png(
-            folder / f"{_in_a_file_name(name)}-{seed}.png", images.upscale(sprite, scale), indexed=indexed
+def _check_together(place: places.Place, look: places.Look, name: str, transparent: bool) -> None:
+    """Refuse options that do not go with the form that is asked for."""
+    if look.atlas and not (place.is_sheet and place.path):
+        raise typer.BadParameter("an atlas lies beside a sheet: write --out sheet.png", param_hint="--atlas")
+    if name != NAMED and (place.ending == ".npy" or (place.is_sheet and not look.atlas)):
+        raise typer.BadParameter(
+            "nothing here has a name: write a folder, an .aseprite file or a sheet with --atlas",
+            param_hint="--name",
         )
+    if transparent and place.ending == ".bmp":
+        raise typer.BadParameter("a .bmp file holds no transparent pixels: write .png or .webp")
 
 
-def _in_a_file_name(name: str) -> str:
-    """A class's name without what would lead out of a folder, or what Windows refuses."""
-    return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name)
+def _asked(denoiser: Denoiser, class_: str | None, seeds: range, template: str) -> places.Asked:
+    """What to draw: of the class that was asked for, or of all in turn."""
+    if class_ is not None and class_ not in denoiser.classes:
+        known = ", ".join(map(repr, denoiser.classes))
+        raise typer.BadParameter(f"{class_!r} is not one of {known}", param_hint="--class")
+    classes = [class_ or denoiser.classes[i % denoiser.null_label] for i in range(len(seeds))]
+    labels = [denoiser.label_of(each) for each in classes]
+    return places.Asked(classes, labels, seeds, places.names_of(template, classes, seeds))
 
 
-def write_arrays(path: Path, drawn, labels: list[int]) -> None:
-    """Write sprites (N, 16, 16, 3) uint8, and their classes (N,) int64 beside them, each whole or not at all."""
-    import numpy as np
+def _draw(
+    denoiser: Denoiser,
+    asked: places.Asked,
+    config: SampleConfig,
+    device: torch.device,
+    palette: Literal["auto", "own", "off"],
+    transparent: bool,
+) -> np.ndarray:
+    from pixel_edu import generate, pixelart
+    from pixel_edu.palette import in_colors
 
-    beside = path.with_name(f"{path.stem}_labels.npy")
-    for name, array in ((path, drawn), (beside, np.array(labels, np.int64))):
-        with replacing(name) as temporary, open(temporary, "wb") as file:
-            np.save(file, array)
+    bar = showing.bar("drawing", over=20)
+    drawn = generate.generate(denoiser, asked.labels, asked.seeds, config, device, track=bar)
+    drawn = in_colors(drawn, denoiser.palette, palette)
+    return pixelart.cut_out(drawn) if transparent else drawn
+
+
+def _tell(place: places.Place, drawn: np.ndarray, out: str, beside: Path | None) -> None:
+    """Show a few sprites on a terminal, and say where they are."""
+    from pixel_edu.images import grid
+
+    n = len(drawn)
+    if sys.stdout.isatty() and n <= SHOWN:
+        typer.echo(in_terminal(grid(drawn[..., :3], n)))
+    told = f"{n} sprite{'s' * (n > 1)} in {out if place.path else 'standard output'}"
+    typer.echo(f"{told}, and where each is in {beside}" if beside else told, err=place.path is None)
 
 
 def in_terminal(image) -> str:
