@@ -130,6 +130,28 @@ def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 210) 
     return sheet[: -gap or None, : -gap or None]
 
 
+def on_checkerboard(images: np.ndarray, square: int = 4) -> np.ndarray:
+    """Lay what is transparent over a board of white and pale grey squares, so that it is seen.
+
+    Args:
+        images: (..., H, W, 4) uint8; (..., H, W, 3) comes back as it is.
+        square: pixels a side of a square.
+
+    Returns:
+        (..., H, W, 3) uint8.
+
+    >>> on_checkerboard(np.zeros((2, 4, 4), np.uint8), square=2)[..., 0]
+    array([[255, 255, 215, 215],
+           [255, 255, 215, 215]], dtype=uint8)
+    """
+    if images.shape[-1] == 3:
+        return images
+    rows, columns = np.indices(images.shape[-3:-1]) // square
+    board = np.where((rows + columns) % 2, 215.0, 255.0)[..., None]
+    opacity = images[..., 3:] / 255
+    return np.rint(images[..., :3] * opacity + board * (1 - opacity)).astype(np.uint8)
+
+
 def png_bytes(image: np.ndarray) -> bytes:
     """An (H, W, 3 or 4) uint8 image as a PNG file."""
     from PIL import Image

@@ -145,3 +145,70 @@ def test_each_trap_says_what_to_do_and_the_report_goes_into_json(tmp_path, drawn
     stored = json.loads(json.dumps(report.as_dict()))
     assert stored["base_sprites"] == report.base_sprites
     assert all(trap["fix"] == audit.FIX[trap["name"]] for trap in stored["traps"])
+
+
+# ---------------------------------------------------------------- one's own sprites
+
+
+def cut(images, alpha=255):
+    """The pictures without their white backgrounds."""
+    opacity = np.where((images == 255).all(axis=-1), 0, alpha).astype(np.uint8)
+    return np.concatenate([images, opacity[..., None]], axis=-1)
+
+
+def test_transparency_is_counted_and_nothing_is_wrong_with_it(tmp_path, drawn):
+    report = report_on(tmp_path, cut(drawn.images), drawn.labels)
+    assert (report.size, report.transparent, report.base_sprites) == (16, 500, 500)
+    assert names(report, wrong=True) == set()
+    assert not names(report) & {"some-transparent", "half-transparent"}
+
+
+def test_opaque_sprites_among_transparent_ones_are_wrong_where_their_background_is_flat(tmp_path, drawn):
+    images = cut(drawn.images)
+    images[:100, ..., 3] = 255
+    report = report_on(tmp_path, images, drawn.labels)
+    assert "some-transparent" in names(report, wrong=True)
+    assert says(report, "some-transparent").startswith("100 of 500 base sprites have no transparent pixels")
+
+
+def test_tiles_that_fill_their_square_among_transparent_sprites_are_only_noted(tmp_path, drawn):
+    images = cut(drawn.images)
+    images[:100] = np.random.default_rng(0).integers(0, 255, (100, 16, 16, 4), np.uint8)
+    images[:100, ..., 3] = 255
+    assert "some-transparent" in names(report_on(tmp_path, images, drawn.labels), wrong=False)
+
+
+def test_half_transparent_pixels_are_noted(tmp_path, drawn):
+    images = cut(drawn.images)
+    images[:7] = cut(drawn.images[:7], alpha=128)
+    assert says(report_on(tmp_path, images, drawn.labels), "half-transparent").startswith("7 of 500")
+
+
+def test_a_sprite_of_300_colours_is_noted_and_said_what_to_do(tmp_path, drawn):
+    rng = np.random.default_rng(0)
+    for i in range(5):
+        (tmp_path / "gems").mkdir(exist_ok=True)
+        image = np.zeros((24, 24, 3), np.uint8)
+        if i == 0:
+            image.reshape(-1, 3)[:299] = np.arange(1, 300)[:, None] // [1, 2, 3]
+        image[0, 0] = rng.integers(200, 256, 3)
+        Image.fromarray(image).save(tmp_path / "gems" / f"{i}.png")
+    report = audit.check(tmp_path)
+    assert says(report, "many-colours").startswith(
+        "1 of 5 base sprites have more than 64 colours, up to 300: they"
+    )
+    assert "indexed palette" in next(trap.fix for trap in report.traps if trap.name == "many-colours")
+    assert names(report, wrong=True) == set()
+
+
+def test_only_numbers_of_the_courses_classes_are_said_to_be_its_names(tmp_path, drawn):
+    folder = data.write_kaggle(tmp_path / "set", drawn.images[:4], np.array([0, 1, 0, 1]), classes=("a", "b"))
+    report = audit.check(folder)
+    assert [c.name for c in report.classes] == ["a", "b"]
+    assert "unnamed-classes" not in names(report)
+
+
+def test_one_sprite_is_said_to_be_one(tmp_path):
+    (tmp_path / "gems").mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / "gems" / "1.png")
+    assert says(audit.check(tmp_path), "few-base-sprites").startswith("only 1 base sprite is behind 1 row: ")

@@ -145,3 +145,98 @@ def test_data_commands_do_not_load_torch(small):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Two classes of 24x24 pixels with alpha, and what lies beside them."""
+    folder = tmp_path_factory.mktemp("own") / "my set"
+    for i, name in enumerate(("gems", "rocks") * 3):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        image = np.zeros((24, 24, 4), np.uint8)
+        image[4:20, 4 : 10 + i] = [40 * i, 0, 200, 255]
+        Image.fromarray(image).save(folder / name / f"{i}.png")
+    (folder / "licence.txt").write_text("CC0")
+    return folder
+
+
+def test_check_says_size_transparency_classes_and_what_was_passed_over(own):
+    done = pixel_edu("data", "check", own)
+    assert done.returncode == 0, done.stdout
+    assert "24x24 pixels, 6 of 6 base sprites with transparency" in done.stdout
+    assert "gems" in done.stdout
+    assert "note: passed over: 1 .txt" in done.stdout
+
+
+def test_check_of_mixed_sizes_is_one_sentence_and_goes_on_as_it_says(own, tmp_path):
+    (tmp_path / "set").mkdir()
+    for name, size in (("a.png", 24), ("b.png", 24), ("c.png", 18)):
+        Image.new("RGB", (size, size), "red").save(tmp_path / "set" / name)
+    done = pixel_edu("data", "check", tmp_path / "set")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "24x24 (2) and 18x18 (1): ask for one with --resize 24" in done.stderr
+    assert "24x24 pixels, without" in pixel_edu("data", "check", tmp_path / "set", "--resize", 24).stdout
+
+
+def test_show_lays_transparent_sprites_over_a_checkerboard(own, tmp_path):
+    done = pixel_edu("data", "show", own, tmp_path / "grid.png", "--columns", 3, "--rows", 1, "--scale", 1)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.size == (3 * 25 - 1, 2 * 24 + 4)
+        assert {picture.getpixel((0, 0)), picture.getpixel((4, 0))} == {(255, 255, 255), (215, 215, 215)}
+
+
+def test_split_takes_sprites_of_any_size(own):
+    assert "validation: 2 rows, 2 base sprites" in pixel_edu("data", "split", own, "--validation", 0.3).stdout
+
+
+def test_frames_of_an_animation_are_sprites_on_request(tmp_path):
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
+    (tmp_path / "set").mkdir()
+    frames[0].save(tmp_path / "set" / "1.gif", save_all=True, append_images=frames[1:])
+    assert "with --frames" in pixel_edu("data", "check", tmp_path / "set").stderr
+    done = pixel_edu("data", "check", tmp_path / "set", "--frames")
+    assert "2 rows, 2 distinct" in done.stdout
+    assert "note: 1 animation was read as 2 sprites" in done.stdout
+
+
+def test_slice_cuts_a_sheet_says_how_many_and_what_comes_next_works(tmp_path):
+    sheet = np.zeros((32, 64, 4), np.uint8)
+    for column, row in ((0, 0), (1, 0), (3, 1)):
+        sheet[16 * row + 3 : 16 * row + 12, 16 * column + 5 : 16 * column + 11] = [column * 60, 0, 90, 255]
+    Image.fromarray(sheet).save(tmp_path / "gems.png")
+    done = pixel_edu("data", "slice", tmp_path / "gems.png", "--size", 16, "--out", tmp_path / "gems")
+    assert done.returncode == 0, done.stderr
+    assert "tiles of 16x16: 3 kept, 5 empty" in done.stdout
+    assert f"3 sprites in {tmp_path / 'gems'}; look at them with: pixel-edu data show" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "gems").iterdir()) == [
+        "gems_r00_c00.png",
+        "gems_r00_c01.png",
+        "gems_r01_c03.png",
+    ]
+    wide = pixel_edu("data", "slice", tmp_path / "gems.png", "--size", "16x32", "--out", tmp_path / "wide")
+    assert "tiles of 16x32, padded to 32x32: 3 kept, 1 empty" in wide.stdout
+    assert data.load(tmp_path / "wide").size == 32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (
+            ("--size", "20"),
+            1,
+            "has 64x32 pixels, and tiles of 20x20 leave 4 columns and 12 rows of them over: try",
+        ),
+        (("--size", "16x"), 2, "16x is not a size"),
+        (("--gap", 1), 2, "give --size as well"),
+        ((), 1, "no grid is to be seen for sure"),
+    ],
+)
+def test_a_sheet_that_cannot_be_sliced_so_is_told_in_one_sentence(tmp_path, arguments, code, says):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "s.png")
+    done = pixel_edu("data", "slice", tmp_path / "s.png", *arguments, "--out", tmp_path / "out")
+    assert done.returncode == code
+    assert says in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -19,6 +19,7 @@ PLACES = [
     "data make file/x",
     "data show . file/x.png",
     "data split . --out file/x.npz",
+    "data slice x.png --out file/x",
     "data fetch file/x",
     "track server --folder file/x",
     "track compare a b --out file/x.png",
@@ -30,6 +31,7 @@ PLACES = [
 WORK = [
     "sprites.make",
     "data.load",
+    "data.slicing.read_sheet",
     "serving.engine.open_model",
     "checkpoints.load_model",
     "tracking.client_of",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pixel_edu import data
-from pixel_edu.audit.traps import FIX, Bases, ClassReport, Trap, jpegs, labels, pixels, repeats, table
+from pixel_edu.audit.traps import FIX, Bases, ClassReport, Trap, alpha, jpegs, labels, pixels, repeats, table
 from pixel_edu.images import count_colors
 
 __all__ = ["FIX", "AuditReport", "ClassReport", "Trap", "check"]
@@ -22,6 +22,8 @@ class AuditReport:
     Attributes:
         source: the folder.
         layout: "arrays", "jpegs" or "folders".
+        size: pixels a side.
+        transparent: the number of base sprites with a pixel that is not opaque.
         rows: the number of images, N.
         distinct: the number of different images.
         base_sprites: the number of different images if an image and its mirror image count as one.
@@ -33,6 +35,8 @@ class AuditReport:
 
     source: str
     layout: str
+    size: int
+    transparent: int
     rows: int
     distinct: int
     base_sprites: int
@@ -46,30 +50,41 @@ class AuditReport:
         return asdict(self) | {"traps": [asdict(trap) | {"fix": trap.fix} for trap in self.traps]}
 
 
-def check(path: str | Path, skip_bad: bool = False, track: Callable = iter) -> AuditReport:
+def check(
+    path: str | Path,
+    skip_bad: bool = False,
+    track: Callable = iter,
+    resize: int | None = None,
+    frames: bool = False,
+) -> AuditReport:
     """Read a dataset and look for what could mislead whoever trains on it.
 
     Args:
         path: a folder in any layout that `data.load` reads.
         skip_bad: skip pictures that cannot be read.
         track: wraps the list of pictures while they are read.
+        resize: as for `data.load`.
+        frames: as for `data.load`.
 
     Raises:
         DataError: the dataset cannot be read.
     """
-    sprites = data.load(path, skip_bad, track=track)
+    sprites = data.load(path, skip_bad, track=track, resize=resize, frames=frames)
     bases = _find_bases(sprites)
     classes = _describe_classes(sprites, bases)
     traps = [
         *repeats(sprites, bases),
         *labels(sprites, bases, classes),
         *pixels(bases, classes),
+        *alpha(bases),
         *table(sprites),
         *jpegs(sprites),
     ]
     return AuditReport(
         source=str(sprites.source),
         layout=sprites.layout,
+        size=sprites.size,
+        transparent=int(bases.transparent.sum()),
         rows=len(sprites),
         distinct=len(bases) + bases.pairs,
         base_sprites=len(bases),

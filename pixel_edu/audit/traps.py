@@ -23,6 +23,9 @@ FIX = {
     "unbalanced-classes": "sample classes equally often or weight them, and report quality by class",
     "unnamed-classes": "class 4 is the people of class 0 from the side, not fighters or player classes",
     "soft-class": "judge palettes class by class",
+    "many-colours": "reduce their colours in a drawing program to an indexed palette of 32 or fewer, or take them out",
+    "some-transparent": "cut the others out of their backgrounds (pixel_edu.pixelart.cut_out, where that is white)",
+    "half-transparent": "give them hard edges: pixel art is opaque or not there",
     "marked-corner": "expect a model to learn it, or paint over it",
     "background-not-white": "do not detect the background by == 255",
     "csv-text-labels": "parse the numbers, as pixel_edu.data.load does",
@@ -33,9 +36,9 @@ FIX = {
     "overflowed-jpegs": "use sprites.npy, or load with undo_overflow, which cannot restore black",
 }
 """What to do about each trap that `check` can find, by its name."""
-FEW, CLEAN_COLORS, UNBALANCED = 2000, 32, 2
-"""Fewer base sprites than this are few; pixel art seldom has more colours than this; a larger ratio of the largest
-class to the smallest is unbalanced."""
+FEW, CLEAN_COLORS, MANY_COLORS, UNBALANCED = 2000, 32, 64, 2
+"""Fewer base sprites than this are few; a class of pixel art seldom has more colours than this in its median, and a
+sprite hardly ever more than the second number; a larger ratio of the largest class to the smallest is unbalanced."""
 RARE, OFTEN = 0.01, 0.1
 """Up to this share of rows, repeats are chance; above this share of a class's sprites, a flaw is the class's own."""
 JPEGS_LOOKED_AT = 64
@@ -84,7 +87,7 @@ class Bases:
 
     Attributes:
         group: (N,) int, the base sprite of each row, 0 .. B-1.
-        images: (B, 16, 16, 3) uint8, each base sprite as it first appears.
+        images: (B, S, S, 3 or 4) uint8, each base sprite as it first appears.
         labels: (B,) int64, the label there.
         colors: (B,) int, the number of its colours.
         pairs: how many of them appear both ways round.
@@ -99,6 +102,11 @@ class Bases:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def transparent(self) -> np.ndarray:
+        """Whether a base sprite has a pixel that is not opaque: (B,) bool."""
+        return np.any(self.images[..., 3:] < 255, axis=(1, 2, 3))
+
 
 def repeats(sprites: data.SpriteData, bases: Bases) -> Iterator[Trap]:
     """Rows, mirror images and base sprites that appear more than once."""
@@ -110,7 +118,8 @@ def repeats(sprites: data.SpriteData, bases: Bases) -> Iterator[Trap]:
         says = f"{bases.pairs:,} of {len(bases):,} base sprites also appear mirrored left to right"
         yield Trap("mirrored-rows", says, wrong=bases.pairs / len(bases) > RARE)
     if len(bases) < FEW:
-        says = f"only {len(bases):,} base sprites are behind {rows:,} rows: a model can memorize them"
+        behind = "1 base sprite is" if len(bases) == 1 else f"{len(bases):,} base sprites are"
+        says = f"only {behind} behind {rows:,} row{'s' * (rows > 1)}: a model can memorize them"
         yield Trap("few-base-sprites", says, wrong=False)
     period = _period(bases.group)
     if twins := period - len(np.unique(bases.group[:period])):
@@ -146,21 +155,28 @@ def labels(sprites: data.SpriteData, bases: Bases, classes: tuple[ClassReport, .
     elif most.rows >= UNBALANCED * least.rows:
         says = f"{most.name} has {most.rows / least.rows:.1f} times as many rows as {least.name}"
         yield Trap("unbalanced-classes", says)
-    if sprites.layout != "folders":
+    if sprites.layout != "folders" and sprites.classes == CLASSES:
         says = f"the files hold only class numbers, read as {', '.join(CLASSES)}"
         yield Trap("unnamed-classes", says, wrong=False)
 
 
 def pixels(bases: Bases, classes: tuple[ClassReport, ...]) -> Iterator[Trap]:
-    """Classes whose pixels are not those of clean pixel art."""
+    """Classes, and single sprites, whose pixels are not those of clean pixel art."""
     soft = [f"{c.name} has {c.colors[1]:.0f}" for c in classes if c.colors[1] > CLEAN_COLORS]
     if soft:
         yield Trap("soft-class", f"{', '.join(soft)} colours in a typical sprite: not clean pixel art")
+    clean = np.array([c.colors[1] <= CLEAN_COLORS for c in classes])
+    if many := int((clean[bases.labels] & (bases.colors > MANY_COLORS)).sum()):
+        most = int(bases.colors[clean[bases.labels]].max())
+        says = f"{many:,} of {len(bases):,} base sprites have more than {MANY_COLORS} colours, up to {most}: "
+        yield Trap(
+            "many-colours", says + "they are not pixel art, or were enlarged with smoothing", wrong=False
+        )
     if shares := _shares(_marked_corner(bases.images), bases, classes):
         yield Trap(
             "marked-corner", f"{shares} have a single dark pixel in a corner, like the edge of a watermark"
         )
-    corners = bases.images[:, [0, 0, -1, -1], [0, -1, 0, -1]].reshape(len(bases), -1).astype(int)
+    corners = bases.images[:, [0, 0, -1, -1], [0, -1, 0, -1], :3].reshape(len(bases), -1).astype(int)
     near_white = ((corners != 255) & (corners >= 240)).sum(axis=1) > corners.shape[1] / 2
     if shares := _shares(near_white, bases, classes):
         yield Trap("background-not-white", f"{shares} have a background that is nearly white, but not white")
@@ -176,17 +192,32 @@ def _marked_corner(images: np.ndarray) -> np.ndarray:
     """Whether a corner pixel is darker than its three neighbours, which are nearly white: (N,) bool."""
     marked = np.zeros(len(images), bool)
     for view in (images, images[:, ::-1], images[:, :, ::-1], images[:, ::-1, ::-1]):
-        corner = view[:, :2, :2].reshape(len(view), 4, 3).min(axis=-1).astype(int)
+        corner = view[:, :2, :2, :3].reshape(len(view), 4, 3).min(axis=-1).astype(int)
         around = corner[:, 1:].min(axis=1)
         marked |= (around >= 224) & (around - corner[:, 0] > 16)
     return marked
+
+
+def alpha(bases: Bases) -> Iterator[Trap]:
+    """Transparency that only some sprites have, or that is neither there nor not."""
+    opaque = len(bases) - int(bases.transparent.sum())
+    if 0 < opaque < len(bases):
+        says = (
+            f"{opaque:,} of {len(bases):,} base sprites have no transparent pixels, and the others have some"
+        )
+        flat = (bases.images[:, [0, 0, -1], [0, -1, 0]] == bases.images[:, -1:, -1]).all(axis=(1, 2))
+        yield Trap("some-transparent", says, wrong=(flat & ~bases.transparent).sum() > OFTEN * len(bases))
+    between = (bases.images[..., 3:] > 0) & (bases.images[..., 3:] < 255)
+    if count := int(between.any(axis=(1, 2, 3)).sum()):
+        says = f"{count:,} of {len(bases):,} base sprites have half-transparent pixels, as soft edges or shadows do"
+        yield Trap("half-transparent", says, wrong=False)
 
 
 def table(sprites: data.SpriteData) -> Iterator[Trap]:
     """What would go wrong with labels.csv for anybody who joins it by its first column."""
     if not (sprites.source / TABLE).is_file() or sprites.layout == "folders":
         return
-    index, labels, paths = read_table(sprites.source / TABLE)
+    index, labels, paths = read_table(sprites.source / TABLE, len(sprites.classes))
     yield Trap(
         "csv-text-labels", "Label is text that json cannot read, such as [1. 0. 0. 0. 0.]", wrong=False
     )

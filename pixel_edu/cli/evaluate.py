@@ -11,6 +11,7 @@ import typer
 from pixel_edu.cli import options, showing
 
 if TYPE_CHECKING:
+    from pixel_edu.data import SpriteData
     from pixel_edu.denoiser import Denoiser
     from pixel_edu.evaluation import Report, Yardstick
 
@@ -61,6 +62,8 @@ def evaluate(
     seed: Seed = 1_000_000,
     sprites: options.TrainedOn = 100_000,
     validation: Validation = 0.1,
+    resize: options.Resize = None,
+    frames: options.Frames = False,
     mlflow: MLflow = "",
     device: options.Device = "auto",
 ) -> None:
@@ -76,7 +79,7 @@ def evaluate(
     log = _scores_logger(checkpoint, mlflow)  # asked before the minutes that the rest takes
     denoiser, chosen = engine.open_model(checkpoint, device)
     config = options.sample_config(denoiser, sampler, steps, guidance, interval)
-    yardstick = _yardstick(denoiser, data, validation, n, sprites)
+    yardstick = _yardstick(denoiser, _read(data, resize, frames), validation, n, sprites)
     drawn, labels = _draw(denoiser, n or len(yardstick.other), seed, config, palette, chosen)
     with showing.busy("measuring"):
         made, _ = evaluation.evaluate(drawn, labels, yardstick), yardstick.floor
@@ -105,19 +108,27 @@ def _scores_logger(checkpoint: str, uri: str):
     return log
 
 
-def _yardstick(
-    denoiser: Denoiser, folder: Path | None, validation: float, n: int | None, sprites: int
-) -> Yardstick:
-    """Real sprites to measure by: procedural ones, or a folder's."""
-    from pixel_edu import data, evaluation
-    from pixel_edu.config import CLASSES
+def _read(folder: Path | None, resize: int | None, frames: bool) -> SpriteData | None:
+    """The dataset, if one is given."""
+    from pixel_edu import data
 
     if folder is None:
+        return None
+    return data.load(folder, track=showing.bar("reading pictures"), resize=resize, frames=frames)
+
+
+def _yardstick(
+    denoiser: Denoiser, read: SpriteData | None, validation: float, n: int | None, sprites: int
+) -> Yardstick:
+    """Real sprites to measure by: procedural ones, or a dataset's."""
+    from pixel_edu import evaluation
+    from pixel_edu.config import CLASSES
+
+    if read is None:
         _check_classes(denoiser, CLASSES, "procedural sprites are of", "its dataset with --data FOLDER")
         with showing.busy("drawing real sprites"):
             return evaluation.procedural_yardstick(n or 1000, sprites)
-    read = data.load(folder, track=showing.bar("reading pictures"))
-    _check_classes(denoiser, read.classes, f"{folder} has", "the data that it was trained on")
+    _check_classes(denoiser, read.classes, f"{read.source} has", "the data that it was trained on")
     bar = showing.bar("training a classifier", over=0)
     yardstick = evaluation.folder_yardstick(read, validation, denoiser.palette, track=bar)
     right = yardstick.classifier.record["held_out_accuracy"]

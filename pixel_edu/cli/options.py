@@ -33,6 +33,15 @@ Validation = Annotated[
     float,
     typer.Option(min=0, max=0.9, help="Share of the folder's base sprites to hold out for evaluation."),
 ]
+Resize = Annotated[
+    int | None,
+    typer.Option(
+        help="Pad pictures to squares, and resize them (NEAREST) to so many pixels a side: 8, 12, ..., 32.",
+        show_default="their own size",
+    ),
+]
+Frames = Annotated[bool, typer.Option("--frames", help="Take each frame of an animation as a sprite.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip pictures that cannot be read.")]
 TrainedOn = Annotated[
     int, typer.Option(min=1, max=2_000_000, help="Number of procedural sprites the model was trained on.")
 ]

@@ -105,6 +105,8 @@ def train(
     sprites: Sprites = None,
     licence: Licence = "",
     validation: options.Validation = 0.1,
+    resize: options.Resize = None,
+    frames: options.Frames = False,
     sample_every: SampleEvery = 500,
     save_every: SaveEvery = 250,
     mlflow: MLflow = "",
@@ -122,7 +124,7 @@ def train(
     from pixel_edu import runs
 
     with runs.locked(out):
-        address, read = _reached(mlflow), _read(data)
+        address, read = _reached(mlflow), _read(data, resize, frames)
         run = _open(out, _for(read, config), data, validation, sprites, restart)
         if run.finished:
             return _send_the_rest(run, address)
@@ -146,14 +148,17 @@ def _config(preset: str, seed: int, bits: bool, asked: dict[str, Any]) -> TrainC
     return config
 
 
-def _read(folder: Path | None) -> SpriteData | None:
-    """The dataset, if it is not to be drawn."""
+def _read(folder: Path | None, resize: int | None, frames: bool) -> SpriteData | None:
+    """The dataset, if it is not to be drawn; what is to be known about its files is said."""
     if folder is None:
         return None
     from pixel_edu import data
 
     with showing.busy(f"reading {folder}"):
-        return data.load(folder)
+        read = data.load(folder, resize=resize, frames=frames)
+    for note in read.notes:
+        typer.echo(f"note: {note}", err=True)
+    return read
 
 
 def _for(read: SpriteData | None, config: TrainConfig) -> TrainConfig:

@@ -1,20 +1,60 @@
-"""Read pictures in folders: the JPEGs of the Kaggle layout, or your own <class name>/<picture>."""
+"""Read pictures of whatever format, and the JPEGs of the Kaggle layout."""
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pixel_edu.config import CLASSES, IMAGE_SIZE
-from pixel_edu.data.core import JPEGS, SHAPE, TABLE, DataError, SpriteData
+from pixel_edu.config import CLASSES
+from pixel_edu.data.core import JPEGS, TABLE, DataError, SpriteData, read_names
+from pixel_edu.data.sizes import Sizes, refusal, resized, takes, with_white_under_alpha
 from pixel_edu.data.table import read_table
 
-PICTURES = {".png", ".gif", ".bmp", ".webp", ".jpg", ".jpeg"}
-FORMATS = ("PNG", "GIF", "BMP", "WEBP", "JPEG")
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+FORMATS = {
+    "PNG": ".png .apng",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "WEBP": ".webp",
+    "JPEG": ".jpg .jpeg .jfif .jpe",
+    "TIFF": ".tif .tiff",
+    "TGA": ".tga .icb .vda .vst",
+    "ICO": ".ico",
+    "CUR": ".cur",
+    "ICNS": ".icns",
+    "PPM": ".ppm .pgm .pbm .pnm .pfm",
+    "PCX": ".pcx",
+    "DCX": ".dcx",
+    "DIB": ".dib",
+    "DDS": ".dds",
+    "QOI": ".qoi",
+    "AVIF": ".avif .avifs",
+    "JPEG2000": ".jp2 .j2k .jpc .jpf .jpx .j2c",
+    "FLI": ".fli .flc",
+    "SGI": ".sgi .rgb .rgba .bw",
+    "SUN": ".ras",
+    "XBM": ".xbm",
+    "XPM": ".xpm",
+    "IM": ".im",
+    "MSP": ".msp",
+    "PIXAR": ".pxr",
+    "BLP": ".blp",
+    "FTEX": ".ftc .ftu",
+    "GBR": ".gbr",
+}
+"""The formats that are read, by Pillow's names, with the endings of their files."""
+ENDINGS = {ending: form for form, endings in FORMATS.items() for ending in endings.split()}
+NAMELESS = {"TGA", "IM"}
+"""Formats whose files do not say which they are: only the ending does."""
 LARGEST = 4096
 """Pixels a side. A larger picture is not a sprite, and a small file can unpack into gigabytes."""
 
@@ -31,11 +71,18 @@ def find_jpegs(folder: Path) -> dict[int, Path]:
     return {}
 
 
-def load_jpegs(folder: Path, skip_bad: bool, undo_overflow: bool, track: Callable) -> SpriteData:
+def load_jpegs(
+    folder: Path,
+    skip_bad: bool = False,
+    undo_overflow: bool = False,
+    track: Callable = iter,
+    resize: int | None = None,
+) -> SpriteData:
     """Read image_<k>.JPEG with the label of `Image Index` k + 1 (k, in a table that counts from 0)."""
     if not (folder / TABLE).is_file():
         raise DataError(f"{folder} holds JPEGs but no {TABLE}: put the {TABLE} of the download there")
-    index, labels, _ = read_table(folder / TABLE)
+    names = read_names(folder) or CLASSES
+    index, labels, _ = read_table(folder / TABLE, len(names))
     files = find_jpegs(folder)
     if not files:
         raise DataError(
@@ -46,82 +93,124 @@ def load_jpegs(folder: Path, skip_bad: bool, undo_overflow: bool, track: Callabl
     lost = next((k for k in files if k not in label_of), None)
     if lost is not None:
         raise DataError(f"{files[lost]} has no row in {folder / TABLE}: add its Image Index, {lost + first}")
-    images, kept, notes = read_pictures(list(files.values()), skip_bad, track)
+    images, kept, notes = read_pictures(list(files.values()), skip_bad, track, resize)
     labels = np.array([label_of[k] for k in files], np.int64)[kept]
     if overflowed(images):
         notes += ("the JPEGs look like (-x) mod 256: use sprites.npy, or load with undo_overflow",)
         images = restored(images) if undo_overflow else images
-    return SpriteData(images, labels, CLASSES, folder, "jpegs", notes)
+    return SpriteData(images, labels, names, folder, "jpegs", notes)
 
 
-def load_folders(folder: Path, skip_bad: bool, track: Callable) -> SpriteData:
-    """Read <class name>/<picture>; files of other kinds are ignored."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not names:
-        raise DataError(
-            f"{folder} holds no sprites: give a folder with {TABLE}, sprites.npy or a folder for each class"
-        )
-    classes = CLASSES if set(names) == set(CLASSES) else tuple(names)
-    files, labels = [], []
-    for label, name in enumerate(classes):
-        found = sorted(
-            p for p in (folder / name).iterdir() if p.suffix.lower() in PICTURES and p.name[0] != "."
-        )
-        if not found:
-            raise DataError(f"{folder / name} holds no pictures: add some, or remove that folder")
-        files += found
-        labels += [label] * len(found)
-    images, kept, notes = read_pictures(files, skip_bad, track)
-    return SpriteData(images, np.array(labels, np.int64)[kept], classes, folder, "folders", notes)
+class Pictures(NamedTuple):
+    """Pictures that were read.
+
+    Attributes:
+        images: (M, S, S, 3 or 4) uint8, one for each picture or, on request, for each frame of an animation.
+        files: (M,) int64, the position in the list of files of the one that it is from.
+        notes: a sentence for each file that was skipped, and one on animations.
+    """
+
+    images: np.ndarray
+    files: np.ndarray
+    notes: tuple[str, ...]
 
 
 def read_pictures(
-    files: list[Path], skip_bad: bool = False, track: Callable = iter
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Read files as sprites.
+    files: list[Path],
+    skip_bad: bool = False,
+    track: Callable = iter,
+    resize: int | None = None,
+    frames: bool = False,
+) -> Pictures:
+    """Read files as sprites: all of one size, with alpha if any has a pixel that is not opaque.
 
-    Returns:
-        images (M, 16, 16, 3) uint8; their positions in files, (M,) int64; a note for each skipped file.
+    Args:
+        files: of pictures, one at least.
+        skip_bad: skip those that cannot be read.
+        track: wraps the list while it is read.
+        resize: a size to bring all of them to; otherwise they must be alike, and of a size that a network takes.
+        frames: take each frame of an animation as a sprite.
 
     Raises:
-        DataError: a picture cannot be read and skip_bad is False, or none can be read.
+        DataError: a picture cannot be read and skip_bad is False, or none can be read, or their sizes will not do.
     """
-    images, kept, notes = np.empty((len(files), *SHAPE), np.uint8), [], []
+    read, positions, notes, sizes = [], [], [], Counter()
     for i, file in enumerate(track(files)):
         try:
-            images[len(kept)] = read_picture(file)
-            kept.append(i)
+            images = _still(read_frames(file), file, frames)
         except DataError as error:
             if not skip_bad:
                 all_of_them = "pixel-edu data check FOLDER --skip-bad lists all such pictures"
                 raise DataError(f"{error}, or take it out of the folder ({all_of_them})") from None
             notes.append(f"skipped: {error}")
-    if not kept:
+            continue
+        found = Counter((image.shape[1], image.shape[0]) for image in images)
+        sizes += found
+        if resize or all(takes(*size) for size in found):  # others are counted, not kept: they may be large
+            read += [resized(image, resize) if resize else image for image in images]
+            positions += [i] * len(images)
+    _check_sizes(files, sizes, resize)
+    if animations := [count for count in Counter(positions).values() if count > 1]:
+        were = "animation was" if len(animations) == 1 else "animations were"
+        notes.append(f"{len(animations):,} {were} read as {sum(animations):,} sprites")
+    return Pictures(_alike(read), np.array(positions, np.int64), tuple(notes))
+
+
+def _still(images: list[np.ndarray], path: Path, frames: bool) -> list[np.ndarray]:
+    if len(images) > 1 and not frames:
+        raise DataError(
+            f"{path} is an animation of {len(images)} frames: read each of them as a sprite with --frames, "
+            "save one of them as a picture"
+        )
+    return images
+
+
+def _check_sizes(files: list[Path], sizes: Sizes, resize: int | None) -> None:
+    if not sizes:
         raise DataError(
             f"none of the {len(files)} pictures can be read (the first is {files[0]}): check the folder"
         )
-    return images[: len(kept)], np.array(kept, np.int64), tuple(notes)
+    if not resize and (wrong := refusal(sizes)):
+        raise DataError(f"{_common(files)} {wrong}")
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """One picture as a sprite, (16, 16, 3) uint8: on white, padded to a square, NEAREST, EXIF ignored."""
-    from PIL import Image
+def _common(files: list[Path]) -> Path:
+    """The folder that all files lie in."""
+    return Path(os.path.commonpath([file.parent for file in files]))
+
+
+def _alike(images: list[np.ndarray]) -> np.ndarray:
+    """Pictures of one size as one array, all with alpha if any has it."""
+    channels = max(image.shape[2] for image in images)
+    whole = np.full((len(images), *images[0].shape[:2], channels), 255, np.uint8)
+    for row, image in zip(whole, images, strict=True):
+        row[..., : image.shape[2]] = image
+    return whole
+
+
+def read_frames(path: Path) -> list[np.ndarray]:
+    """The frames of a picture, one unless it is an animation: each (H, W, 3) uint8, or (H, W, 4) where not opaque.
+
+    EXIF is ignored; fully transparent pixels are white.
+
+    Raises:
+        DataError: it cannot be read, or is too large for a sprite or a sheet of them.
+    """
+    from PIL import Image, ImageSequence
 
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise DataError(f"{path} is not a file: replace it")
+    form = ENDINGS.get(path.suffix.lower())
+    formats = [each for each in FORMATS if each not in NAMELESS or each == form]
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
+        with warnings.catch_warnings(), Image.open(path, formats=formats) as picture:
             # Pillow warns of large sizes, which are checked here, and of odd metadata
             warnings.simplefilter("ignore")
             if max(picture.size) > LARGEST:
                 raise DataError(
                     f"{path} has {picture.width} x {picture.height} pixels: resize it to at most {LARGEST} a side"
                 )
-            if (frames := getattr(picture, "n_frames", 1)) > 1:
-                raise DataError(f"{path} is an animation of {frames} frames: save one of them as a picture")
-            return np.asarray(
-                _square(_on_white(picture)).resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.NEAREST)
-            )
+            return [_pixels(frame) for frame in ImageSequence.Iterator(picture)]
     except DataError:
         raise
     except Image.DecompressionBombError:
@@ -130,31 +219,20 @@ def read_picture(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read as a picture: replace it") from None
 
 
-def _on_white(picture):
-    """A Pillow picture of any mode as RGB on white."""
+def _pixels(picture: Picture) -> np.ndarray:
+    """A Pillow picture of any mode as (H, W, 3 or 4) uint8."""
     from PIL import Image
 
     if picture.mode.startswith("I"):  # 16-bit grey: keep the upper byte
-        return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8)).convert("RGB")
+        return np.asarray(Image.fromarray((np.asarray(picture) // 256).astype(np.uint8)).convert("RGB"))
     if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
-
-
-def _square(picture):
-    """An RGB picture centred on a white square."""
-    from PIL import Image
-
-    side = max(picture.size)
-    square = Image.new("RGB", (side, side), "white")
-    square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-    return square
+        return np.asarray(picture.convert("RGB"))
+    return with_white_under_alpha(np.asarray(picture.convert("RGBA")))
 
 
 def overflowed(images: np.ndarray) -> bool:
     """Whether these look like sprites stored as (-x) mod 256: white, 255, became 1, so corners are black."""
-    return bool(np.median(images[:, :: IMAGE_SIZE - 1, :: IMAGE_SIZE - 1]) <= 8)
+    return bool(np.median(images[:, [0, 0, -1, -1], [0, -1, 0, -1]]) <= 8)
 
 
 def restored(images: np.ndarray) -> np.ndarray:
