@@ -55,11 +55,11 @@ def check_writable(path: str | os.PathLike, folder: bool = False) -> None:
     Traceback (most recent call last):
     pixel_edu.config.UserError: ...sprites.png cannot be written (Not a directory): choose a place that ...
     """
-    attempt = _temporary(Path(path, "file") if folder else Path(path))
-    missing = [each for each in attempt.parents if not os.path.lexists(each)]
     with writing(path):
         if not folder and os.path.isdir(path):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        attempt = _temporary(Path(path, "file") if folder else Path(path))
+        missing = [each for each in attempt.parents if not os.path.lexists(each)]
         try:
             _make_folder_of(attempt)
             attempt.touch()

@@ -202,6 +202,50 @@ def test_a_loss_that_is_not_a_number_is_cured_by_a_lower_learning_rate(typed):
     typed.works(*words, "--learning-rate", min(below, 1) / 1000, "--restart")
 
 
+def test_a_full_gpu_is_one_sentence_and_a_smaller_batch_goes_on_in_the_same_folder(typed, monkeypatch):
+    import torch
+
+    from pixel_edu import training
+
+    real = training.batch_loss
+
+    def loss(network, batch, *rest):
+        if len(batch.x0) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return real(network, batch, *rest)
+
+    monkeypatch.setattr(training, "batch_loss", loss)
+    said = typed.refused("train", "--steps", 2, "--out", "run", *SMALL)
+    assert said == (
+        "error: there is not enough memory: choose a smaller --batch-size, or choose --device cpu, "
+        "or end what else uses it"
+    )
+    typed.works("train", "--steps", 2, "--out", "run", *SMALL, "--batch-size", 2)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+        ),
+        MemoryError(),
+    ],
+)
+def test_where_memory_is_full_a_sample_of_fewer_is_advised(error, typed, monkeypatch):
+    from pixel_edu import generate
+
+    def full(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generate, "generate", full)
+        said = typed.refused("sample", "--checkpoint", "tiny", "-n", 4, "--steps", 2, "--device", "cpu")
+        assert "not enough memory: choose a smaller -n, or choose --device cpu, or" in said
+    typed.works("sample", "--checkpoint", "tiny", "-n", 2, "--steps", 2, "--device", "cpu")
+
+
 def test_a_model_that_is_missing_is_trained(typed):
     said = typed.refused("sample", "--checkpoint", "runs/tiny/model.safetensors")
     assert "or train with pixel-edu train" in said

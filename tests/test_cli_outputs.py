@@ -70,6 +70,31 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(place, tmp_pa
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("place", ["data split . --out .", "data show . .", "track compare a b --out ."])
+def test_a_folder_is_not_a_file_to_write(place, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pixel-edu", *place.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capfd.readouterr().err
+    assert ended.value.code in (1, 2)
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_empty_place_is_refused_since_it_would_be_the_current_folder(place, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    words = ["" if word.startswith("file/x") else word for word in place.split()]
+    monkeypatch.setattr(sys, "argv", ["pixel-edu", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capfd.readouterr().err
+    assert ended.value.code == 2
+    assert "an empty path is not a place: name one (this folder is .)" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "words",
     [

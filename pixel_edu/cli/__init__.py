@@ -6,12 +6,18 @@ works with inside its own function.
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
+import re
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, get_args, get_type_hints
 
 import typer
+from typer.core import TyperCommand
+from typer.models import CommandInfo
 
 from pixel_edu import __version__
 from pixel_edu.cli import (
@@ -31,6 +37,52 @@ from pixel_edu.cli import (
 from pixel_edu.config import UserError, not_installed
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
+FULL = re.compile(r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|ALLOC_FAILED")
+"""In what torch says where the memory is full, of a processor's or a GPU's."""
+SMALLER = {
+    "--batch-size": "choose a smaller --batch-size",
+    "--max-batch": "choose a smaller --max-batch",
+    "-n": "choose a smaller -n",
+    "--device": "choose --device cpu",
+}
+"""What a command with such an option can do about it."""
+EMPTY = "an empty path is not a place: name one (this folder is .), and see whether a variable is empty"
+
+
+class Command(TyperCommand):
+    """A command that refuses an empty path, as in `--out "$OUT"` without an OUT: it would be the current folder."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Parse as every command does, and refuse an empty path before anything else."""
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        kinds = get_type_hints(inspect.unwrap(self.callback)) if self.callback else {}
+        for param in self.params:
+            value, kind = given.get(param.name), kinds.get(param.name)
+            texts = value if isinstance(value, list | tuple) else [value]
+            if Path in (kind, *get_args(kind)) and "" in texts:
+                raise typer.BadParameter(EMPTY, ctx=ctx, param_hint=param.opts)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: typer.Context) -> object:
+        """Run, and say what needs less memory where that is used up."""
+        try:
+            return super().invoke(ctx)
+        except (RuntimeError, MemoryError) as error:
+            if not isinstance(error, MemoryError) and not FULL.search(f"{type(error).__name__}: {error}"):
+                raise
+            mine = {option for param in self.params for option in param.opts}
+            ways = [way for option, way in SMALLER.items() if option in mine]
+            advice = ", or ".join([*ways, "end what else uses it"])
+            raise UserError(f"there is not enough memory: {advice}") from error
+
+
+def _commands(of: typer.Typer) -> Iterator[CommandInfo]:
+    """All commands, those of groups too."""
+    yield from of.registered_commands
+    for group in of.registered_groups:
+        if group.typer_instance:
+            yield from _commands(group.typer_instance)
+
 
 app = typer.Typer(
     help="Build a diffusion model for 16x16 pixel art: data, train, sample, evaluate, export, and the course.",
@@ -51,6 +103,8 @@ app.add_typer(course.app, name="course")
 app.add_typer(exercises.app, name="exercises")
 app.command("grade")(grade.grade)
 app.command("submit")(submit.submit)
+for each in _commands(app):
+    each.cls = Command
 
 
 def _version(wanted: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pixel_edu.addresses import hide_passwords
+from pixel_edu.addresses import hide_password
 from pixel_edu.cli import options, showing
 from pixel_edu.cli.names import registered
 from pixel_edu.files import quoted
@@ -182,7 +182,7 @@ def _reached(uri: str) -> str:
         return ""
     from pixel_edu import tracking
 
-    with showing.busy(f"opening {hide_passwords(uri)}"):
+    with showing.busy(f"opening {hide_password(uri)}"):
         return tracking.connect(uri).tracking_uri
 
 
@@ -192,7 +192,7 @@ def _open(
     from pixel_edu import runs
 
     source = runs.folder_source(folder, validation) if folder else f"{count:,} procedural sprites, seed 0"
-    command = hide_passwords("pixel-edu " + " ".join(sys.argv[1:]))
+    command = " ".join(["pixel-edu", *map(hide_password, sys.argv[1:])])
     run = runs.TrainingRun(out, config, source, restart, {"command": command})
     if run.finished:
         typer.echo(f"{out} is finished after {config.steps:,} steps: for more --steps, choose another --out")

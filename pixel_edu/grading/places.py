@@ -33,6 +33,7 @@ NOBODY |= {
     "timestamp.txt",
 }
 """Files of the instructor's, or the platform's, beside those handed in, in small letters."""
+NOT_HANDED_IN = "an instructor's or a platform's file by its name, not a hand-in"
 TIMESTAMP = "timestamp.txt"
 KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
 OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -100,7 +101,10 @@ def of_folder(folder: Path) -> tuple[list[Place], list[str]]:
     """The places in a folder, by name, and what of it was passed over, and why."""
     found, passed = [], []
     for top in sorted(folder.iterdir()):
-        if _ignored(top.name) or top.name.lower() in NOBODY:
+        if _ignored(top.name):
+            continue
+        if top.name.lower() in NOBODY:
+            passed.append(f"{legible(top.name)}: {NOT_HANDED_IN}")
             continue
         is_folder = os.path.isdir(top) and not top.is_symlink()  # it does not raise where a folder is closed
         if is_folder and _is_results(top):
@@ -116,8 +120,8 @@ def of_folder(folder: Path) -> tuple[list[Place], list[str]]:
     return found, passed
 
 
-def of_archive(archive: Path, is_student: Callable[[str], bool]) -> list[Place]:
-    """The places in an archive of the whole class.
+def of_archive(archive: Path, is_student: Callable[[str], bool]) -> tuple[list[Place], list[str]]:
+    """The places in an archive of the whole class, and what of it was passed over, and why.
 
     Args:
         archive: a zip.
@@ -138,15 +142,18 @@ def of_archive(archive: Path, is_student: Callable[[str], bool]) -> list[Place]:
     if len(tops) == 1 and not is_student(*tops):
         entries = _without_wrapping(entries, archive.stem)
     places: dict[str, Place] = {}
+    passed = []
     for entry in sorted(entries, key=lambda each: each.parts):
         top = entry.parts[0]
         if len(entry.parts) == 1:
-            if top.lower() not in NOBODY:
+            if top.lower() in NOBODY:
+                passed.append(f"{top}: {NOT_HANDED_IN}")
+            else:
                 places[f"{top}/{len(places)}"] = _of_file(entry)
         else:
             place = places.setdefault(top, Place(top, top, True, time=entry.time))
             place.entries += _expanded([entry])
-    return list(places.values())
+    return list(places.values()), passed
 
 
 def _without_wrapping(entries: list[Entry], stem: str) -> list[Entry]:

@@ -173,12 +173,12 @@ def _places(folder: Path) -> tuple[list[Place], list[str]]:
         raise UserError(f"{folder}: there is no such folder: give the folder of the files handed in")
     try:
         if not folder.is_dir():
-            return places.of_archive(folder, platforms.is_sure), []
+            return places.of_archive(folder, platforms.is_sure)
         found, passed = places.of_folder(folder)
         if len(found) == 1 and found[0].file.lower().endswith(".zip") and not found[0].entries[0].problem:
-            inside = places.of_archive(folder / found[0].file, platforms.is_sure)
+            inside, more = places.of_archive(folder / found[0].file, platforms.is_sure)
             if platforms.is_class([each.name for each in inside]):
-                return inside, passed
+                return inside, passed + more
         return found, passed
     except OSError as error:
         what = error.strerror

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from pixel_edu.addresses import hide_passwords
+from pixel_edu.addresses import hide_password, hide_passwords
 from pixel_edu.config import UserError, not_installed
 from pixel_edu.files import locked, replacing
 
@@ -66,7 +66,7 @@ def connect(uri: str | None = None) -> MlflowClient:
     except ImportError as error:
         raise TrackingError(not_installed(error)) from error
     uri = _absolute(uri or os.environ.get("MLFLOW_TRACKING_URI") or LOCAL)
-    if hide_passwords(uri) != uri:
+    if hide_password(uri) != uri:
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = (
             "true"  # of a finished run, with the password in it
         )
@@ -81,7 +81,7 @@ def connect(uri: str | None = None) -> MlflowClient:
                 f"{describe_error(uri, error)}: start it, or track into a file with {LOCAL}"
             ) from error
         raise TrackingError(
-            f"{hide_passwords(uri)} cannot be opened ({_line(error)}): name another database, such as {LOCAL}"
+            f"{hide_password(uri)} cannot be opened ({_line(error)}): name another database, such as {LOCAL}"
         ) from error
     return client
 
@@ -140,7 +140,7 @@ def experiment(client: MlflowClient, name: str = EXPERIMENT) -> str:
             return client.create_experiment(name, _files(client.tracking_uri))
     if found.lifecycle_stage != "active":
         raise TrackingError(
-            f"the experiment {name} was deleted at {hide_passwords(client.tracking_uri)}: bring it back with "
+            f"the experiment {name} was deleted at {hide_password(client.tracking_uri)}: bring it back with "
             f"mlflow experiments restore --experiment-id {found.experiment_id}"
         )
     return found.experiment_id
@@ -160,7 +160,7 @@ def asking(client: MlflowClient) -> Iterator[None]:
 
 def describe_error(uri: str, error: Exception) -> str:
     """What went wrong, in one line without passwords."""
-    uri = hide_passwords(uri)
+    uri = hide_password(uri)
     if uri.startswith("http") and not is_refusal(error):
         return f"no MLflow answers at {uri}"
     return f"MLflow at {uri} says: {_line(error)}"
@@ -185,7 +185,7 @@ def _absolute(uri: str) -> str:
     """
     if "://" not in uri:
         raise TrackingError(
-            f"{hide_passwords(uri)} is not an address: for a database write sqlite:///{hide_passwords(uri)}, "
+            f"{hide_password(uri)} is not an address: for a database write sqlite:///{hide_password(uri)}, "
             "for a server http://..."
         )
     if uri.rstrip("/") == "sqlite:":

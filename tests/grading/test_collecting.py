@@ -505,6 +505,17 @@ def test_an_archive_that_cannot_be_read_is_one_sentence(tmp_path):
         find(tmp_path / "class.zip")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_notes_of_the_instructor_are_passed_over_and_named(packed, tmp_path):
+    put(tmp_path / "S", "ada.ipynb", "Notes.txt", "README.md", "late.yaml")
+    folder = (
+        Path(shutil.make_archive(str(tmp_path / "S"), "zip", tmp_path / "S")) if packed else tmp_path / "S"
+    )
+    found = collect(folder)
+    assert [each.student for each in found.submissions] == ["ada"]
+    assert [each.partition(":")[0] for each in found.passed_over] == ["Notes.txt", "README.md", "late.yaml"]
+
+
 def test_only_results_that_this_program_wrote_are_passed_over(tmp_path):
     put(tmp_path, "eve/marks/0123456789abcdef.json", "eve/executed/0123456789abcdef.ipynb", "eve/hw.ipynb")
     Store(tmp_path / "older")

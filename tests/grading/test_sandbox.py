@@ -3,7 +3,9 @@
 import inspect
 import os
 import re
+import select
 import shutil
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -163,3 +165,17 @@ def test_a_package_that_is_not_the_installed_one_is_named(monkeypatch, tmp_path)
         forkserver.ForkServer(modules=())
     assert f"runs pixel_edu from {tmp_path}, but" in str(refused.value)
     assert "without PYTHONPATH" in str(refused.value)
+
+
+def test_a_fork_server_whose_grader_was_killed_ends_without_a_word():
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "pixel_edu.grading.sandbox.forkserver", str(theirs.fileno())]
+    env = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    with subprocess.Popen(
+        command, env=env, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True
+    ) as process:
+        theirs.close()
+        while not select.select([ours], [], [], 0.1)[0]:
+            assert process.poll() is None
+        ours.close()  # its greeting is unread, as where the grader was killed while it worked
+        assert process.communicate(timeout=20) == (None, "")

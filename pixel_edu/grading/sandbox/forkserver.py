@@ -131,8 +131,8 @@ def main(fd: int, modules: list[str]) -> None:
 
 
 def _serve(connection: socket.socket) -> None:
-    """Answer requests, one line of JSON each, until the other side closes."""
-    with connection:
+    """Answer requests, one line of JSON each, until the other side closes or is killed."""
+    with connection, contextlib.suppress(ConnectionError):
         connection.sendall(json.dumps({"package": str(PACKAGE)}).encode() + b"\n")
         while request := _request(connection):
             if "clone" in request:
