@@ -59,7 +59,8 @@ class Command(TyperCommand):
         for param in self.params:
             value, kind = given.get(param.name), kinds.get(param.name)
             texts = value if isinstance(value, list | tuple) else [value]
-            if Path in (kind, *get_args(kind)) and "" in texts:
+            is_path = Path in (kind, *get_args(kind)) or param.metavar == "PATH"
+            if is_path and "" in texts:
                 raise typer.BadParameter(EMPTY, ctx=ctx, param_hint=param.opts)
         return super().parse_args(ctx, args)
 
