@@ -83,12 +83,12 @@ def count_colors(images: np.ndarray) -> np.ndarray:
     return 1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)
 
 
-def over(images: np.ndarray, background: int = GREY) -> np.ndarray:
-    """Lay images with alpha on a grey; those without stay as they are.
+def over(images: np.ndarray, background: int | np.ndarray = GREY) -> np.ndarray:
+    """Lay images with alpha on a grey, or on another picture; those without stay as they are.
 
     Args:
         images: (..., 3 or 4) uint8, alpha not multiplied in.
-        background: its level, 0 .. 255.
+        background: its level, 0 .. 255, or levels (..., 1 or 3).
 
     Returns:
         (..., 3) uint8.
@@ -144,12 +144,8 @@ def on_checkerboard(images: np.ndarray, square: int = 4) -> np.ndarray:
     array([[255, 255, 215, 215],
            [255, 255, 215, 215]], dtype=uint8)
     """
-    if images.shape[-1] == 3:
-        return images
     rows, columns = np.indices(images.shape[-3:-1]) // square
-    board = np.where((rows + columns) % 2, 215.0, 255.0)[..., None]
-    opacity = images[..., 3:] / 255
-    return np.rint(images[..., :3] * opacity + board * (1 - opacity)).astype(np.uint8)
+    return over(images, np.where((rows + columns) % 2, 215, WHITE)[..., None])
 
 
 def png_bytes(image: np.ndarray) -> bytes:

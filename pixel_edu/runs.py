@@ -303,8 +303,12 @@ def training_part(sprites: SpriteData, validation: float, classes: int) -> tuple
         classes: that the network knows.
 
     Raises:
-        UserError: the dataset has another number of classes, or a class of which all sprites are held out.
+        UserError: the dataset has another number of classes, one sprite, or a class of which all sprites are held out.
     """
+    if len(sprites) == 1:
+        raise UserError(
+            f"{sprites.source} has one sprite, which a model could only repeat: add others like it"
+        )
     if len(sprites.classes) != classes:
         found = f"{sprites.source} has {len(sprites.classes)} classes, and the network {classes}"
         raise UserError(f"{found}: use another dataset")

@@ -31,7 +31,7 @@ PLACES = [
 WORK = [
     "sprites.make",
     "data.load",
-    "data.slicing.read_sheet",
+    "data.slicing.read_picture",
     "serving.engine.open_model",
     "checkpoints.load_model",
     "tracking.client_of",

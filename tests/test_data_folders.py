@@ -161,6 +161,8 @@ def test_a_dataset_of_whatever_files_gives_a_result_or_one_sentence(files, skip_
         read = data.load(folder, skip_bad)
         assert len(read.images) == len(read.labels) > 0
         assert set(read.labels.tolist()) <= set(range(len(read.classes)))
+        if len(read) == 1:  # nothing can be learned from it
+            return
         images, labels = runs.training_part(read, 0.0, len(read.classes))
         assert np.array_equal(images, read.images)
         assert np.array_equal(labels, read.labels)

@@ -1,5 +1,7 @@
 """Folders of one's own pictures: their sizes, transparency, names and formats, and what else lies there."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +254,21 @@ def test_a_picture_in_place_of_a_folder_is_told_what_a_sheet_needs(tmp_path):
         data.load(tmp_path / "sheet.png")
 
 
+def test_a_folder_within_a_class_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    save(tmp_path / "gems" / "1.png", noise())
+    (tmp_path / "gems" / "secret").mkdir()
+    scandir = os.scandir
+
+    def refusing(path):  # as the system does to anyone but root
+        if Path(path).name == "secret":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(data.DataError, match=r"secret cannot be read \(Permission denied\)"):
+        data.load(tmp_path)
+
+
 # ---------------------------------------------------------------- formats
 
 
@@ -295,6 +312,13 @@ def test_frames_of_an_animation_keep_their_transparency(tmp_path):
     frames = [Image.fromarray(sprite()) for _ in range(2)]
     frames[0].save(tmp_path / "x.png", save_all=True, append_images=frames[1:], disposal=1)
     assert [frame.shape for frame in read_frames(tmp_path / "x.png")] == [(16, 16, 4)] * 2
+
+
+def test_an_animation_that_would_fill_the_memory_is_refused(tmp_path):
+    frames = [Image.new("1", (1500, 1500), i) for i in range(2)] * 4
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(data.DataError, match="far too large with its 8 frames"):
+        data.load(tmp_path, frames=True)
 
 
 # ---------------------------------------------------------------- arrays

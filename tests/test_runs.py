@@ -214,6 +214,12 @@ def test_the_training_part_is_the_split_by_base_sprites(tmp_path):
         training_part(read, 0.3, 3)
 
 
+def test_one_sprite_is_refused(tmp_path):
+    read = data.load(data.write_kaggle(tmp_path / "set", DRAWN.images[:1], DRAWN.labels[:1]))
+    with pytest.raises(UserError, match="has one sprite, which a model could only repeat: add"):
+        training_part(read, 0.0, 5)
+
+
 def test_a_share_that_holds_out_a_whole_class_is_refused(tmp_path):
     kept = np.flatnonzero((DRAWN.labels != 1) | (np.cumsum(DRAWN.labels == 1) == 1))  # one sprite of class 1
     data.write_kaggle(tmp_path / "set", DRAWN.images[kept], DRAWN.labels[kept])

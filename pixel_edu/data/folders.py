@@ -76,9 +76,13 @@ def _sorted_out(home: Path) -> tuple[dict[str, list[Path]], Counter[str]]:
 
 
 def _all_files(folder: Path) -> Iterator[Path]:
-    for place, inside, files in os.walk(folder):
+    for place, inside, files in os.walk(folder, onerror=_raise):
         inside[:] = [name for name in inside if not _is_clutter(Path(name))]
         yield from (Path(place, name) for name in files if not _is_clutter(Path(name)))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _pictures(files: Iterator[Path]) -> tuple[list[Path], Counter[str]]:

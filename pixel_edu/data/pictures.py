@@ -6,7 +6,8 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,7 @@ from pixel_edu.data.table import read_table
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+    from PIL.ImageFile import ImageFile
 
 FORMATS = {
     "PNG": ".png .apng",
@@ -55,6 +57,7 @@ FORMATS = {
 ENDINGS = {ending: form for form, endings in FORMATS.items() for ending in endings.split()}
 NAMELESS = {"TGA", "IM"}
 """Formats whose files do not say which they are: only the ending does."""
+ONE_BY_ONE = "read each of them as a sprite with --frames, save one of them as a picture"
 LARGEST = 4096
 """Pixels a side. A larger picture is not a sprite, and a small file can unpack into gigabytes."""
 
@@ -137,7 +140,7 @@ def read_pictures(
     read, positions, notes, sizes = [], [], [], Counter()
     for i, file in enumerate(track(files)):
         try:
-            images = _still(read_frames(file), file, frames)
+            images = read_frames(file) if frames else [read_picture(file, ONE_BY_ONE)]
         except DataError as error:
             if not skip_bad:
                 all_of_them = "pixel-edu data check FOLDER --skip-bad lists all such pictures"
@@ -154,15 +157,6 @@ def read_pictures(
         were = "animation was" if len(animations) == 1 else "animations were"
         notes.append(f"{len(animations):,} {were} read as {sum(animations):,} sprites")
     return Pictures(_alike(read), np.array(positions, np.int64), tuple(notes))
-
-
-def _still(images: list[np.ndarray], path: Path, frames: bool) -> list[np.ndarray]:
-    if len(images) > 1 and not frames:
-        raise DataError(
-            f"{path} is an animation of {len(images)} frames: read each of them as a sprite with --frames, "
-            "save one of them as a picture"
-        )
-    return images
 
 
 def _check_sizes(files: list[Path], sizes: Sizes, resize: int | None) -> None:
@@ -188,15 +182,43 @@ def _alike(images: list[np.ndarray]) -> np.ndarray:
     return whole
 
 
-def read_frames(path: Path) -> list[np.ndarray]:
-    """The frames of a picture, one unless it is an animation: each (H, W, 3) uint8, or (H, W, 4) where not opaque.
+def read_picture(path: Path, instead: str) -> np.ndarray:
+    """A picture as (H, W, 3) uint8, or (H, W, 4) where not opaque. EXIF is ignored; fully transparent pixels are white.
 
-    EXIF is ignored; fully transparent pixels are white.
+    Args:
+        path: of the file.
+        instead: what to do about an animation, for the message.
 
     Raises:
-        DataError: it cannot be read, or is too large for a sprite or a sheet of them.
+        DataError: it cannot be read, is an animation, or too large for a sprite or a sheet of them.
     """
-    from PIL import Image, ImageSequence
+    with _opened(path) as picture:
+        if (frames := getattr(picture, "n_frames", 1)) > 1:
+            raise DataError(f"{path} is an animation of {frames} frames: {instead}")
+        return _pixels(picture)
+
+
+def read_frames(path: Path) -> list[np.ndarray]:
+    """The frames of a picture, one unless it is an animation, each as `read_picture` gives it.
+
+    Raises:
+        DataError: it cannot be read, or is too large.
+    """
+    from PIL import ImageSequence
+
+    with _opened(path) as picture:
+        frames = getattr(picture, "n_frames", 1)
+        if frames * picture.width * picture.height > LARGEST**2:
+            raise DataError(
+                f"{path} is far too large with its {frames} frames: save some of them as pictures"
+            )
+        return [_pixels(frame) for frame in ImageSequence.Iterator(picture)]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile]:
+    """A picture of a size that is not too large; whatever Pillow raises becomes one sentence."""
+    from PIL import Image
 
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise DataError(f"{path} is not a file: replace it")
@@ -210,7 +232,7 @@ def read_frames(path: Path) -> list[np.ndarray]:
                 raise DataError(
                     f"{path} has {picture.width} x {picture.height} pixels: resize it to at most {LARGEST} a side"
                 )
-            return [_pixels(frame) for frame in ImageSequence.Iterator(picture)]
+            yield picture
     except DataError:
         raise
     except Image.DecompressionBombError:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixel_edu.data.core import DataError
-from pixel_edu.data.pictures import read_frames
+from pixel_edu.data.pictures import read_picture
 from pixel_edu.data.sizes import SIZES
 from pixel_edu.files import replacing_folder
 from pixel_edu.images import write_png
@@ -108,7 +108,7 @@ def cut_sheets(
     cuts = []
     with replacing_folder(Path(folder), OURS if force else None) as new:
         for path in sheets:
-            sheet = read_sheet(path)
+            sheet = read_picture(path, "save one of them as a picture")
             tiles = list(cut(sheet, found := grid or _guessed(sheet, path), path))
             kept = [tile for tile in tiles if not is_empty(tile.image)]
             if not kept:
@@ -118,14 +118,6 @@ def cut_sheets(
             side = len(squared(kept[0].image))
             cuts.append(Cut(path, found, tiles[-1].row + 1, tiles[-1].column + 1, len(kept), side))
     return cuts
-
-
-def read_sheet(path: Path) -> np.ndarray:
-    """A sheet as (H, W, 3 or 4) uint8."""
-    frames = read_frames(path)
-    if len(frames) > 1:
-        raise DataError(f"{path} is an animation of {len(frames)} frames: save one of them as a picture")
-    return frames[0]
 
 
 class Tile(NamedTuple):
