@@ -3,6 +3,9 @@
 It has many heads on one body. One names the class; for procedural sprites there is one more for every part that a
 sprite is put together from: the kind, the hat, the blade, the colour of the flesh. To answer all of them, the features
 below the heads must hold what a sprite shows, not only which class it has. That makes them a good space to measure in.
+
+Sprites with alpha are seen as they are stored, in four channels: on a background of any one colour, sprites of that
+colour would vanish.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixel_edu import sprites
-from pixel_edu.config import CLASSES, UserError
+from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, UserError
 from pixel_edu.files import replacing
 from pixel_edu.images import to_tensor
 
@@ -49,9 +52,11 @@ class SpriteClassifier(nn.Module):
 
     Args:
         heads: the questions; the first is the class.
-        channels: of the three convolutions, at 16, 8 and 4 pixels a side.
+        channels: of the three convolutions; the second and the third halve the image.
         num_features: how many numbers describe a sprite.
         record: notes of how it was trained, such as the share of held-out sprites that it gets right.
+        size: S, the edge of a sprite, a multiple of 4.
+        image_channels: C, those of a sprite: 3, or 4 with alpha.
 
     >>> SpriteClassifier([Head("class", CLASSES)])(torch.zeros(2, 3, 16, 16)).shape
     torch.Size([2, 5])
@@ -65,20 +70,23 @@ class SpriteClassifier(nn.Module):
         channels: tuple[int, int, int] = (32, 64, 96),
         num_features: int = 128,
         record: dict | None = None,
+        size: int = IMAGE_SIZE,
+        image_channels: int = CHANNELS,
     ) -> None:
         super().__init__()
         self.heads, self.channels, self.num_features = tuple(heads), channels, num_features
+        self.size, self.image_channels = size, image_channels
         self.record = record or {}
         first, second, third = channels
         self.body = nn.Sequential(
-            nn.Conv2d(3, first, 3, 1, 1),
+            nn.Conv2d(image_channels, first, 3, 1, 1),
             nn.SiLU(),
             nn.Conv2d(first, second, 3, 2, 1),
             nn.SiLU(),
             nn.Conv2d(second, third, 3, 2, 1),
             nn.SiLU(),
             nn.Flatten(),
-            nn.Linear(third * 16, num_features),
+            nn.Linear(third * (size // 4) ** 2, num_features),
             nn.BatchNorm1d(num_features, affine=False),  # so that each feature has variance 1 on real sprites
         )
         sizes = [len(head.words) for head in self.heads]
@@ -89,22 +97,24 @@ class SpriteClassifier(nn.Module):
             row[:size] = np.arange(start, start + size)
         self.register_buffer("places", torch.from_numpy(places), persistent=False)
 
-    def features(self, x: Float[Tensor, "b 3 16 16"]) -> Float[Tensor, "b f"]:
+    def features(self, x: Float[Tensor, "b channels size size"]) -> Float[Tensor, "b f"]:
         """What describes each sprite; x in [-1, 1]."""
         return self.body(x)
 
-    def forward(self, x: Float[Tensor, "b 3 16 16"]) -> Float[Tensor, "b answers"]:
+    def forward(self, x: Float[Tensor, "b channels size size"]) -> Float[Tensor, "b answers"]:
         """The scores of all answers of all heads, one after the other; x in [-1, 1]."""
         return self.answers(F.silu(self.features(x)))
 
-    def loss(self, x: Float[Tensor, "b 3 16 16"], truth: Int[Tensor, "b heads"]) -> Float[Tensor, ""]:
+    def loss(
+        self, x: Float[Tensor, "b channels size size"], truth: Int[Tensor, "b heads"]
+    ) -> Float[Tensor, ""]:
         """Mean cross-entropy over all questions that have an answer; `UNKNOWN` does not count."""
         scores = F.pad(self(x), (0, 1), value=-1e4)[:, self.places]  # (B, heads, words)
         return F.cross_entropy(scores.flatten(0, 1), truth.flatten(), ignore_index=UNKNOWN)
 
     @torch.no_grad()
     def look(self, images: np.ndarray, batch_size: int = 500) -> Seen:
-        """Features and answers for (N, 16, 16, 3) uint8 images, a batch at a time."""
+        """Features and answers for (N, S, S, C) uint8 images, a batch at a time."""
         self.eval()
         features, answers = [], []
         for start in range(0, len(images), batch_size):
@@ -139,6 +149,30 @@ class Seen(NamedTuple):
 def class_heads(labels: np.ndarray, classes: Sequence[str] = CLASSES) -> tuple[list[Head], np.ndarray]:
     """The only question that a plain labelled set can ask, and its answers, (N, 1) int64."""
     return [Head("class", tuple(classes))], labels[:, None]
+
+
+def turned(
+    images: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+) -> tuple[np.ndarray, list[Head], np.ndarray]:
+    """Sprites of one class ask for nothing, so they are turned, and the question is how far.
+
+    Who can tell which way up a sprite is has looked at what it shows (Gidaris et al. 2018, arXiv:1803.07728).
+
+    Args:
+        images: (N, S, S, C) uint8.
+        labels: (N,) int64.
+        classes: their names.
+
+    Returns:
+        images: (4 N, S, S, C) uint8, all by no quarter turn, then all by one, two, and three.
+        heads: the class, and the turns.
+        truth: (4 N, 2) int64.
+    """
+    heads, answers = class_heads(labels, classes)
+    turns = np.arange(4).repeat(len(images))
+    truth = np.concatenate([np.tile(answers, (4, 1)), turns[:, None]], axis=1)
+    every = np.concatenate([np.rot90(images, k, axes=(1, 2)) for k in range(4)])
+    return every, [*heads, Head("quarter turns", tuple("0123"))], truth
 
 
 def factor_heads(labels: np.ndarray, seeds: np.ndarray, most: int = 16) -> list[Head]:
@@ -204,7 +238,7 @@ def fit(
     """Train a classifier, one yield a step.
 
     Args:
-        images: (N, 16, 16, 3) uint8.
+        images: (N, S, S, C) uint8.
         heads: the questions.
         truth: (N, H) int64, positions in each head's words, or `UNKNOWN`.
         steps: batches in all; the learning rate falls to 0 on half a cosine.
@@ -215,7 +249,7 @@ def fit(
     generator = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = SpriteClassifier(heads)
+        classifier = SpriteClassifier(heads, size=images.shape[1], image_channels=images.shape[-1])
     optimizer = torch.optim.AdamW(classifier.parameters(), learning_rate, weight_decay=1e-2, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(1, steps + 1):
@@ -246,6 +280,8 @@ def save_classifier(path: str | os.PathLike, classifier: SpriteClassifier) -> No
         "channels": classifier.channels,
         "num_features": classifier.num_features,
         "record": classifier.record,
+        "size": classifier.size,
+        "image_channels": classifier.image_channels,
     }
     tensors = {
         name: value.half() if value.is_floating_point() else value

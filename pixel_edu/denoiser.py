@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pixel_edu.config import CHANNELS, IMAGE_SIZE, class_names
 from pixel_edu.diffusion import Images, Prediction, clean
+from pixel_edu.facts import CHANNELS_OF
 from pixel_edu.schedules import Schedule
 
 
@@ -46,6 +47,11 @@ class Denoiser:
             raise ValueError(
                 f"{len(self.classes)} classes are named, and the network knows {self.null_label}"
             )
+
+    @property
+    def alpha(self) -> bool:
+        """Whether its sprites have alpha."""
+        return CHANNELS_OF[self.channels] == 4
 
     def label_of(self, name: str) -> int:
         """The label of a class.

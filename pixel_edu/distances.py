@@ -180,11 +180,11 @@ def nearest_rows(points: np.ndarray, others: np.ndarray, k: int = 1) -> np.ndarr
 
 
 def nearest_sprites(images: np.ndarray, others: np.ndarray) -> Nearest:
-    """Find for each image the nearest of another set, mirrored or not.
+    """Find for each image the nearest of another set, mirrored or not; alpha counts as a fourth colour.
 
     Args:
-        images: (N, 16, 16, 3) uint8.
-        others: (M, 16, 16, 3) uint8.
+        images: (N, H, W, C) uint8.
+        others: (M, H, W, C) uint8.
     """
     found = [_nearest_sprites(images[i : i + CHUNK], others) for i in range(0, len(images), CHUNK)]
     return Nearest(*(np.concatenate(column) for column in zip(*found, strict=True)))
@@ -205,5 +205,6 @@ def _nearest_sprites(images: np.ndarray, others: np.ndarray) -> Nearest:
 
 
 def _flat(images: np.ndarray) -> Tensor:
-    """A row of numbers an image, 0 for white: small numbers keep float32 exact."""
-    return torch.from_numpy(images.reshape(len(images), -1).astype(np.float32) - WHITE)
+    """A row of numbers an image, 0 for white or transparent white: small numbers keep float32 exact."""
+    background = np.array([WHITE, WHITE, WHITE, 0][: images.shape[-1]], np.float32)
+    return torch.from_numpy((images - background).reshape(len(images), -1))

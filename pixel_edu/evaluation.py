@@ -17,9 +17,19 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from pixel_edu import sprites
-from pixel_edu.classifier import Seen, SpriteClassifier, class_heads, fit, load_classifier
-from pixel_edu.config import UserError
+from pixel_edu.classifier import (
+    Head,
+    Seen,
+    SpriteClassifier,
+    accuracy,
+    class_heads,
+    fit,
+    load_classifier,
+    turned,
+)
+from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE, UserError
 from pixel_edu.data import SpriteData, base_ids, load, split
+from pixel_edu.denoiser import Denoiser
 from pixel_edu.distances import (
     NEAR,
     NEIGHBOURS,
@@ -33,8 +43,8 @@ from pixel_edu.distances import (
     nearest_sprites,
     plus_minus,
 )
-from pixel_edu.images import count_colors
-from pixel_edu.palette import distances, find_palette
+from pixel_edu.images import WHITE, count_colors
+from pixel_edu.palette import distances, find_palette, opaque
 from pixel_edu.pixelart import flat_pixels, outline, white_border
 
 
@@ -48,6 +58,7 @@ class Measure:
         better: "higher" or "lower"; "real" is best where it equals that of real sprites.
         unit: "%" for shares, or "".
         procedural: it is defined for procedural sprites only.
+        alpha: whether it is defined for sprites with alpha only, or for those without; None is both.
     """
 
     key: str
@@ -55,6 +66,7 @@ class Measure:
     better: Literal["higher", "lower", "real"]
     unit: str = ""
     procedural: bool = False
+    alpha: bool | None = None
 
 
 MEASURES = (
@@ -66,13 +78,15 @@ MEASURES = (
     Measure("colors", "colours a sprite", "real"),
     Measure("palette_distance", "off the palette", "lower"),
     Measure("flat", "flat pixels", "real", "%"),
-    Measure("white_border", "white border pixels", "real", "%"),
+    Measure("white_border", "white border pixels", "real", "%", alpha=False),
+    Measure("clear", "transparent pixels", "real", "%", alpha=True),
+    Measure("clear_border", "transparent border pixels", "real", "%", alpha=True),
     Measure("closed", "closed outlines", "higher", "%", procedural=True),
     Measure("pairs", "pairs of parts seen", "higher", "%", procedural=True),
     Measure("nearest", "nearest training sprite", "real"),
     Measure("near_copies", "near copies", "lower", "%"),
 )
-"""In the order of a table."""
+"""In the order of a table. Of sprites of one class, `label_accuracy` would say nothing, and is not measured."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,7 @@ class Yardstick:
     """Real sprites to measure by.
 
     Attributes:
-        train: (N, 16, 16, 3) uint8, what the model learned from.
+        train: (N, S, S, C) uint8, what the model learned from.
         real: the same, held out, to compare with; `train` itself where too few are held out.
         other: the same, held out too, for the floor; as many as the model will draw.
         other_labels: (M,) int64, their classes.
@@ -123,6 +137,32 @@ class Yardstick:
         return evaluate(self.other, self.other_labels, self)
 
 
+def check_model(denoiser: Denoiser, data: SpriteData | None = None) -> None:
+    """Compare a model with sprites like its own only: of its classes and size, and with alpha where it draws that.
+
+    Args:
+        denoiser: the model.
+        data: the real sprites; None stands for the procedural ones.
+
+    Raises:
+        UserError: they are of another kind; it says what differs.
+    """
+    if data is None:
+        whose, wanted = "procedural sprites are", "give its dataset with --data FOLDER"
+        classes, size, channels = CLASSES, IMAGE_SIZE, CHANNELS
+    else:
+        whose, wanted = f"{data.source} holds", "give the data that it was trained on"
+        classes, size, channels = data.classes, data.size, data.channels
+    mine, kinds = denoiser.size, ("sprites without alpha", "sprites with alpha")
+    for model, real in (
+        (f"sprites of {', '.join(denoiser.classes)}", f"sprites of {', '.join(classes)}"),
+        (f"{mine}x{mine} pixels", f"{size}x{size} pixels"),
+        (kinds[denoiser.alpha], kinds[channels == 4]),
+    ):
+        if model != real:
+            raise UserError(f"the model draws {model}, but {whose} {real}: {wanted}")
+
+
 REAL_SEED, OTHER_SEED = 8001, 8002
 
 
@@ -160,6 +200,8 @@ def folder_yardstick(
 ) -> Yardstick:
     """The yardstick for models of a dataset, with a classifier trained on its training part.
 
+    The classifier learns the classes; of one class, see `classifier.turned`, it learns which way up a sprite is.
+
     Copies and mirrors are dropped: one sprite stands for each base sprite. `train` holds those that
     `pixel-edu train FOLDER` learns from with the same `validation`. What it holds out is halved, class by class, into
     `real` and `other`; with fewer than 2 x `ENOUGH` sprites it all becomes `other`, and `real` is `train`.
@@ -189,13 +231,14 @@ def folder_yardstick(
     if min(len(real), len(other)) < ENOUGH:
         real, other = train, held_out
     images = np.asarray(read.images[train])
-    heads, truth = class_heads(read.labels, read.classes)
-    fitting = fit(images, heads, truth[train], steps)
+    seen, heads, truth = _questions(read, train)
+    fitting = fit(seen, heads, truth, steps)
     for _, fitted in zip(track(range(steps)), fitting, strict=True):
         classifier = fitted.classifier
     classifier.requires_grad_(False)
-    right = classifier.look(np.asarray(read.images[held_out])).labels == read.labels[held_out]
-    classifier.record["held_out_accuracy"] = float(right.mean())
+    seen, _, truth = _questions(read, held_out)
+    right = accuracy(classifier.look(seen), truth)
+    classifier.record["held_out_accuracy"] = right[heads[-1].name]
     return Yardstick(
         train=images,
         real=images if real is train else np.asarray(read.images[real]),
@@ -204,6 +247,14 @@ def folder_yardstick(
         classifier=classifier,
         palette=find_palette(images) if palette is None else palette,
     )
+
+
+def _questions(read: SpriteData, rows: np.ndarray) -> tuple[np.ndarray, list[Head], np.ndarray]:
+    """What a classifier learns from these rows: images, questions, and their answers."""
+    images, labels = np.asarray(read.images[rows]), read.labels[rows]
+    if len(read.classes) == 1:
+        return turned(images, labels, read.classes)
+    return images, *class_heads(labels, read.classes)
 
 
 def _halves(rows: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -241,7 +292,7 @@ def evaluate(
     """Measure sprites.
 
     Args:
-        images: (N, 16, 16, 3) uint8.
+        images: (N, S, S, C) uint8, as the yardstick's.
         labels: (N,) the class that was asked for.
         yardstick: real sprites to compare with.
         resamples: for each interval.
@@ -273,15 +324,28 @@ def evaluate(
         "colors": mean(count_colors(images)),
         "palette_distance": mean(distances(images, yardstick.palette).mean(axis=(1, 2))),
         "flat": mean(flat_pixels(images).mean(axis=(1, 2))),
-        "white_border": mean(white_border(images)),
+        **_background(images, mean),
         "nearest": mean(nearest.distance),
         "near_copies": mean(nearest.distance < NEAR),
     }
+    if len(yardstick.classifier.heads[0].words) == 1:
+        del scores["label_accuracy"]
     if yardstick.procedural:
         scores["closed"] = mean(outline(images) == 1)
         scores["pairs"] = pairs_seen(seen, yardstick.classifier, resamples, draw)
     scores = {measure.key: scores[measure.key] for measure in MEASURES if measure.key in scores}
     return Report(scores, nearest, near_features, seen)
+
+
+def _background(images: np.ndarray, mean: Callable[[np.ndarray], Score]) -> dict[str, Score]:
+    """How much of the images is background: white around them, or what is transparent."""
+    if images.shape[-1] == CHANNELS:
+        return {"white_border": mean(white_border(images))}
+    clear = np.where(opaque(images), 0, WHITE)[..., None]  # what is transparent, as white
+    return {
+        "clear": mean((clear == WHITE).mean(axis=(1, 2, 3))),
+        "clear_border": mean(white_border(clear)),
+    }
 
 
 def pairs_seen(seen: Seen, classifier: SpriteClassifier, resamples: int, draw: np.random.Generator) -> Score:

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.rcsetup import cycler
 
 from pixel_edu.config import CLASSES
-from pixel_edu.images import grid, png_bytes, png_url
+from pixel_edu.images import grid, over, png_bytes, png_url
 
 COLORS = ("#2b7fce", "#d9590b", "#0d9468", "#bb5fa0", "#a67c00", "#7f7f7f")
 """Blue, vermilion, green, mauve, ochre and grey, each at least 3 : 1 against white and against #14181e."""
@@ -162,7 +162,7 @@ def sprites(
     """A grid of sprites: one PNG of true size, or one for each row if rows have captions.
 
     Args:
-        images: (N, H, W, 3) uint8, row after row.
+        images: (N, H, W, 3 or 4) uint8, row after row; those with alpha are shown on grey.
         alt: one or two sentences that say what the sprites show to somebody who cannot see them.
         columns: sprites in a row.
         scale: screen pixels for each pixel of a sprite, if the page is wide enough.
@@ -208,7 +208,7 @@ def _frame(inside: str) -> str:
 
 def _picture(images: np.ndarray, columns: int, width: int, alt: str) -> str:
     """Sprites as an <img>: opaque tiles, transparent gaps, enlarged without smoothing."""
-    tiles = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
+    tiles = np.concatenate([over(images), np.full_like(images[..., :1], 255)], axis=-1)
     source = png_url(png_bytes(grid(tiles, columns, gap=1, background=0)))
     box = f"flex:1 1 17em;min-width:0;width:100%;max-width:{width}px;height:auto"
     # a theme that frames or dims images would change their colours

@@ -10,12 +10,13 @@ import numpy as np
 from markupsafe import Markup
 
 from pixel_edu import figures, templates
-from pixel_edu.config import CLASSES
 from pixel_edu.evaluation import MEASURES, NEAR, Measure, Report, Score, Yardstick
 from pixel_edu.images import png_url
 
 SHOWN = 20
 """Sprites in each picture of the report."""
+MOST_ROWS = 16
+"""Classes that get a row each; of more, one sprite each is shown."""
 
 
 def as_dict(made: Report, yardstick: Yardstick, settings: Mapping[str, object]) -> dict:
@@ -68,7 +69,7 @@ def as_html(
     """One page that needs no other file: the table, and pictures of the best, the worst and the nearest.
 
     Args:
-        images: (N, 16, 16, 3) uint8, what the model drew.
+        images: (N, S, S, C) uint8, what the model drew.
         labels: (N,) the classes that were asked for.
         made: what `evaluation.evaluate` found in them.
         yardstick: the real sprites that they were measured by.
@@ -121,13 +122,13 @@ def _examples(
     images: np.ndarray, labels: np.ndarray, made: Report, yardstick: Yardstick
 ) -> Iterator[Section]:
     """Some of each class, the most typical and the oddest."""
-    classes = np.unique(labels)
-    rows = [np.flatnonzero(labels == c)[:10] for c in classes]
+    classes, words = np.unique(labels), yardstick.classifier.heads[0].words
+    each = 10 if len(classes) <= MOST_ROWS else 1
+    rows = [np.flatnonzero(labels == c)[:each] for c in classes]
     rows = [row[: min(map(len, rows))] for row in rows]
-    ours = len(rows) == len(CLASSES)
-    names = [CLASSES[c].replace("_", " ") if ours else f"class {c}" for c in classes]
-    first = images[np.concatenate(rows)]
-    yield _section("As they came", "The first of each class.", first, len(rows[0]), names)
+    names = [words[c].replace("_", " ") for c in classes] if each > 1 else []
+    first, columns = images[np.concatenate(rows)], len(rows[0]) if names else SHOWN
+    yield _section("As they came", "The first of each class.", first, columns, names)
     order = np.argsort(made.oddness, kind="stable")
     best, worst = images[order[:SHOWN]], images[order[::-1][:SHOWN]]
     whose = "training sprite" if yardstick.real is yardstick.train else "real sprite that the model never saw"

@@ -8,7 +8,9 @@ from numpy.testing import assert_allclose
 
 from pixel_edu import data, distances, evaluation, report, sprites
 from pixel_edu.config import CLASSES, UserError
+from pixel_edu.denoiser import Denoiser
 from pixel_edu.evaluation import MEASURES, Score
+from pixel_edu.schedules import cosine
 
 WHITE, INK, RED = [255, 255, 255], [23, 19, 31], [210, 59, 63]
 
@@ -132,7 +134,7 @@ def test_every_procedural_sprite_is_closed(real):
 
 def test_real_sprites_are_as_good_as_real(found, yardstick):
     floor = yardstick.floor.scores
-    assert list(found.scores) == [measure.key for measure in MEASURES]
+    assert list(found.scores) == [measure.key for measure in MEASURES if not measure.alpha]
     for key, score in found.scores.items():
         assert score.low <= score.value <= score.high, key
         assert score.low <= floor[key].high, key
@@ -158,11 +160,25 @@ DAMAGE = {
 }
 
 
+def smeared(images):
+    """What is transparent in the uppermost rows becomes opaque."""
+    filled = images.copy()
+    filled[:, :3, :, 3] = 255
+    return filled
+
+
+DAMAGE_OF_ALPHA = {"clear": smeared, "clear_border": lambda images: np.roll(images, 6, axis=1)}
+
+
 def test_there_is_a_damage_for_every_measure():
-    assert list(DAMAGE) == [measure.key for measure in MEASURES]
+    assert list(DAMAGE) + list(DAMAGE_OF_ALPHA) == [
+        measure.key for measure in sorted(MEASURES, key=lambda measure: bool(measure.alpha))
+    ]
 
 
-@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.key)
+@pytest.mark.parametrize(
+    "measure", [each for each in MEASURES if not each.alpha], ids=lambda measure: measure.key
+)
 def test_a_measure_sees_the_damage_that_it_is_for(measure, real, yardstick):
     images, labels = DAMAGE[measure.key](real.images, real.labels, yardstick.train)
     hurt = evaluation.evaluate(images, labels, yardstick, resamples=20).scores[measure.key]
@@ -173,6 +189,93 @@ def test_a_measure_sees_the_damage_that_it_is_for(measure, real, yardstick):
         "real": hurt.high < whole.low or hurt.low > whole.high,
     }
     assert worse[measure.better], (hurt, whole)
+
+
+def ghosts(count, seed, size=12, classes=2):
+    """White sprites on nothing: discs and crosses of several sizes, with a dark dot, somewhere in the image."""
+    source, grid = draw(seed), np.indices((size, size))
+    images, labels = np.full((count, size, size, 4), 255, np.uint8), np.arange(count) % classes
+    for image, label in zip(images, labels, strict=True):
+        middle, reach = source.integers(4, size - 4, 2), source.integers(2, 4)
+        y, x = np.abs(grid - middle[:, None, None])
+        image[..., 3] = 255 * (x + y <= reach if label == 0 else (np.minimum(x, y) == 0) & (x + y <= reach))
+        image[tuple(middle)] = [*source.choice([20, 90, 160], 3), 255]
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def ghostly():
+    images, labels = ghosts(600, 0)
+    read = data.SpriteData(images, labels, ("discs", "crosses"), "ghosts", "folders")
+    return evaluation.folder_yardstick(read, validation=0.3, steps=100)
+
+
+def test_white_sprites_on_nothing_are_measured_with_their_alpha(ghostly):
+    assert ghostly.classifier.record["held_out_accuracy"] > 0.95
+    found = evaluation.evaluate(*ghosts(100, 7), ghostly, resamples=20)
+    assert list(found.scores) == [
+        measure.key for measure in MEASURES if measure.alpha is not False and not measure.procedural
+    ]
+    assert found.scores["label_accuracy"].value > 0.95
+    assert found.scores["palette_distance"].value == 0
+    assert found.scores["nearest"].value > 0
+    page = report.as_html(*ghosts(100, 7), found, ghostly, {})
+    assert "transparent pixels" in page
+    blank = np.full((100, 12, 12, 4), [255, 255, 255, 0], np.uint8)
+    nothing = evaluation.evaluate(blank, found.seen.labels, ghostly, resamples=20).scores
+    assert nothing["fid"].low > 5 * found.scores["fid"].high
+    assert nothing["clear"].value == 1
+
+
+@pytest.mark.parametrize("key", DAMAGE_OF_ALPHA)
+def test_a_measure_of_transparency_sees_the_damage_that_it_is_for(key, ghostly):
+    images, labels = ghosts(200, 8)
+    hurt = evaluation.evaluate(DAMAGE_OF_ALPHA[key](images), labels, ghostly, resamples=20).scores[key]
+    whole = ghostly.floor.scores[key]
+    assert hurt.high < whole.low
+
+
+def test_sprites_of_one_class_are_measured_by_what_shows_which_way_up_they_are():
+    drawn = sprites.make(250, seed=3)
+    read = data.SpriteData(drawn.images, np.zeros(250, np.int64), ("all",), "one", "folders")
+    yardstick = evaluation.folder_yardstick(read, validation=0.4, steps=60)
+    assert [head.name for head in yardstick.classifier.heads] == ["class", "quarter turns"]
+    assert yardstick.classifier.record["held_out_accuracy"] > 0.6
+    fresh, zeros = sprites.make(60, seed=9).images, np.zeros(60, np.int64)
+    found = evaluation.evaluate(fresh, zeros, yardstick, resamples=20)
+    assert "label_accuracy" not in found.scores
+    upside_down = evaluation.evaluate(fresh[:, ::-1], zeros, yardstick, resamples=20)
+    assert found.scores["fid"].high < upside_down.scores["fid"].low
+    assert "The first of each class" in report.as_html(fresh, zeros, found, yardstick, {})
+
+
+def drawing(**changes):
+    known = {"classes": CLASSES, "size": 16, "channels": 3} | changes
+    return Denoiser(lambda x, t, c: x, cosine(), "v", len(known["classes"]), **known)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"classes": ("cats",)},
+            "the model draws sprites of cats, but a folder holds sprites of characters, ",
+        ),
+        ({"size": 24}, "the model draws 24x24 pixels, but a folder holds 16x16 pixels: give the data that"),
+        (
+            {"channels": 4},
+            "the model draws sprites with alpha, but a folder holds sprites without alpha: give",
+        ),
+        ({"channels": 9}, "the model draws sprites with alpha, but"),
+    ],
+)
+def test_a_model_is_compared_with_sprites_of_its_own_kind_only(changes, says):
+    evaluation.check_model(drawing(), dataset(5))
+    evaluation.check_model(drawing(channels=8))
+    with pytest.raises(UserError, match=says):
+        evaluation.check_model(drawing(**changes), dataset(5))
+    with pytest.raises(UserError, match=r"procedural sprites are .*: give its dataset with --data FOLDER"):
+        evaluation.check_model(drawing(**changes))
 
 
 def test_the_same_seed_gives_the_same_intervals(real, yardstick, found):

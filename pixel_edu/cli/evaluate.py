@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixel_edu.cli import options, showing
+from pixel_edu.cli import measuring, options, showing
 
 if TYPE_CHECKING:
-    from pixel_edu.data import SpriteData
     from pixel_edu.denoiser import Denoiser
     from pixel_edu.evaluation import Report, Yardstick
 
@@ -36,10 +35,6 @@ Out = Annotated[
     Path, typer.Option(help="The folder for report.html and report.json.", callback=options.new_folder)
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the first sprite.")]
-Validation = Annotated[
-    float,
-    typer.Option(min=0.01, max=0.9, help="Share of the folder that was held out; the same as in training."),
-]
 MLflow = Annotated[
     str,
     typer.Option(
@@ -61,7 +56,7 @@ def evaluate(
     palette: options.Palette = "auto",
     seed: Seed = 1_000_000,
     sprites: options.TrainedOn = 100_000,
-    validation: Validation = 0.1,
+    validation: options.HeldOut = 0.1,
     resize: options.Resize = None,
     frames: options.Frames = False,
     mlflow: MLflow = "",
@@ -79,7 +74,8 @@ def evaluate(
     log = _scores_logger(checkpoint, mlflow)  # asked before the minutes that the rest takes
     denoiser, chosen = engine.open_model(checkpoint, device)
     config = options.sample_config(denoiser, sampler, steps, guidance, interval)
-    yardstick = _yardstick(denoiser, _read(data, resize, frames), validation, n, sprites)
+    read = measuring.read(data, resize, frames)
+    yardstick = measuring.yardstick(denoiser, read, validation, n or 1000, sprites)
     drawn, labels = _draw(denoiser, n or len(yardstick.other), seed, config, palette, chosen)
     with showing.busy("measuring"):
         made, _ = evaluation.evaluate(drawn, labels, yardstick), yardstick.floor
@@ -108,45 +104,8 @@ def _scores_logger(checkpoint: str, uri: str):
     return log
 
 
-def _read(folder: Path | None, resize: int | None, frames: bool) -> SpriteData | None:
-    """The dataset, if one is given."""
-    from pixel_edu import data
-
-    if folder is None:
-        return None
-    return data.load(folder, track=showing.bar("reading pictures"), resize=resize, frames=frames)
-
-
-def _yardstick(
-    denoiser: Denoiser, read: SpriteData | None, validation: float, n: int | None, sprites: int
-) -> Yardstick:
-    """Real sprites to measure by: procedural ones, or a dataset's."""
-    from pixel_edu import evaluation
-    from pixel_edu.config import CLASSES
-
-    if read is None:
-        _check_classes(denoiser, CLASSES, "procedural sprites are of", "its dataset with --data FOLDER")
-        with showing.busy("drawing real sprites"):
-            return evaluation.procedural_yardstick(n or 1000, sprites)
-    _check_classes(denoiser, read.classes, f"{read.source} has", "the data that it was trained on")
-    bar = showing.bar("training a classifier", over=0)
-    yardstick = evaluation.folder_yardstick(read, validation, denoiser.palette, track=bar)
-    right = yardstick.classifier.record["held_out_accuracy"]
-    typer.echo(f"the classifier is right about {right:.1%} of the held-out sprites", err=True)
-    return yardstick
-
-
-def _check_classes(denoiser: Denoiser, there: tuple[str, ...], whose: str, wanted: str) -> None:
-    """Compare a model with sprites of its own classes only."""
-    from pixel_edu.config import UserError
-
-    if denoiser.classes != there:
-        model = f"the model draws {', '.join(denoiser.classes)}"
-        raise UserError(f"{model}, but {whose} {', '.join(there)}: give {wanted}")
-
-
 def _draw(denoiser: Denoiser, n: int, seed: int, config, colors, device):
-    """Sprites of all classes in turn, (N, 16, 16, 3) uint8, and their labels (N,)."""
+    """Sprites of all classes in turn, (N, S, S, C) uint8, and their labels (N,)."""
     import numpy as np
 
     from pixel_edu import generate, palette

@@ -42,6 +42,10 @@ Resize = Annotated[
 ]
 Frames = Annotated[bool, typer.Option("--frames", help="Take each frame of an animation as a sprite.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip pictures that cannot be read.")]
+HeldOut = Annotated[
+    float,
+    typer.Option(min=0.01, max=0.9, help="Share of the folder that was held out; the same as in training."),
+]
 TrainedOn = Annotated[
     int, typer.Option(min=1, max=2_000_000, help="Number of procedural sprites the model was trained on.")
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_edu.cli import options, showing
+from pixel_edu.cli import measuring, options, showing
 from pixel_edu.config import UserError
 
 Address = Annotated[
@@ -19,6 +19,23 @@ Address = Annotated[
 ]
 
 SCALES, STEPS = [1.0, 2.0, 3.0, 5.0], [5, 10, 20]
+Scales = Annotated[list[float], typer.Option(help="A guidance scale; may be repeated.")]
+Steps = Annotated[list[int], typer.Option(min=1, max=1000, help="Number of model calls; may be repeated.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="The folder that it was trained on; default: procedural sprites.", show_default=False),
+]
+Count = Annotated[
+    int,
+    typer.Option(
+        "-n",
+        "--n",
+        min=50,
+        max=100_000,
+        help="Procedural sprites for each pair of guidance and steps; of a folder, as many as are measured.",
+    ),
+]
+TrainedOn = Annotated[int, typer.Option(min=100, help="Procedural sprites that it was trained on.")]
 PICTURES = (".png", ".svg", ".pdf")
 
 app = typer.Typer(help="Track runs in MLflow.", no_args_is_help=True)
@@ -108,17 +125,14 @@ def compare(
 @app.command()
 def sweep(
     folder: options.RunFolder,
-    guidance: Annotated[list[float], typer.Option(help="A guidance scale; may be repeated.")] = SCALES,
-    steps: Annotated[
-        list[int], typer.Option(min=1, max=1000, help="Number of model calls; may be repeated.")
-    ] = STEPS,
-    n: Annotated[
-        int,
-        typer.Option("-n", "--n", min=50, max=100_000, help="Sprites for each pair of guidance and steps."),
-    ] = 500,
-    sprites: Annotated[
-        int, typer.Option(min=100, help="Procedural sprites that it was trained on.")
-    ] = 20_000,
+    guidance: Scales = SCALES,
+    steps: Steps = STEPS,
+    data: Data = None,
+    validation: options.HeldOut = 0.1,
+    resize: options.Resize = None,
+    frames: options.Frames = False,
+    n: Count = 500,
+    sprites: TrainedOn = 20_000,
     mlflow: Address = "",
 ) -> None:
     """Measure the run's model at every pair of guidance and steps, each as a run nested in its own.
@@ -135,9 +149,10 @@ def sweep(
 
     client, run_id = tracking.client_of(folder, mlflow), tracking.run_of(folder)
     denoiser = checkpoints.load_model(folder / MODEL)
-    with showing.busy("drawing real sprites"):
-        yardstick = evaluation.procedural_yardstick(n, sprites)
-    measures = [each for each in evaluation.MEASURES if each.key in champion.DECIDING]
+    read = measuring.read(data, resize, frames)
+    yardstick = measuring.yardstick(denoiser, read, validation, n, sprites)
+    deciding = [each for each in evaluation.MEASURES if each.key in champion.DECIDING]
+    measures = [each for each in deciding if each.key != "label_accuracy" or len(denoiser.classes) > 1]
     typer.echo("guidance  steps  " + "  ".join(f"{each.name:>28}" for each in measures) + "  ms a sprite")
     for point in sweeps.sweep(client, run_id, denoiser, yardstick, guidance, steps):
         cells = ("{} ({})".format(*in_words(each, point.scores[each.key])) for each in measures)

@@ -225,7 +225,8 @@ def _tracked(run: TrainingRun, images, labels, uri: str, restart: bool):
 
     if restart:
         tracking.forget(run.folder)
-    return tracking.Run(run.folder, run.state.config, images, labels, uri, run.record["data"])
+    source, facts = run.record["data"], run.state.data
+    return tracking.Run(run.folder, run.state.config, images, labels, uri, source, facts=facts)
 
 
 def _send_the_rest(run: TrainingRun, uri: str) -> None:

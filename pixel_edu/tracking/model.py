@@ -118,8 +118,8 @@ def log_checkpoint(client: MlflowClient, run_id: str, checkpoint: str | os.PathL
     import pandas as pd
     from mlflow.entities import LoggedModelOutput
 
-    load_model(checkpoint)
-    example = pd.DataFrame({"class": ["food", "creatures"], "seed": np.array([0, 1], np.int64)})
+    names = load_model(checkpoint).classes
+    example = pd.DataFrame({"class": [names[0], names[-1]], "seed": np.array([0, 1], np.int64)})
     with asking(client), as_default(client), _code() as code:
         run = client.get_run(run_id)  # not made active: leaving it would end the run
         made = client.create_logged_model(

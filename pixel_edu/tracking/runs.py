@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from pixel_edu.addresses import without_password
+from pixel_edu.facts import DataFacts
 from pixel_edu.files import replacing
 from pixel_edu.tracking.connecting import (
     EXPERIMENT,
@@ -40,6 +41,8 @@ POINTS = 1000
 """Points of a curve, about."""
 EVERY = 2.0
 """Seconds between two attempts to send."""
+SHOWN = ("classes", "size", "channels", "licence")
+"""Facts of the data in a run's profile, besides how many sprites there are of each class."""
 REST = 30.0
 """Longest pause in seconds before a server that is away is tried again; longer if the last attempt took long."""
 PATIENCE = 60.0
@@ -57,12 +60,13 @@ class Run:
     Args:
         folder: of the training run; what waits to be sent is kept in `mlflow` in it.
         config: of the training; its fields become the run's parameters.
-        images: (N, H, W, 3) uint8 that it learns from.
+        images: (N, S, S, C) uint8 that it learns from.
         labels: (N,) int64.
         uri: see `connect`; default, for a folder that has a run: where that run is.
         data: where these sprites come from, in words.
         group: the experiment that the run belongs to.
         name: of the run; default: the folder's.
+        facts: of the dataset, which MLflow shows in its profile; default: what can be seen.
 
     Raises:
         TrackingError: MLflow cannot be reached, or no longer knows the folder's run, or that run is of other settings
@@ -79,6 +83,7 @@ class Run:
         data: str = "",
         group: str = EXPERIMENT,
         name: str | None = None,
+        facts: DataFacts | None = None,
     ) -> None:
         folder = Path(folder)
         settings = {key: str(value) for key, value in flat(dataclasses.asdict(config)).items()}
@@ -93,7 +98,9 @@ class Run:
             self.id = about["run_id"]
             self._go_on(folder)
         else:
-            self.id = self._begin(group, name or folder.absolute().name, settings, labels, data)
+            self.id = self._begin(
+                group, name or folder.absolute().name, settings, facts or DataFacts.of(images, labels), data
+            )
             about = {
                 "run_id": self.id,
                 "uri": without_password(self.client.tracking_uri),
@@ -185,7 +192,7 @@ class Run:
             time.sleep(min(1.0, patience))
             self._next = 0.0
 
-    def _begin(self, group: str, name: str, settings: dict[str, str], labels: np.ndarray, data: str) -> str:
+    def _begin(self, group: str, name: str, settings: dict[str, str], facts: DataFacts, data: str) -> str:
         """A new run with its parameters, data, code and environment; its id."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
         from mlflow.tracking.context.registry import resolve_tags
@@ -193,7 +200,8 @@ class Run:
         group = experiment(self.client, group)
         told = resolve_tags() | environment()  # MLflow knows the user, and the program or notebook
         params = [Param(key, value) for key, value in settings.items() if key != "data"]
-        profile = json.dumps({"sprites": len(labels), "labels": np.bincount(labels).tolist()})
+        counts = {"sprites": sum(facts.counts), "labels": facts.counts}
+        profile = json.dumps(counts | {name: getattr(facts, name) for name in SHOWN})
         source = json.dumps({"source": data or "arrays"})
         dataset = Dataset(data or "sprites", settings["data"], "code", source, profile=profile)
         training = [InputTag("mlflow.data.context", "training")]

@@ -12,7 +12,7 @@ import numpy as np
 from pixel_edu import images, palette
 from pixel_edu.config import SampleConfig
 from pixel_edu.evaluation import Score, Yardstick, evaluate
-from pixel_edu.generate import generate
+from pixel_edu.generate import generate, specimens
 from pixel_edu.tracking.champion import log_scores, read_scores
 from pixel_edu.tracking.connecting import asking
 from pixel_edu.tracking.describing import digest
@@ -119,8 +119,9 @@ def _measure(
         seconds = (time.perf_counter() - began) / len(seeds)
         drawn = palette.as_sprites(drawn, denoiser.palette)
         log_scores(client, id, evaluate(drawn, labels, yardstick).scores, len(drawn), settings["against"])
-        first = np.argsort(labels[: SHOWN * denoiser.null_label], kind="stable")
-        picture = images.upscale(images.grid(drawn[first], SHOWN), 4)
+        wanted, columns = specimens(denoiser.null_label, SHOWN)
+        first = np.argsort(labels[: len(wanted)], kind="stable")
+        picture = images.upscale(images.grid(images.over(drawn[first]), columns), 4)
         with asking(client):
             client.log_metric(id, COST, seconds)
             client.log_image(id, picture, key="samples", step=0, synchronous=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pixel_edu import sprites, tracking
+from pixel_edu.config import CLASSES
 from pixel_edu.tracking import runs
 from pixel_edu.tracking.outbox import Metric, Outbox
 from pixel_edu.training import PRESETS, TrainConfig, TrainState, train
@@ -47,6 +48,9 @@ def test_a_run_tells_settings_data_code_and_environment(store, tmp_path):
     )
     (data,) = found.inputs.dataset_inputs
     assert data.dataset.digest == tracking.digest(DRAWN.images, DRAWN.labels)
+    profile = json.loads(data.dataset.profile)
+    assert profile["labels"] == np.bincount(DRAWN.labels).tolist()
+    assert (profile["classes"], profile["size"], profile["channels"]) == ([*CLASSES], 16, 3)
     installed = Path(run.client.download_artifacts(run.id, "environment.txt")).read_text()
     assert "\nnumpy==" in installed
 
