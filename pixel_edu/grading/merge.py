@@ -131,7 +131,32 @@ def _sort(
         answers[id], above, below = _together(id, sources, wanted[id], notes)
         own[places[id]] = [*own.get(places[id], []), *(_cell(each, "own") for each in above)]
         own[id] = [*(_cell(each, "own") for each in below), *own.get(id, [])]
+    _fill_stubs(answers, wanted, notes)
     return answers, {key: cells for key, cells in own.items() if cells}, changed
+
+
+def _fill_stubs(answers: dict[str, str], wanted: dict[str, NotebookNode], notes: list[str]) -> None:
+    """Where only a stub stands in an answer's cell, take what the cell of another answer defines under its name."""
+    codes = {id: answer for id, answer in answers.items() if wanted[id].cell_type == "code"}
+    stubs = {id for id, answer in codes.items() if defined(wanted[id].source) and _blank(answer, wanted[id])}
+    for id in stubs:
+        asked = defined(wanted[id].source)
+        for home in codes.keys() - stubs:
+            found = _sources(codes[home])
+            if all(name in found for name in asked):
+                answers[id] = "\n\n".join(found[name] for name in asked)
+                notes.append(f"{id}: found in the cell of {home}")
+
+
+def _sources(source: str) -> dict[str, str]:
+    """The sources of what a cell defines, with their decorators, by name."""
+    parsed, lines = tree(source), source.split("\n")
+    made = [each for each in parsed.body if isinstance(each, DEFINES)] if parsed else []
+    first = [min([each.lineno, *(above.lineno for above in each.decorator_list)]) for each in made]
+    return {
+        each.name: "\n".join(lines[begin - 1 : each.end_lineno])
+        for each, begin in zip(made, first, strict=True)
+    }
 
 
 def _together(

@@ -204,3 +204,27 @@ def test_a_nameless_answer_that_became_markdown_is_found(solved, assignment):
     clean, place = answers(solved, assignment), first_answer(solved)
     solved["cells"][place] |= {"metadata": {}, "cell_type": "markdown", "id": "new"}
     assert answers(solved, assignment) == clean
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_an_answer_that_was_written_into_the_cell_of_another_beats_its_own_stub(forward, solved, assignment):
+    clean = answers(solved, assignment)
+    pair = ["ex-02-2", "ex-02-3"]
+    to, of = pair if forward else pair[::-1]
+    for cell in solved["cells"]:
+        id = cell["metadata"].get("nbgrader", {}).get("grade_id")
+        if id == to:
+            cell["source"] = f"import functools\n{clean[to]}\n\n@functools.cache\n{clean[of]}"
+        elif id == of:
+            cell["source"] = next(
+                each.source
+                for each in assignment.hand_out.cells
+                if each.metadata.get("nbgrader", {}).get("grade_id") == of
+            )
+    merged = merge(json.dumps(solved).encode(), assignment)
+    assert merged.answers[of].startswith("@functools.cache\ndef ")
+    assert ast.dump(ast.parse(merged.answers[of])) == ast.dump(ast.parse(f"@functools.cache\n{clean[of]}"))
+    assert f"{of}: found in the cell of {to}" in merged.notes
+    assert {id: merged.answers[id] for id in clean if id not in (of, to)} == {
+        id: clean[id] for id in clean if id not in (of, to)
+    }
