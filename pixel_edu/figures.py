@@ -209,7 +209,9 @@ def _frame(inside: str) -> str:
 def _picture(images: np.ndarray, columns: int, width: int, alt: str) -> str:
     """Sprites as an <img>: opaque tiles, transparent gaps, enlarged without smoothing."""
     tiles = np.concatenate([over(images), np.full_like(images[..., :1], 255)], axis=-1)
-    source = png_url(png_bytes(grid(tiles, columns, gap=1, background=0)))
+    sheet = grid(tiles, columns, gap=1)
+    sheet[sheet[..., 3] == 0] = 0  # as the stored outputs of the chapters have it
+    source = png_url(png_bytes(sheet))
     box = f"flex:1 1 17em;min-width:0;width:100%;max-width:{width}px;height:auto"
     # a theme that frames or dims images would change their colours
     plain = "display:block;margin:0;padding:0!important;border-radius:0;background:none!important;filter:none"

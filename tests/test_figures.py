@@ -177,3 +177,9 @@ def test_a_budget_adds_up_to_the_whole():
     figure = figures.budget({"a": [0.5, 0.5], "b": [0.1, 0.9]}, ["easy", "hard"], "share", "Two bars")
     for word in ("easy", "hard", "share", "100%"):
         assert f">{word}</text>" in figure.html
+
+
+def test_between_sprites_every_byte_is_zero_as_in_the_chapters_stored_pictures():
+    (picture,) = pictures(figures.sprites(np.full((2, 16, 16, 3), 9, np.uint8), "Two", columns=2))
+    assert picture.shape[2] == 4
+    assert (picture[:, 16] == 0).all()
