@@ -81,7 +81,7 @@ Name = Annotated[
 Transparent = Annotated[
     bool,
     typer.Option(
-        "--transparent", help="Make the background transparent: the white that reaches a sprite's border."
+        "--transparent", help="Make the background transparent: the white that is reached from the border."
     ),
 ]
 SHOWN = 4

@@ -63,7 +63,7 @@ Cors = Annotated[
     typer.Option(
         metavar="ORIGIN",
         help="Let pages of this origin ask, such as http://localhost:3000; * is every page. May be given again.",
-        show_default="only the server's own pages",
+        show_default="only the server's own pages, and every page for /sprite.png",
     ),
 ]
 RootPath = Annotated[

@@ -1,4 +1,4 @@
-"""The HTTP API: sprites by POST or GET, or as a stream of events that shows how they emerge from noise.
+"""The HTTP API: sprites by POST or GET, one at an address, or a stream of events that shows them emerge from noise.
 
 An error is always JSON with one sentence, `{"error": "..."}`, and a status: 422 what was asked for is wrong, 408 it did
 not come whole in time, 413 it is too long, 415 it is compressed, 429 too much is waiting (the header Retry-After says
@@ -26,6 +26,7 @@ from starlette.exceptions import HTTPException
 from pixel_edu import __version__
 from pixel_edu.config import CLASSES
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.pixelart import cut_out
 from pixel_edu.serving import docs, pictures, web
 from pixel_edu.serving.metrics import CONTENT_TYPE, Measured, Metrics
 from pixel_edu.serving.orders import (
@@ -35,6 +36,7 @@ from pixel_edu.serving.orders import (
     PreviewEvent,
     Problem,
     QueryOrder,
+    SpriteOrder,
     StreamOrder,
 )
 from pixel_edu.serving.studio import Busy, CannotDraw, Closed, Job, Limits, Preview, Studio, TooLate
@@ -58,7 +60,8 @@ def create_app(
         denoiser: the model, its network on `device`.
         limits: how much the server accepts; default: `Limits()`.
         device: where the network computes.
-        origins: whose pages may ask, such as "http://localhost:3000"; "*" is everybody's. Default: only its own.
+        origins: whose pages may ask, such as "http://localhost:3000"; "*" is everybody's. Default: only its own,
+            but everybody's for `/sprite.png`.
         prefix: of every address, such as "/sprites", where a proxy serves this; whether it strips the prefix or not.
 
     Raises:
@@ -77,7 +80,7 @@ def create_app(
 
     app = FastAPI(
         title="pixel-edu",
-        summary="Sprites of 16x16 pixels, drawn by a diffusion model.",
+        summary=f"Sprites of {denoiser.size}x{denoiser.size} pixels, drawn by a diffusion model.",
         description=(__doc__ or "").partition("\n\n")[2],
         version=__version__,
         lifespan=lifespan,
@@ -92,6 +95,8 @@ def create_app(
     app.add_middleware(Measured, metrics=metrics)
     if origins:
         app.add_middleware(web.OtherOrigins, origins=origins)
+    else:
+        app.add_middleware(web.OpenAt, path=f"{prefix}/sprite.png")
     if prefix:
         app.add_middleware(web.Prefixed, prefix=prefix)
     app.include_router(router)
@@ -202,6 +207,39 @@ async def show(order: Annotated[QueryOrder, Query()], request: Request) -> Respo
         if web.has_it(asked, tag):
             return Response(status_code=304, headers=lasts | {"ETag": tag})
     return answer
+
+
+@router.get(
+    "/sprite.png",
+    dependencies=[Depends(once)],
+    response_class=Response,
+    responses=problems(422, 429, 500, 503, 504)
+    | {
+        200: {"content": PNG, "description": "The sprite, as `pixel-edu sample` draws it."},
+        304: {"description": "You have it already: its tag is in If-None-Match."},
+    },
+)
+async def sprite(order: Annotated[SpriteOrder, Query()], request: Request) -> Response:
+    """Draw one sprite, for a game: the `src` of an `img` element, or a texture of a page of any origin.
+
+    With a seed it is the same each time, and a cache keeps it for a year without asking. Its ETag says which model
+    draws it and how, so that what has not changed is not drawn again. Without a seed it is a new one each time.
+    """
+    studio = request.app.state.studio
+    studio.classes_of(order.alone)  # what cannot be drawn has no tag
+    kept = {"Cache-Control": "no-store"}
+    if order.lasting:
+        tag = web.tag_of(studio.fingerprint, order.model_dump_json(exclude={"v"}))
+        kept = {"Cache-Control": web.FOR_GOOD, "ETag": tag}
+        if web.has_it(request.headers.get("if-none-match", ""), tag):
+            return Response(status_code=304, headers=kept)
+    drawn = await _unless_gone(request, studio.accept(order.alone).sprites())
+    if drawn is None:
+        return Response(status_code=GONE)
+    request.app.state.metrics.sprites.inc()
+    seen = cut_out(drawn) if order.transparent else drawn
+    picture = await asyncio.to_thread(pictures.alone, seen[0], order.scale)
+    return Response(picture, 200, kept | {"Seed": str(order.seed)}, "image/png")
 
 
 @router.get(
@@ -404,6 +442,7 @@ async def _gone(request: Request) -> None:
 
 def _in_its_form(order: QueryOrder, classes: list[str], sprites: np.ndarray) -> Response:
     seed = {"Seed": str(order.seed)}
+    sprites = cut_out(sprites) if order.transparent else sprites
     if order.format == "json":
         return JSONResponse(_one_by_one(order, classes, sprites).model_dump(), headers=seed)
     indexed = order.format == "indexed"

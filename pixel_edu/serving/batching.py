@@ -39,32 +39,39 @@ class Question:
     answer: Future = field(default_factory=Future)
 
 
-def agreeing_sizes(network: Model, channels: int, most: int, device: str | torch.device = "cpu") -> list[int]:
+def agreeing_sizes(
+    network: Model,
+    channels: int,
+    most: int,
+    device: str | torch.device = "cpu",
+    size: int = IMAGE_SIZE,
+) -> list[int]:
     """The batch sizes at which a network gives an image exactly the answer that it gives in a batch of `most`.
 
     Candidates are 1, 2, 3, 4, 6, 8, 12 and so on, so that padding adds a third at most.
 
     Args:
-        network: maps x (B, C, 16, 16) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
+        network: maps x (B, C, S, S) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
         channels: C.
         most: the largest number of images in a call.
         device: where the network computes.
+        size: S.
 
     Returns:
         Sizes, rising; the last is `most`.
     """
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(most, channels, IMAGE_SIZE, IMAGE_SIZE, generator=generator).to(device)
+    x = torch.randn(most, channels, size, size, generator=generator).to(device)
     t, c = torch.arange(most, device=device), torch.arange(most, device=device) % 2
 
-    def agrees(size: int) -> bool:
+    def agrees(count: int) -> bool:
         # The first images and the last, because an image's place in the batch must not matter.
-        parts = slice(size), slice(most - size, most)
+        parts = slice(count), slice(most - count, most)
         return all(torch.equal(network(x[part], t[part], c[part]), whole[part]) for part in parts)
 
     with torch.inference_mode():
         whole = network(x, t, c)
-        candidates = {size for i in range(most.bit_length()) for size in (2**i, 3 * 2**i) if size < most}
+        candidates = {n for i in range(most.bit_length()) for n in (2**i, 3 * 2**i) if n < most}
         return [*filter(agrees, sorted(candidates)), most]
 
 
@@ -72,7 +79,7 @@ class Batcher:
     """Call it as the network itself, from any number of threads.
 
     Args:
-        network: maps x (B, C, 16, 16) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
+        network: maps x (B, C, S, S) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
         sizes: the batch sizes that a call may have, rising.
         workers: threads that call it, each with a batch of its own.
         device: where the network computes; questions and answers are on the CPU.

@@ -55,7 +55,8 @@ def _operation(
     elif "every" in fields:
         examples = [f"curl -N '{address}{path}?class={quote(name)}&seed=7&every=5'"]
     elif fields:
-        examples = [f'<img src="{address}{path}?class={quote(name)}&seed=7">']
+        more = "&transparent=true&scale=8" if path.endswith(".png") else ""
+        examples = [f'<img src="{address}{path}?class={quote(name)}&seed=7{more}">']
     return Operation(method, path, operation["description"], fields, examples)
 
 
@@ -67,5 +68,12 @@ def _curl(url: str, body: dict[str, Any]) -> str:
 def allowed(field: dict[str, Any]) -> str:
     """The values that a field may have, and the one it has if omitted."""
     kind = next((each for each in field.get("anyOf", ()) if each.get("type") != "null"), field)
-    values = ", ".join(kind["enum"]) if "enum" in kind else f"{kind['minimum']:.0f} to {kind['maximum']:.0f}"
-    return values + (f"; default: {field['default']}" if field.get("default") is not None else "")
+    if "enum" in kind:
+        values = ", ".join(kind["enum"])
+    elif "minimum" in kind:
+        values = f"{kind['minimum']:.0f} to {kind['maximum']:.0f}"
+    else:
+        values = {"boolean": "true, false", "string": "any text"}[kind["type"]]
+    default = field.get("default")
+    told = json.dumps(default) if isinstance(default, bool) else default
+    return values + (f"; default: {told}" if told not in (None, "") else "")

@@ -21,7 +21,24 @@ MOST_SEED = 2**53 - 1
 
 ClassName = Annotated[str, Field(json_schema_extra={"enum": list(CLASSES)})]
 """Which names there are depends on the model: `studio` refuses others, and `api` states the model's in the document."""
-SamplerName = Literal[tuple(SAMPLERS)]
+SamplerName = Annotated[
+    Literal[tuple(SAMPLERS)],
+    Field(description="How to walk from noise to sprite; ddpm wants hundreds of steps."),
+]
+GuidanceScale = Annotated[
+    float,
+    Field(
+        ge=-20,
+        le=20,
+        allow_inf_nan=False,
+        description="1 takes the class as it is, above 1 exaggerates it, 0 ignores it.",
+    ),
+]
+Seed = Annotated[int, Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, le=MOST_SEED)]
+Scale = Annotated[int, Field(ge=1, le=32)]
+Transparent = Annotated[
+    bool, Field(description="Make the background transparent: the white that is reached from the border.")
+]
 Pixels = list[list[int]]
 
 
@@ -34,26 +51,15 @@ class Order(BaseModel):
         None, alias="class", description="What to draw; default: every class in turn."
     )
     n: int = Field(1, ge=1, le=MOST_SPRITES, description="How many sprites.")
-    guidance_scale: float = Field(
-        SampleConfig.guidance_scale,
-        ge=-20,
-        le=20,
-        allow_inf_nan=False,
-        description="1 takes the class as it is, above 1 exaggerates it, 0 ignores it.",
-    )
+    guidance_scale: GuidanceScale = SampleConfig.guidance_scale
     num_steps: int = Field(
         SampleConfig.num_steps,
         ge=1,
         le=MOST_STEPS,
         description=f"Model calls for each sprite; n times num_steps is at most {MOST_CALLS}.",
     )
-    sampler: SamplerName = Field(
-        SampleConfig.sampler, description="How to walk from noise to sprite; ddpm wants hundreds of steps."
-    )
-    seed: int = Field(
-        default_factory=lambda: secrets.randbelow(2**31),
-        ge=0,
-        le=MOST_SEED,
+    sampler: SamplerName = SampleConfig.sampler
+    seed: Seed = Field(
         description="Of the first sprite; the next has seed + 1. The same seed draws the same sprite; its last 32 "
         "bits count. Default: a random one; the answer says which.",
     )
@@ -95,12 +101,49 @@ class QueryOrder(Order):
         description="png: one picture to look at, enlarged, ten sprites a row. indexed: one PNG at true size that "
         "lists its colours, without gaps, for a game or an editor. json: each sprite by itself, with its palette.",
     )
-    scale: int = Field(8, ge=1, le=32, description="Of a png: screen pixels for each pixel of a sprite.")
+    scale: Scale = Field(8, description="Of a png: screen pixels for each pixel of a sprite.")
+    transparent: Transparent = False
 
     @property
     def lasting(self) -> bool:
         """Whether the same order always gets the same answer: whether it names a seed."""
         return "seed" in self.model_fields_set
+
+
+class SpriteOrder(BaseModel):
+    """One sprite, as a picture. Every field may be omitted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    class_: ClassName | None = Field(
+        None, alias="class", description="What to draw; default: the model's first class."
+    )
+    seed: Seed = Field(
+        description="The same seed draws the same sprite, which caches then keep. Default: a random one.",
+    )
+    transparent: Transparent = False
+    scale: Scale = Field(1, description="Screen pixels for each pixel of the sprite.")
+    guidance_scale: GuidanceScale = SampleConfig.guidance_scale
+    num_steps: int = Field(
+        SampleConfig.num_steps, ge=1, le=MOST_STEPS, description="Model calls for the sprite."
+    )
+    sampler: SamplerName = SampleConfig.sampler
+    v: str = Field(
+        "",
+        max_length=64,
+        description="Any text, which changes nothing: give another one when the server gets another model, since "
+        "caches keep a sprite for a year.",
+    )
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the same order always gets the same answer: whether it names a seed."""
+        return "seed" in self.model_fields_set
+
+    @property
+    def alone(self) -> Order:
+        """What is to be drawn for it."""
+        return Order.model_validate(self.model_dump(by_alias=True, include=set(Order.model_fields)))
 
 
 class DrawOrder(QueryOrder):
@@ -138,7 +181,9 @@ class Sprite(BaseModel):
     class_: str = Field(alias="class")
     seed: int
     png: str = Field(description="An indexed PNG at true size, as a data address for an img element.")
-    palette: list[str] = Field(description="Its colours, such as #ffffff.", min_length=1)
+    palette: list[str] = Field(
+        description="Its colours, such as #ffffff; #ffffff00 is a transparent one.", min_length=1
+    )
     pixels: Pixels = Field(description="For each pixel, row by row from the top, the number of its colour.")
 
 

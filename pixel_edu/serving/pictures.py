@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pixel_edu import images
+from pixel_edu.formats import picture_bytes
 from pixel_edu.palette import MOST
 from pixel_edu.serving.orders import Sprite
 
@@ -14,13 +15,18 @@ COLUMNS = 10
 
 
 def sheet(sprites: np.ndarray, scale: int) -> bytes:
-    """One picture to look at: (N, 16, 16, 3) uint8 to a PNG, ten sprites a row with gaps, enlarged by NEAREST."""
+    """One picture to look at: (N, S, S, C) uint8 to a PNG, ten sprites a row with gaps, enlarged by NEAREST."""
     together = images.grid(sprites, min(len(sprites), COLUMNS))
     return images.png_bytes(images.upscale(together, scale))
 
 
+def alone(sprite: np.ndarray, scale: int) -> bytes:
+    """A sprite by itself, as `pixel-edu sample` writes it: (S, S, C) uint8 to a PNG, enlarged by NEAREST."""
+    return picture_bytes(images.upscale(sprite, scale), ".png")
+
+
 def indexed_sheet(sprites: np.ndarray) -> bytes:
-    """One picture for a game: (N, 16, 16, 3) uint8 to an indexed PNG at true size, ten sprites a row without gaps.
+    """One picture for a game: (N, S, S, C) uint8 to an indexed PNG at true size, ten sprites a row without gaps.
 
     Raises:
         ValueError: they have more than 256 colours together, which only sprites without a common palette can.
@@ -37,16 +43,22 @@ def each(sprites: np.ndarray, classes: Sequence[str], seeds: Sequence[int]) -> l
 
 
 def _one(sprite: np.ndarray, name: str, seed: int) -> Sprite:
-    colors, index = np.unique(sprite.reshape(-1, 3), axis=0, return_inverse=True)
+    colors, index = images.indexed(sprite)
     return Sprite(  # pyright: ignore[reportCallIssue] pydantic takes the field's name beside its alias
         class_=name,  # pyright: ignore[reportCallIssue]
         seed=seed,
         png=images.png_url(images.indexed_png_bytes(sprite)),
-        palette=[f"#{color.tobytes().hex()}" for color in colors],
-        pixels=index.reshape(sprite.shape[:2]).tolist(),
+        palette=[_css(color) for color in colors],
+        pixels=index.tolist(),
     )
 
 
+def _css(color: np.ndarray) -> str:
+    """A colour as style sheets write it; how opaque it is stands there only where it is not wholly so."""
+    opaque = len(color) == 4 and color[3] == 255
+    return f"#{color[: 3 if opaque else None].tobytes().hex()}"
+
+
 def data_addresses(drawn: np.ndarray) -> list[str]:
-    """A PNG at true size for each picture, as a data address: (N, 16, 16, 3) uint8 to N strings."""
+    """A PNG at true size for each picture, as a data address: (N, S, S, C) uint8 to N strings."""
     return [images.png_url(images.png_bytes(each)) for each in drawn]

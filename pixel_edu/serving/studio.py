@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
 import math
 import threading
 import time
@@ -15,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pixel_edu.config import CHANNELS, IMAGE_SIZE, SampleConfig, UserError
+from pixel_edu import __version__
+from pixel_edu.config import SampleConfig, UserError
 from pixel_edu.denoiser import Denoiser
+from pixel_edu.facts import CHANNELS_OF
 from pixel_edu.generate import stream
 from pixel_edu.images import to_uint8
 from pixel_edu.palette import as_sprites
@@ -74,7 +77,7 @@ class Preview:
 
     Attributes:
         step: model calls so far.
-        images: (N, 16, 16, 3) uint8, the guess for the clean sprites.
+        images: (N, S, S, C) uint8, the guess for the clean sprites.
     """
 
     step: int
@@ -84,7 +87,7 @@ class Preview:
 class Job:
     """An order that has been accepted: wait for its sprites, or follow it with `async for`.
 
-    It yields a `Preview` every few steps, and at the end the finished sprites, (N, 16, 16, 3) uint8.
+    It yields a `Preview` every few steps, and at the end the finished sprites, (N, S, S, C) uint8.
     """
 
     def __init__(self, order: Order, classes: list[str], every: int, ahead: int, seconds: float) -> None:
@@ -158,7 +161,7 @@ class Studio:
         observe: Callable[[int, float], None] = lambda images, seconds: None,
     ) -> None:
         self.limits = limits
-        sizes = agreeing_sizes(denoiser.network, denoiser.channels, limits.batch_size, device)
+        sizes = agreeing_sizes(denoiser.network, denoiser.channels, limits.batch_size, device, denoiser.size)
         self._batcher = Batcher(denoiser.network, sizes, limits.workers, device, observe)
         self._denoiser = dataclasses.replace(denoiser, network=self._batcher)
         self._threads = ThreadPoolExecutor(limits.loops, "sprites")
@@ -168,7 +171,8 @@ class Studio:
         self._pace = 0.0  # seconds for each model call that was pending, as orders lately found it
         self.pending = 0
         """Model calls that were accepted and are unfinished."""
-        self._warm_up()
+        self.fingerprint = self._warm_up()
+        """Of the model and of what computes it: another one where it might draw other sprites."""
 
     def accept(self, order: Order, every: int = 0) -> Job:
         """Begin an order, or put it in the queue; call it from the event loop.
@@ -182,7 +186,7 @@ class Studio:
             Closed: the studio is closed.
             CannotDraw: the model has fewer steps, or does not know the class.
         """
-        classes = self._classes(order)
+        classes = self.classes_of(order)
         with self._lock:
             if self._closed:
                 raise Closed
@@ -206,7 +210,12 @@ class Studio:
         self._threads.shutdown()
         self._batcher.close()
 
-    def _classes(self, order: Order) -> list[str]:
+    def classes_of(self, order: Order) -> list[str]:
+        """The class of each sprite that is ordered.
+
+        Raises:
+            CannotDraw: the model has fewer steps, or does not know the class.
+        """
         known, steps = self._denoiser.classes, len(self._denoiser.schedule)
         if order.class_ is not None and order.class_ not in known:
             *most, last = map(repr, known)
@@ -262,10 +271,25 @@ class Studio:
     def _visible(self, x0: torch.Tensor) -> np.ndarray:
         """The guess as it is; a guess in bits is decoded first."""
         guess = to_uint8(x0)
-        return guess if self._denoiser.channels == CHANNELS else as_sprites(guess, self._denoiser.palette)
+        return (
+            guess
+            if self._denoiser.channels in CHANNELS_OF.values()
+            else as_sprites(guess, self._denoiser.palette)
+        )
 
-    def _warm_up(self) -> None:
-        x = torch.randn(1, self._denoiser.channels, IMAGE_SIZE, IMAGE_SIZE)
-        answer = self._denoiser(x, torch.tensor([0]), torch.tensor([0]))
+    def _warm_up(self) -> str:
+        """Ask the network once, and take a fingerprint of its answer and of what else decides about a sprite.
+
+        Raises:
+            UserError: the answer is not finite.
+        """
+        model = self._denoiser
+        shape = (1, model.channels, model.size, model.size)
+        x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        answer = model(x, torch.tensor([0]), torch.tensor([0]))
         if not bool(answer.isfinite().all()):
             raise UserError("the model's answers are not finite: take another copy of its checkpoint")
+        palette = b"" if model.palette is None else model.palette.tobytes()
+        facts = repr((__version__, model.classes, model.prediction)).encode()
+        decides = [facts, palette, model.schedule.alpha_bar.numpy().tobytes(), answer.numpy().tobytes()]
+        return hashlib.sha256(b"".join(decides)).hexdigest()

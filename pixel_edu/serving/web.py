@@ -21,6 +21,8 @@ LONGEST_BODY = 16_384
 """In bytes; a request with every field set has about two hundred."""
 DAY = 86_400
 """Seconds that a cache may keep an answer without asking again. Not longer: the server may get another model."""
+FOR_GOOD = "public, max-age=31536000, immutable"
+"""For a year, in words that a browser takes as "do not ask again" (RFC 8246)."""
 JSON = (b"content-type", b"application/json")
 PORTS = {"http": 80, "https": 443}
 """Browsers do not write these in an origin."""
@@ -118,6 +120,23 @@ class OtherOrigins(CORSMiddleware):
         return JSONResponse(Problem(error=says).model_dump(), answer.status_code)
 
 
+class OpenAt:
+    """An application of which pages of every origin may ask one path, and read the answer.
+
+    Args:
+        app: the application.
+        path: with its prefix.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self.app, self.path, self.open = app, path, OtherOrigins(app, ["*"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        app = self.open if scope.get("path") == self.path else self.app
+        await app(scope, receive, send)
+
+
 def not_open_to(origin: str) -> str:
     """What a page is told that may not ask."""
     return f"pages of {origin} may not ask: start the server with --cors {origin}"
@@ -177,6 +196,11 @@ class Tags:
         if len(self._known) > self._most:
             self._known.popitem(last=False)
         return tag
+
+
+def tag_of(*decides: str) -> str:
+    """The strong tag of an answer that is not drawn yet, by all that decides about its bytes."""
+    return f'"{hashlib.sha256(repr(decides).encode()).hexdigest()[:32]}"'
 
 
 def has_it(if_none_match: str, tag: str) -> bool:

@@ -44,4 +44,5 @@ def test_every_answer_is_one_that_the_document_promises():
     assert tried.keys() == {operation.label for operation in operations}
     assert tried["POST /v1/sprites"] >= {200, 422}
     assert tried["GET /v1/sprites"] >= {200, 422}
+    assert tried["GET /sprite.png"] >= {200, 422}
     assert tried["GET /v1/sprites/stream"] >= {200, 422}

@@ -64,7 +64,16 @@ def drawn(port):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/docs", "/openapi.json", "/healthz", "/readyz", f"/v1/sprites?{FOOD}", "/v1/sprites/stream"],
+    [
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/healthz",
+        "/readyz",
+        f"/v1/sprites?{FOOD}",
+        f"/sprite.png?{FOOD}",
+        "/v1/sprites/stream",
+    ],
 )
 def test_head_says_what_get_says_without_the_body(port, path):
     status, headers, body = asked(port, "GET", path)
