@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +19,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from pixel_edu import finetuning
 from pixel_edu.config import UserError, class_names
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.facts import CHANNELS_OF, DataFacts
 from pixel_edu.files import replacing
 from pixel_edu.guidance import Model
+from pixel_edu.palette import BITS
 from pixel_edu.training import TrainConfig, TrainState
 from pixel_edu.unet import ContextUNet, UNetConfig
 
@@ -181,6 +184,45 @@ def load_model(path: str | os.PathLike, device: str | torch.device = "cpu") -> D
     network = ContextUNet(about.config.unet).eval().requires_grad_(False)
     _fill(network, _under(_read(path), "ema"), path)
     return about.denoiser(network.to(device))
+
+
+def start_from(state: TrainState, start: str | os.PathLike, classes: Sequence[str] = ()) -> None:
+    """Give a new run the weights of a trained network instead of random ones; see `finetuning.fitted`.
+
+    Args:
+        state: of the new run; its network and its average are filled.
+        start: the name of a model that comes with this package, a checkpoint, or a run's folder; the average in it.
+        classes: the names of the new run's classes, in label order; if omitted, the course's where they are five, else
+            numbers.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or its network cannot be that of the new run.
+    """
+    path, unet = find(str(start)), state.config.unet
+    about = read_about(path)
+    if max(about.config.unet.image_channels, unet.image_channels) >= BITS:
+        raise CheckpointError(
+            f"a run cannot start from {start} with bits, which mean other colours in every dataset: "
+            "start from a model that draws colours, such as reference, and without --bits"
+        )
+    if other := _differences(_like(about.config, state.config), state.config):
+        raise CheckpointError(
+            f"a run cannot start from {start} with other settings ({other}): use those it has"
+        )
+    weights = finetuning.fitted(
+        _under(_read(path), "ema"),
+        about.classes,
+        classes or class_names(unet.classes),
+        unet.image_channels * unet.fold**2,
+    )
+    _fill(state.network, weights, path)
+    _fill(state.ema.network, weights, path)
+
+
+def _like(trained: TrainConfig, new: TrainConfig) -> TrainConfig:
+    """The config of a new run, with all that it must take over from a trained network."""
+    unet = dataclasses.replace(trained.unet, classes=new.unet.classes, image_channels=new.unet.image_channels)
+    return dataclasses.replace(new, unet=unet, schedule=trained.schedule, prediction=trained.prediction)
 
 
 def load_reference(name: str = "reference", device: str | torch.device = "cpu") -> Denoiser:

@@ -28,6 +28,20 @@ LOG, GRID = "log.csv", "samples.png"
 HEADINGS = "step,loss,grad_norm,learning_rate,seconds"
 LOCK = ".lock"
 """In the folder while it is trained in."""
+SCRATCH = "scratch"
+"""In the record of a run that began with random weights."""
+CHANGEABLE = (
+    "steps",
+    "begun",
+    "learning_rate",
+    "batch_size",
+    "precision",
+    "mirror",
+    "shift",
+    "recolor",
+    "balance",
+)
+"""Of a `TrainConfig`: what may be others when a finished run goes on."""
 Steps = Iterable[TrainStep]
 
 
@@ -40,14 +54,23 @@ class TrainingRun:
         source: where the sprites come from, in words; a run that goes on must have been begun with the same.
         restart: start over, and give up what is in the folder.
         notes: kept in the checkpoints' record, such as the command that was typed.
+        start: fine-tune from this model instead of random weights: the name of one that comes with the package, a
+            checkpoint, or a run's folder. `training.fine_tuning` makes a config that fits it. A run that goes on
+            must have been begun with the same.
+        classes: the names of the data's classes, in label order; those that `start` knows keep what it has learned of
+            them. If omitted, the course's where they are five, else numbers.
+
+    A finished run goes on when the config asks for more steps; it may then change what is in `CHANGEABLE`. Weights,
+    average and the optimiser's memory are kept; the learning rate warms up again and falls to 0 at the new last step.
 
     Attributes:
         state: the network, its average and the optimiser; `state.step` steps are done.
         record: what the checkpoints say of how they were made.
 
     Raises:
-        CheckpointError: the folder's checkpoint is damaged, or was written with another config.
-        UserError: the run was begun with other data.
+        CheckpointError: the folder's checkpoint is damaged, or was written with another config; or `start` is not a
+            checkpoint.
+        UserError: the run was begun with other data or from another start, or config and `start` do not fit.
 
     >>> import itertools, tempfile
     >>> from pixel_edu import sprites
@@ -69,24 +92,40 @@ class TrainingRun:
         source: str = "arrays",
         restart: bool = False,
         notes: Mapping[str, str] | None = None,
+        start: str | os.PathLike | None = None,
+        classes: Sequence[str] = (),
     ) -> None:
         self.folder = Path(folder)
         path = self.folder / RUN
         self._seen = _version(path)
+        begun_from = str(start or SCRATCH)
         if path.exists() and not restart:
-            self.state, self.record = checkpoints.load_run(path, config), checkpoints.read_about(path).record
+            self.state, self.record = _reopened(path, config), checkpoints.read_about(path).record
         else:
-            self.state, self.record = TrainState(config), {}
+            self.state, self.record = TrainState(config), {"start": begun_from}
+            if start:
+                checkpoints.start_from(self.state, start, classes)
         if (before := self.record.get("data", source)) != source:
             raise UserError(
                 f"{self.folder} was trained on {before}, not on {source}: use that, or another folder"
+            )
+        if (before := self.record.get("start", SCRATCH)) != begun_from:
+            raise UserError(
+                f"{self.folder} was begun from {before}, not from {begun_from}: use that, or another folder"
             )
         self.record |= {"data": source, "hardware": hardware(), **(notes or {})}
 
     @property
     def finished(self) -> bool:
         """Whether the last step is done and the model written."""
-        return self.state.step == self.state.config.steps and (self.folder / MODEL).exists()
+        model = self.folder / MODEL
+        done = self.state.step == self.state.config.steps and model.exists()
+        return done and checkpoints.read_about(model).step == self.state.step
+
+    @property
+    def continues(self) -> bool:
+        """Whether a finished run has just been opened for more steps."""
+        return 0 < self.state.step == self.state.config.begun
 
     def train(
         self,
@@ -231,6 +270,18 @@ class TrainingRun:
         if on_picture:
             on_picture(picture, self.state.step)
         return self.state.step
+
+
+def _reopened(path: Path, config: TrainConfig) -> TrainState:
+    """A run as it was left; a finished one with the new config, if that asks for more steps."""
+    about = checkpoints.read_about(path)
+    begun = about.config.begun
+    if about.step < about.config.steps or config.steps <= about.step:
+        return checkpoints.load_run(path, dataclasses.replace(config, begun=begun))
+    kept = {name: getattr(about.config, name) for name in CHANGEABLE}
+    state = checkpoints.load_run(path, dataclasses.replace(config, **kept))
+    state.config = dataclasses.replace(config, begun=about.step)
+    return state
 
 
 @contextmanager

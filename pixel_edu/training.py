@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,7 +19,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pixel_edu.config import UserError, class_names
+from pixel_edu.augmentation import balanced_rows, mirrored, recolored, shifted
+from pixel_edu.config import CHANNELS, CLASSES, UserError, class_names
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import (
     Images,
@@ -62,6 +63,11 @@ class TrainConfig:
         precision: "bf16" computes the network's products in bfloat16, about twice as fast where the chip supports it;
             "auto" does so on a GPU.
         seed: of the first weights and of every batch.
+        begun: the step after which the curve of the learning rate begins: 0, or where a finished run was gone on with.
+        mirror: show every second sprite, by chance, as in a mirror.
+        shift: show sprites moved by at most so many pixels, see `augmentation.shifted`.
+        recolor: share of sprites to show in other hues, see `augmentation.recolored`.
+        balance: show all classes equally often, whatever they count.
     """
 
     unet: UNetConfig = field(default_factory=UNetConfig)
@@ -79,6 +85,11 @@ class TrainConfig:
     min_snr: float | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = 0
+    begun: int = 0
+    mirror: bool = False
+    shift: int = 0
+    recolor: float = 0.0
+    balance: bool = False
 
     def make_schedule(self) -> Schedule:
         """The noise schedule."""
@@ -96,10 +107,14 @@ class TrainConfig:
         return Denoiser(*asked, data.colors, data.classes, data.size) if data else Denoiser(*asked)
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of step 1 .. steps: a straight line up, then half a cosine down to 0."""
+        """The learning rate of step begun + 1 .. steps: a straight line up, then half a cosine down to 0.
+
+        A run that is gone on with thus warms up again (Loshchilov & Hutter 2017, arXiv:1608.03983).
+        """
+        step, steps = step - self.begun, self.steps - self.begun
         if step <= self.warmup:
             return self.learning_rate * step / self.warmup
-        done = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        done = (step - self.warmup) / max(steps - self.warmup, 1)
         return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
 
@@ -176,14 +191,28 @@ def draw_batch(
     # SeedSequence mixes the two numbers into one: seed + step would give run 0 at step 1 the batch of run 1 at step 0.
     seed = np.random.SeedSequence([config.seed, step]).generate_state(1)[0]
     generator = torch.Generator().manual_seed(int(seed))
-    rows = torch.randint(len(images), (config.batch_size,), generator=generator).numpy()
-    x0 = to_tensor(images[rows])
+    if config.balance:
+        rows = balanced_rows(labels, config.batch_size, generator)
+    else:
+        rows = torch.randint(len(images), (config.batch_size,), generator=generator).numpy()
+    x0 = to_tensor(_augmented(images[rows], config, generator))
     return Batch(
         x0,
         hide_labels(torch.from_numpy(labels[rows]), config.p_uncond, config.unet.classes, generator),
         random_timesteps(schedule, config.batch_size, generator),
         torch.randn(x0.shape, generator=generator),
     )
+
+
+def _augmented(images: np.ndarray, config: TrainConfig, generator: torch.Generator) -> np.ndarray:
+    """Sprites as the config wants them shown, (B, H, W, C) uint8; what it does not ask for draws no chance."""
+    if config.mirror:
+        images = mirrored(images, generator)
+    if config.shift:
+        images = shifted(images, config.shift, generator)
+    if config.recolor:
+        images = recolored(images, config.recolor, generator)
+    return images
 
 
 def batch_loss(network: Model, batch: Batch, schedule: Schedule, config: TrainConfig) -> Float[Tensor, ""]:
@@ -316,3 +345,31 @@ RECIPES = {name: TrainConfig(unet) for name, unet in PRESETS.items()} | {
     ),
 }
 """A run by a preset's name: how each of the networks is trained; by default as `TrainConfig` says."""
+
+
+def fine_tuning(trained: TrainConfig) -> TrainConfig:
+    """How to go on from a trained network to a small set of other sprites.
+
+    Network, schedule and prediction are what they were, but for the course's classes and colours. Weights that are good
+    already need fewer steps and a shorter average; `benchmarks/small_sets.py` measured what suits them.
+
+    Args:
+        trained: the config of the run that made the network.
+
+    >>> fine_tuning(RECIPES["reference"]).steps
+    2000
+    """
+    unet = replace(trained.unet, classes=len(CLASSES), image_channels=CHANNELS)
+    return replace(trained, unet=unet, begun=0, **FINE_TUNING)
+
+
+FINE_TUNING: dict[str, Any] = {
+    "steps": 2_000,
+    "batch_size": 64,
+    "learning_rate": 1e-3,
+    "warmup": 100,
+    "ema_decay": 0.99,
+    "mirror": True,
+    "balance": True,
+}
+"""Of a `TrainConfig`: what fine-tuning changes."""

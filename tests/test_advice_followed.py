@@ -179,17 +179,17 @@ def test_train_shows_how_to_draw(typed):
     assert Path("sprites.png").exists()
 
 
-def test_a_finished_run_goes_to_another_folder_for_more_steps(typed, made):
+def test_a_finished_run_goes_on_for_more_steps(typed, made):
     shutil.copytree(made, "run")
     said = typed.works("train", "--steps", 3, "--out", "run", *SMALL)
-    assert "choose another --out" in said
-    typed.works("train", "--steps", 4, "--out", "other", *SMALL)
+    assert "to go on with it, ask for more --steps" in said
+    typed.works("train", "--steps", 4, "--out", "run", *SMALL)
 
 
 def test_a_run_of_other_settings_goes_on_with_its_own_or_elsewhere(typed, made):
     shutil.copytree(made, "run")
     assert "use its settings or another folder" in typed.refused(
-        "train", "--steps", 5, "--out", "run", "--learning-rate", 0.1, *SMALL
+        "train", "--steps", 3, "--out", "run", "--learning-rate", 0.1, *SMALL
     )
     typed.works("train", "--steps", 3, "--out", "run", *SMALL)
     typed.works("train", "--steps", 2, "--out", "other", "--learning-rate", 0.01, *SMALL)

@@ -199,7 +199,10 @@ def test_a_finished_run_says_so_and_changes_nothing(whole):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--steps", "61"], "steps is 60, not 61"),
+        (["--steps", "59"], "steps is 60, not 59"),
+        (["--steps", "60", "--learning-rate", "0.01"], "learning_rate is 0.004, not 0.01"),
+        (["--steps", "60", "--shift", "1"], "shift is 0, not 1"),
+        (["--steps", "60", "--from", "tiny"], "another folder"),
         (["--steps", "60", "--preset", "reference"], "channels is (16, 32, 48), not"),
         (["--steps", "60", "--sprites", "61"], "was trained on 60 procedural sprites"),
     ],
@@ -210,6 +213,59 @@ def test_a_folder_with_another_run_is_left_alone(whole, options, says):
     assert refused.returncode == 1
     assert says in refused.stderr.splitlines()[-1]
     assert (whole / "run.safetensors").read_bytes() == before
+
+
+def test_a_finished_run_goes_on_for_more_steps_at_another_rate(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    more = ["train", "--steps", 63, "--learning-rate", 0.001, "--out", folder, *SMALL]
+    done = pixel_edu(*more)
+    assert done.returncode == 0, done.stderr
+    says = "going on after step 60, where it was finished, to 63; the learning rate rises to 0.001 again"
+    assert says in done.stderr
+    assert [step for step, _ in losses(folder)] == list(range(1, 64))
+    assert losses(folder)[:60] == losses(whole)
+    about = checkpoints.read_about(folder)
+    assert (about.step, about.config.begun, about.config.learning_rate) == (63, 60, 0.001)
+    assert "is finished after 63 steps: to go on with it, ask for more --steps" in pixel_edu(*more).stdout
+
+
+def test_a_model_is_fine_tuned_to_classes_of_ones_own(tmp_path):
+    for i, image in enumerate(sprites.make(40, seed=1).images):
+        folder = tmp_path / "mine" / ("food", "zombies")[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        images.write_png(folder / f"{i}.png", image)
+    more = ["train", "mine", "--steps", 2, "--batch-size", 4, "--device", "cpu"]
+    done = pixel_edu(*more, "--from", "tiny", "--recolor", 0.5, "--shift", 1, "--no-mirror", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    about = checkpoints.read_about(tmp_path / "runs" / "from-tiny")
+    assert (about.classes, about.config.unet.classes) == (("food", "zombies"), 2)
+    assert about.record["start"] == "tiny"
+    config = about.config
+    assert (config.mirror, config.shift, config.recolor, config.balance) == (False, 1, 0.5, True)
+    again = pixel_edu(*more, "--from", "runs/from-tiny", "--out", "again", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert checkpoints.read_about(tmp_path / "again").config.mirror is True
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--from", "reference", "--preset", "tiny"], 2, "omit --preset or --from"),
+        (["--from", "reference", "--prediction", "eps"], 1, "prediction is v, not eps"),
+        (["--from", "reference", "--bits"], 1, "cannot start from reference with bits"),
+        (["--from", "bits"], 1, "cannot start from bits with bits"),
+        (["--from", "best"], 1, "no model 'best' comes with this package"),
+        (["--from", "nowhere/model.safetensors"], 1, "is not there"),
+        (["--recolor", "2"], 2, "--recolor"),
+        (["--shift", "-1"], 2, "--shift"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_one_line(options, code, says, tmp_path):
+    done = pixel_edu("train", "--out", "run", *SMALL, *options, cwd=tmp_path)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):

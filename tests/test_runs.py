@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shutil
 import signal
 import threading
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from pixel_edu import data, palette, sprites
-from pixel_edu.checkpoints import load_model, load_run
+from pixel_edu import data, palette, runs, sprites
+from pixel_edu.checkpoints import load_model, load_run, read_about
 from pixel_edu.config import UserError
 from pixel_edu.runs import LOG, MODEL, RUN, TrainingRun, interruptible, locked, training_part
 from pixel_edu.training import RECIPES
@@ -107,6 +108,8 @@ def test_other_sprites_another_config_or_another_source_are_refused(tmp_path):
         train(tmp_path, drawn=DRAWN._replace(images=255 - DRAWN.images))
     with pytest.raises(UserError, match="steps is 6, not 7"):
         train(tmp_path, config=dataclasses.replace(CONFIG, steps=7))
+    with pytest.raises(UserError, match="was begun from scratch, not from tiny: use that, or another folder"):
+        TrainingRun(tmp_path, CONFIG, start="tiny")
     with pytest.raises(UserError, match="was trained on arrays, not on mine"):
         TrainingRun(tmp_path, CONFIG, source="mine")
     assert TrainingRun(tmp_path, CONFIG, source="mine", restart=True).state.step == 0
@@ -131,6 +134,77 @@ def test_what_has_changed_in_the_data_is_said(tmp_path):
         run.check_data(images[1:], labels[1:])
     with pytest.raises(UserError, match="its pictures are others, or in another order"):
         run.check_data(images[::-1], labels)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures of samples cost more than the steps."""
+    monkeypatch.setattr(runs, "draw_samples", lambda *_: np.zeros((1, 1, 3), np.uint8))
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_finished_run_goes_on_to_more_steps_as_if_it_had_not_stopped_anywhere_else(whole, tmp_path):
+    one, other = shutil.copytree(whole, tmp_path / "one"), shutil.copytree(whole, tmp_path / "other")
+    more = dataclasses.replace(CONFIG, steps=12, warmup=2, learning_rate=1e-3)
+    with pytest.raises(UserError, match="warmup is 100, not 2"):
+        TrainingRun(one, more)
+    more = dataclasses.replace(more, warmup=CONFIG.warmup)
+    run = TrainingRun(one, more)
+    assert run.continues
+    assert not run.finished
+    kept = load_run(whole / RUN)
+    weight, before = run.state.network.enter.weight, kept.network.enter.weight
+    memory = [each.optimizer.state[w]["exp_avg"] for each, w in ((run.state, weight), (kept, before))]
+    assert torch.equal(weight, before)
+    assert torch.equal(*memory)
+    assert memory[0].any()
+    assert train(one, config=more) is True
+    assert train(other, config=more, stop=2) is False
+    again = TrainingRun(other, more)
+    assert (again.state.step, again.continues) == (8, False)
+    with pytest.raises(UserError, match="steps is 12, not 20"):
+        TrainingRun(other, dataclasses.replace(more, steps=20))
+    assert train(other, config=more) is True
+    assert losses(one) == losses(other)
+    assert losses(one)[:6] == losses(whole)
+    assert [int(step) for step, _ in losses(one)] == list(range(1, 13))
+    assert read_about(one / MODEL).step == 12
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_that_goes_on_is_not_finished_by_its_old_model(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    more = dataclasses.replace(CONFIG, steps=8)
+    train(folder, config=more)
+    shutil.copy(whole / MODEL, folder / MODEL)  # as if the power had gone before the new one was written
+    assert not TrainingRun(folder, more).finished
+    assert train(folder, config=more) is True
+    assert read_about(folder / MODEL).step == 8
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_begins_with_a_trained_network_and_remembers_which(tmp_path):
+    run = TrainingRun(tmp_path, CONFIG, start="tiny")
+    assert (
+        run.train(DRAWN.images, DRAWN.labels, "cpu", track=lambda steps: itertools.islice(steps, 3)) is False
+    )
+    again = TrainingRun(tmp_path, CONFIG, start="tiny")
+    assert (again.state.step, again.record["start"]) == (3, "tiny")
+    assert again.train(DRAWN.images, DRAWN.labels, "cpu") is True
+    fresh = TrainingRun(tmp_path / "fresh", CONFIG, start=tmp_path)  # and a run's folder is such a start
+    assert torch.equal(fresh.state.network.enter.weight, load_model(tmp_path / MODEL).network.enter.weight)
+    with pytest.raises(UserError, match="was begun from tiny, not from scratch"):
+        TrainingRun(tmp_path, CONFIG)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_fine_tuning_begins_where_the_model_is_and_not_at_random(tmp_path):
+    first = []
+    for start in (None, "tiny"):
+        run = TrainingRun(tmp_path / str(start), CONFIG, start=start)
+        run.train(DRAWN.images, DRAWN.labels, "cpu", track=lambda steps: itertools.islice(steps, 1))
+        first.append(float(losses(run.folder)[0][1]))
+    assert first[1] < first[0] / 3
 
 
 def test_a_folder_is_trained_in_by_one_program_at_a_time(tmp_path):

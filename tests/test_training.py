@@ -147,6 +147,14 @@ def test_the_learning_rate_rises_in_a_line_and_falls_as_half_a_cosine():
     assert max(map(config.learning_rate_at, range(1, 1101))) == 1
 
 
+def test_the_learning_rate_of_a_run_that_goes_on_begins_its_curve_again():
+    once = TrainConfig(steps=1100, warmup=100, learning_rate=1.0)
+    again = replace(once, steps=1500 + 1100, begun=1500)
+    assert [again.learning_rate_at(1500 + step) for step in (1, 100, 600, 1100)] == [
+        once.learning_rate_at(step) for step in (1, 100, 600, 1100)
+    ]
+
+
 @pytest.mark.slow
 def test_a_step_is_adamws_step_with_a_clipped_gradient(drawn):
     """Against a loop written out here, with torch's own clipping and optimiser."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,20 +22,54 @@ if TYPE_CHECKING:
     from pixel_edu.training import TrainConfig, TrainStep
 
 RECIPES = "the recipe's"
-FIELDS = ("schedule", "prediction", "steps", "batch_size", "learning_rate", "min_snr", "precision")
+FIELDS = (
+    "schedule",
+    "prediction",
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "min_snr",
+    "precision",
+    "mirror",
+    "shift",
+    "recolor",
+    "balance",
+)
 """Of a `TrainConfig`: what options of these names replace in a recipe."""
 
 Data = Annotated[
     Path | None,
     typer.Argument(help="A dataset's folder; default: procedural sprites.", show_default=False),
 ]
-Preset = Annotated[Literal[registered("unet", "PRESETS")], typer.Option(help="The recipe to start from.")]
+Preset = Annotated[
+    Literal[registered("unet", "PRESETS")] | None,
+    typer.Option(help="The network, with its recipe.", show_default="tiny, or that of --from"),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        help="Fine-tune from this model instead of random weights: a run's folder, a checkpoint, or "
+        f"{options.SHIPPED}.",
+        metavar="MODEL",
+        show_default=False,
+    ),
+]
 Schedule = Annotated[
     Literal[registered("schedules", "SCHEDULES")] | None,
     typer.Option(help="The noise schedule.", show_default=RECIPES),
 ]
-Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Total number of steps.", show_default=RECIPES)]
+Out = Annotated[
+    Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET, or runs/from-MODEL")
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Total number of steps; with more than it has, a finished run goes on.",
+        show_default=RECIPES,
+    ),
+]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, max=4096, help="Sprites per step.", show_default=RECIPES)
 ]
@@ -62,6 +96,33 @@ Licence = Annotated[
     typer.Option(
         help="The sprites' licence, such as CC0-1.0, for the model's record.",
         show_default="the first line of a LICENSE file in the folder",
+    ),
+]
+Mirror = Annotated[
+    bool | None,
+    typer.Option(
+        "--mirror/--no-mirror", help="Show half of the sprites as in a mirror.", show_default=RECIPES
+    ),
+]
+Shift = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=8,
+        help="Show sprites moved by at most so many pixels, within the picture.",
+        show_default=RECIPES,
+    ),
+]
+Recolor = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Show this share of the sprites in other hues.", show_default=RECIPES),
+]
+Balance = Annotated[
+    bool | None,
+    typer.Option(
+        "--balance/--no-balance",
+        help="Show all classes equally often, however many sprites each has.",
+        show_default=RECIPES,
     ),
 ]
 Seed = Annotated[
@@ -91,7 +152,8 @@ Restart = Annotated[bool, typer.Option("--restart", help="Start over and discard
 
 def train(
     data: Data = None,
-    preset: Preset = "tiny",
+    preset: Preset = None,
+    start: Start = None,
     out: Out = None,
     steps: Steps = None,
     batch_size: BatchSize = None,
@@ -101,6 +163,10 @@ def train(
     min_snr: MinSnr = None,
     precision: Precision = None,
     bits: Bits = False,
+    mirror: Mirror = None,
+    shift: Shift = None,
+    recolor: Recolor = None,
+    balance: Balance = None,
     seed: Seed = 0,
     sprites: Sprites = None,
     licence: Licence = "",
@@ -118,30 +184,63 @@ def train(
     The folder gets run.safetensors (to continue), model.safetensors (to sample from), log.csv and samples.png.
     On several GPUs: accelerate launch --multi_gpu -m pixel_edu.cli train ...
     """
-    asked = (schedule, prediction, steps, batch_size, learning_rate, min_snr, precision)
-    config = _config(preset, seed, bits, dict(zip(FIELDS, asked, strict=True)))
-    sprites, out = sprites or (20_000 if preset == "tiny" else 100_000), out or Path("runs") / preset
+    config = _config(preset, start, seed, bits, locals())
+    out, sprites = _defaults(out, sprites, preset, start)
+    with _locked(out):
+        address, read = _reached(mlflow), _read(data, resize, frames)
+        run = _open(out, _for(read, config), data, validation, sprites, restart, read, start)
+        _go_on(run, read, validation, sprites, licence, address, device, sample_every, save_every, restart)
+
+
+def _defaults(out: Path | None, count: int | None, preset: str | None, start: str | None) -> tuple[Path, int]:
+    """The run's folder and the number of procedural sprites, where they were not asked for."""
+    name = f"from-{Path(start).stem}" if start else preset or "tiny"
+    return out or Path("runs") / name, count or (20_000 if name == "tiny" else 100_000)
+
+
+def _locked(out: Path) -> AbstractContextManager[None]:
+    """The folder, for this program alone."""
     from pixel_edu import runs
 
-    with runs.locked(out):
-        address, read = _reached(mlflow), _read(data, resize, frames)
-        run = _open(out, _for(read, config), data, validation, sprites, restart)
-        if run.finished:
-            return _send_the_rest(run, address)
-        images, labels = _load(run, read, validation, sprites, licence)
-        with _tracked(run, images, labels, address, restart) as tracked:
-            _train(run, images, labels, device, sample_every, save_every, tracked)
+    return runs.locked(out)
 
 
-def _config(preset: str, seed: int, bits: bool, asked: dict[str, Any]) -> TrainConfig:
-    """A recipe, with what was asked for instead; None asks for nothing."""
+def _go_on(
+    run: TrainingRun,
+    read: SpriteData | None,
+    validation: float,
+    count: int,
+    licence: str,
+    address: str,
+    device: str,
+    sample_every: int,
+    save_every: int,
+    restart: bool,
+) -> None:
+    """Train what is still to be trained, and send to MLflow what is still to be sent."""
+    if run.finished:
+        return _send_the_rest(run, address)
+    images, labels = _load(run, read, validation, count, licence)
+    with _tracked(run, images, labels, address, restart or run.continues) as tracked:
+        _train(run, images, labels, device, sample_every, save_every, tracked)
+
+
+def _config(
+    preset: str | None, start: str | None, seed: int, bits: bool, given: dict[str, Any]
+) -> TrainConfig:
+    """The recipe of a preset, or of fine-tuning from a model, with the `FIELDS` that were asked for instead."""
     import dataclasses
 
-    from pixel_edu import palette
-    from pixel_edu.training import RECIPES
+    from pixel_edu import checkpoints, palette
+    from pixel_edu.training import RECIPES, fine_tuning
 
-    asked = {name: value for name, value in asked.items() if value is not None}
-    config = dataclasses.replace(RECIPES[preset], seed=seed, **asked)
+    if start and preset:
+        raise typer.BadParameter("a run that starts from a model has its network: omit --preset or --from")
+    recipe = RECIPES[preset or "tiny"]
+    if start:
+        recipe = fine_tuning(checkpoints.read_about(checkpoints.find(start)).config)
+    asked = {name: given[name] for name in FIELDS if given[name] is not None}
+    config = dataclasses.replace(recipe, seed=seed, **asked)
     if bits:
         unet = dataclasses.replace(config.unet, image_channels=palette.BITS)
         config = dataclasses.replace(config, unet=unet)
@@ -187,15 +286,29 @@ def _reached(uri: str) -> str:
 
 
 def _open(
-    out: Path, config: TrainConfig, folder: Path | None, validation: float, count: int, restart: bool
+    out: Path,
+    config: TrainConfig,
+    folder: Path | None,
+    validation: float,
+    count: int,
+    restart: bool,
+    read: SpriteData | None = None,
+    start: str | None = None,
 ) -> TrainingRun:
     from pixel_edu import runs
 
     source = runs.folder_source(folder, validation) if folder else f"{count:,} procedural sprites, seed 0"
     command = " ".join(["pixel-edu", *map(hide_password, sys.argv[1:])])
-    run = runs.TrainingRun(out, config, source, restart, {"command": command})
+    classes = read.classes if read else ()
+    run = runs.TrainingRun(out, config, source, restart, {"command": command}, start, classes)
     if run.finished:
-        typer.echo(f"{out} is finished after {config.steps:,} steps: for more --steps, choose another --out")
+        typer.echo(f"{out} is finished after {config.steps:,} steps: to go on with it, ask for more --steps")
+    elif run.continues:
+        typer.echo(
+            f"{out}: going on after step {run.state.step:,}, where it was finished, to {config.steps:,}; the learning "
+            f"rate rises to {config.learning_rate:g} again within {config.warmup} steps, and falls to 0 at the last",
+            err=True,
+        )
     elif run.state.step:
         typer.echo(f"{out}: continuing after step {run.state.step:,} of {config.steps:,}", err=True)
     return run

@@ -1,0 +1,58 @@
+"""Fine-tuning: the weights of a trained network, fitted to other classes and to another number of channels.
+
+The size of the pictures needs no fitting: convolutions and attention take any that the network can halve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+
+def fitted(
+    weights: Mapping[str, Tensor], known: Sequence[str], classes: Sequence[str], pixels: int
+) -> dict[str, Tensor]:
+    """The weights with which a new `ContextUNet` starts.
+
+    A class that the trained network knows by this name keeps its embedding. Any other starts as "no label": the new
+    network then draws what the trained one draws unasked. A new channel is at first neither looked at nor drawn: its
+    weights are zero. A channel less is dropped.
+
+    Args:
+        weights: of the trained `ContextUNet`, as `state_dict` gives them.
+        known: its K classes, in label order.
+        classes: of the new network, in label order.
+        pixels: channels of the new network's first convolution: `image_channels` times `fold` squared.
+
+    Returns:
+        As `state_dict` gives them, for the new network.
+
+    >>> from pixel_edu.unet import ContextUNet, UNetConfig
+    >>> trained = ContextUNet(UNetConfig((16,), (False,), classes=2)).state_dict()
+    >>> new = ContextUNet(UNetConfig((16,), (False,), classes=3, image_channels=4))
+    >>> new.load_state_dict(fitted(trained, ["cats", "dogs"], ["ants", "dogs", "eels"], 4))
+    <All keys matched successfully>
+    >>> new.embed_class.weight[1].equal(trained["embed_class.weight"][1])
+    True
+    """
+    place = {name: i for i, name in enumerate(known)}
+    null = len(known)
+    rows = [place.get(name, null) for name in classes] + [null]
+    new = {
+        "embed_class.weight": weights["embed_class.weight"][rows].clone(),
+        "enter.weight": _resized(weights["enter.weight"], 1, pixels),
+        "leave.2.weight": _resized(weights["leave.2.weight"], 0, pixels),
+        "leave.2.bias": _resized(weights["leave.2.bias"], 0, pixels),
+    }
+    return {**weights, **new}
+
+
+def _resized(tensor: Tensor, axis: int, size: int) -> Tensor:
+    """The same along an axis, cut off or with zeros at its end."""
+    shape = list(tensor.shape)
+    shape[axis] = size
+    kept = min(size, tensor.shape[axis])
+    new = tensor.new_zeros(shape)
+    new.narrow(axis, 0, kept).copy_(tensor.narrow(axis, 0, kept))
+    return new
