@@ -366,7 +366,7 @@ def fine_tuning(trained: TrainConfig) -> TrainConfig:
 FINE_TUNING: dict[str, Any] = {
     "steps": 2_000,
     "batch_size": 64,
-    "learning_rate": 1e-3,
+    "learning_rate": 2e-3,
     "warmup": 100,
     "ema_decay": 0.99,
     "mirror": True,
