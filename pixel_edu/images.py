@@ -131,7 +131,7 @@ def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 210) 
 
 
 def on_checkerboard(images: np.ndarray, square: int = 4) -> np.ndarray:
-    """Lay what is transparent over a board of white and pale grey squares, so that it is seen.
+    """Lay images with alpha on a board of two greys, so that what is transparent is seen, and white on it, too.
 
     Args:
         images: (..., H, W, 4) uint8; (..., H, W, 3) comes back as it is.
@@ -141,11 +141,11 @@ def on_checkerboard(images: np.ndarray, square: int = 4) -> np.ndarray:
         (..., H, W, 3) uint8.
 
     >>> on_checkerboard(np.zeros((2, 4, 4), np.uint8), square=2)[..., 0]
-    array([[255, 255, 215, 215],
-           [255, 255, 215, 215]], dtype=uint8)
+    array([[230, 230, 195, 195],
+           [230, 230, 195, 195]], dtype=uint8)
     """
     rows, columns = np.indices(images.shape[-3:-1]) // square
-    return over(images, np.where((rows + columns) % 2, 215, WHITE)[..., None])
+    return over(images, np.where((rows + columns) % 2, 195, 230)[..., None])
 
 
 def png_bytes(image: np.ndarray) -> bytes:

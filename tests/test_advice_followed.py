@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_edu import config, sprites
+from pixel_edu import config, images, sprites
 from pixel_edu.cli import main
 
 pytestmark = pytest.mark.slow
@@ -140,6 +140,47 @@ def test_a_bad_picture_is_listed_and_taken_out(typed, pictures, words):
 
 def test_evaluate_says_the_same_of_a_bad_picture(typed, pictures):
     assert "data check FOLDER --skip-bad" in typed.refused("evaluate", "tiny", "--data", "my sprites")
+
+
+@pytest.fixture
+def sheet():
+    """A sheet of 24 sprites, one pixel apart."""
+    tiles = images.grid(sprites.make(24).images, 6, gap=1, background=255)
+    images.write_png("my sheet.png", tiles)
+    return "my sheet.png"
+
+
+@pytest.mark.parametrize("words", [["data", "check"], ["data", "show"], ["data", "split"]], ids=" ".join)
+def test_pictures_of_several_sizes_and_animations_are_read_as_the_messages_say(typed, words):
+    Path("gems").mkdir()
+    for i, size in enumerate((24, 24, 18)):
+        Image.new("RGB", (size, size), (0, 99, 60 * i)).save(f"gems/{i}.png")
+    resize = re.search(r"--resize \d+", typed.refused(*words, "gems"))[0].split()
+    typed.works(*words, "gems", *resize)
+    frames = [Image.new("RGB", (24, 24), (color, 0, 0)) for color in (99, 200)]
+    frames[0].save("gems/4.gif", save_all=True, append_images=frames[1:])
+    option = re.search(r"--frames", typed.refused(*words, "gems", *resize))[0]
+    typed.works(*words, "gems", *resize, option)
+
+
+def test_a_sheet_in_place_of_a_folder_is_cut_as_the_messages_say(typed, sheet):
+    command = re.search(r"pixel-edu ([a-z ]*[a-z]),", typed.refused("data", "check", sheet))[1].split()
+    options = re.search(
+        r"try ((?:--[a-z]+ \d+ ?)+)", typed.refused(*command, sheet, "--size", 16, "--out", "a set")
+    )
+    said = typed.works(*command, sheet, *options[1].split(), "--out", "a set")
+    assert "24 sprites in a set" in said
+    typed.follow(said)
+    assert Path("sprites.png").exists()
+    assert "24 rows" in typed.works("data", "check", "a set")
+
+
+def test_tiles_too_large_for_a_network_go_on_as_the_message_says(typed):
+    tiles = images.upscale(sprites.make(9).images, 3)
+    images.write_png("sheet.png", images.grid(tiles, 3, gap=0))
+    said = typed.works("data", "slice", "sheet.png", "--size", 48, "--out", "a set")
+    resize = re.search(r"pixel-edu train 'a set' (--resize \d+)", said)[1].split()
+    assert "24x24 pixels" in typed.works("data", "check", "a set", *resize)
 
 
 def test_a_trap_that_is_unknown_is_one_of_those_that_are_offered(typed):

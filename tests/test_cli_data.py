@@ -184,7 +184,7 @@ def test_show_lays_transparent_sprites_over_a_checkerboard(own, tmp_path):
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.size == (3 * 25 - 1, 2 * 24 + 4)
-        assert {picture.getpixel((0, 0)), picture.getpixel((4, 0))} == {(255, 255, 255), (215, 215, 215)}
+        assert {picture.getpixel((0, 0)), picture.getpixel((4, 0))} == {(230, 230, 230), (195, 195, 195)}
 
 
 def test_split_takes_sprites_of_any_size(own):
@@ -240,3 +240,8 @@ def test_a_sheet_that_cannot_be_sliced_so_is_told_in_one_sentence(tmp_path, argu
     assert done.returncode == code
     assert says in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sheet_that_is_not_there_is_said_so(tmp_path):
+    done = pixel_edu("data", "slice", tmp_path / "s.png", "--out", tmp_path / "out")
+    assert done.stderr == f"error: {tmp_path / 's.png'} does not exist: check its path\n"

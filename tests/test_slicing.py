@@ -87,6 +87,7 @@ def test_an_indexed_sheet_with_a_transparent_colour_is_cut_with_alpha(tmp_path):
             "100x64 pixels, and tiles of 16x16 leave 4 columns and 0 rows of them over: ",
         ),
         ((100, 64), Grid(16, 16), ", or crop it to 96x64"),
+        ((107, 53), Grid(8, 8), "over: try --size 8 --gap 1 or --size 9 --margin 4, or crop it to 104x48"),
         ((101, 67), Grid(16, 16), "try --size 16 --gap 1"),
         ((100, 68), Grid(16, 16), "try --size 16 --margin 2"),
         ((120, 60), Grid(16, 16, 1), "try --size 15 --gap 0"),

@@ -220,7 +220,9 @@ def _opened(path: Path) -> Iterator[ImageFile]:
     """A picture of a size that is not too large; whatever Pillow raises becomes one sentence."""
     from PIL import Image
 
-    if path.exists() and not path.is_file():  # a pipe would be waited for
+    if not path.exists():
+        raise DataError(f"{path} does not exist: check its path")
+    if not path.is_file():  # a pipe would be waited for
         raise DataError(f"{path} is not a file: replace it")
     form = ENDINGS.get(path.suffix.lower())
     formats = [each for each in FORMATS if each not in NAMELESS or each == form]

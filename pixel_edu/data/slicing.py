@@ -150,7 +150,8 @@ def _misfit(sheet: np.ndarray, grid: Grid, name: str | Path) -> str:
     height, width = sheet.shape[:2]
     columns, rows = grid.left_over(sheet)
     crop = f"crop it to {width - columns}x{height - rows}" if columns < width and rows < height else ""
-    ways = [_as_options(each, grid) for each in _nearest(sheet, grid)]
+    options = [_as_options(each, grid) for each in _nearest(sheet, grid)]
+    ways = [f"try {' or '.join(options)}"] if options else []
     ways += [crop] if crop else []
     return (
         f"{name} has {width}x{height} pixels, and tiles of {grid} leave {columns} columns and {rows} rows of them "
@@ -173,7 +174,7 @@ def _nearest(sheet: np.ndarray, grid: Grid, count: int = 2) -> list[Grid]:
 def _as_options(grid: Grid, asked: Grid) -> str:
     size = f"{grid.width}" if grid.width == grid.height else f"{grid.width}x{grid.height}"
     gap = f" --gap {grid.gap}" if grid.gap or asked.gap else ""
-    return f"try --size {size}{gap}{f' --margin {grid.margin}' if grid.margin or asked.margin else ''}"
+    return f"--size {size}{gap}{f' --margin {grid.margin}' if grid.margin or asked.margin else ''}"
 
 
 def is_empty(tile: np.ndarray) -> bool:
