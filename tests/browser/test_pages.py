@@ -25,7 +25,11 @@ SILENT = """[...document.querySelectorAll(".bd-article :is(img, svg, canvas, [ro
   .filter(e => !(e.getAttribute("alt") ?? e.getAttribute("aria-label") ?? "").trim())
   .map(e => e.outerHTML.slice(0, 200))"""
 """Pictures without words, but for those that only decorate something that has words."""
-TEXT = ".bd-article :is(p, li, h1, h2, a, td, th, code, span)"
+COLOURS = ("color-contrast", "link-in-text-block")
+"""Rules of axe's that take most of its time. They depend on style sheets, which all pages share, so they are asked on
+a page of each kind; the test of contrast below reads every word of every page."""
+TEXT = ".bd-article *"
+KINDS = ("book/intro", "book/setup", "chapters/02_noise", "book/solutions/02_noise", "search")
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +89,7 @@ def test_a_page_asks_nobody_else_and_makes_no_error(visit, name):
 @pytest.mark.parametrize("name", PAGES, scope="module")
 def test_axe_finds_nothing_serious(visit, name):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-    # The API page has thousands of words, and axe looks for half a minute at what is behind them. Their colours are
-    # those of the other pages, and the test of contrast below reads them all.
-    rules = {"color-contrast": {"enabled": name != "book/api"}}
+    rules = {rule: {"enabled": name in KINDS} for rule in COLOURS}
     with visit(name) as page:  # at the width that it was loaded at: what scrolls got its tab stop then
         for place in page.locator(".pixel-widget").all():
             place.scroll_into_view_if_needed()  # live, as a reader has them
@@ -140,6 +142,10 @@ def test_sprites_are_enlarged_without_smoothing(visit, name):
         )
         assert ways
         assert set(ways) == {"pixelated"}
+
+
+def test_colours_are_looked_at_on_pages_that_exist():
+    assert set(KINDS) <= set(PAGES)
 
 
 def test_formulas_are_set(visit):
