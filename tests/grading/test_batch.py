@@ -5,9 +5,6 @@ import json
 import os
 import random
 import re
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -22,7 +19,8 @@ from pixel_edu.grading.results.store import Result, Store
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.submissions import Submission, find
 from pixel_edu.tracking import connecting
-from tests.command import running
+from tests.command import run as command_line
+from tests.command import running, start
 from tests.grading import classroom
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, job, points, solved
 from tests.grading.conftest import LIMITS
@@ -284,9 +282,6 @@ def test_marks_by_hand_are_asked_for_once_and_kept(grader, tmp_path):
         manual.read(path)
 
 
-GRADE = [sys.executable, "-m", "pixel_edu.cli", "grade"]
-
-
 KILLS = int(os.environ.get("PIXEL_EDU_KILLS", "5"))
 """How often the grader is killed: each time costs it a start, so `make test` does it less often than can be asked."""
 
@@ -300,23 +295,23 @@ def test_killed_again_and_again_it_loses_nothing_and_does_nothing_twice(level, t
     source = tmp_path / "source"
     source.mkdir()
     (source / "90_test.ipynb").write_text(json.dumps(classroom.source()))
-    command = [*GRADE, str(handed_in), "-a", "90_test", "--source", str(source), "--out", str(out)]
+    command = ["grade", handed_in, "-a", "90_test", "--source", source, "--out", out]
     draw, seen = random.Random(0), {}
     for _ in range(KILLS):
-        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        run, _ = start(*command)
         before = len(seen)
         deadline = time.monotonic() + 60
-        while len(seen) < before + 1 and run.poll() is None and time.monotonic() < deadline:
+        while len(seen) < before + 1 and run.is_alive() and time.monotonic() < deadline:
             time.sleep(0.02)
             for path in (out / "marks").glob("*.json"):
                 seen.setdefault(path.name, path.stat().st_mtime_ns)
         time.sleep(draw.uniform(0, 0.6))
-        run.send_signal(signal.SIGKILL)
-        run.wait()
+        run.kill()  # -9
+        run.join()
         for path in (out / "marks").glob("*.json"):
             json.loads(path.read_text())
             assert seen.setdefault(path.name, path.stat().st_mtime_ns) == path.stat().st_mtime_ns
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = command_line(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     marks = {path.name: path.stat().st_mtime_ns for path in (out / "marks").glob("*.json")}
     assert len(marks) == 3 * KILLS
