@@ -148,7 +148,7 @@ def check_model(denoiser: Denoiser, data: SpriteData | None = None) -> None:
         UserError: they are of another kind; it says what differs.
     """
     if data is None:
-        whose, wanted = "procedural sprites are", "give its dataset with --data FOLDER"
+        whose, wanted = "the procedural set holds", "give its dataset with --data FOLDER"
         classes, size, channels = CLASSES, IMAGE_SIZE, CHANNELS
     else:
         whose, wanted = f"{data.source} holds", "give the data that it was trained on"

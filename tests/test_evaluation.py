@@ -274,7 +274,7 @@ def test_a_model_is_compared_with_sprites_of_its_own_kind_only(changes, says):
     evaluation.check_model(drawing(channels=8))
     with pytest.raises(UserError, match=says):
         evaluation.check_model(drawing(**changes), dataset(5))
-    with pytest.raises(UserError, match=r"procedural sprites are .*: give its dataset with --data FOLDER"):
+    with pytest.raises(UserError, match=r"the procedural set holds .*: give its dataset with --data FOLDER"):
         evaluation.check_model(drawing(**changes))
 
 

@@ -2,16 +2,20 @@
 
 import dataclasses
 import itertools
+import json
 import shutil
 import signal
 import threading
 
 import numpy as np
 import pytest
+import safetensors
 import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from pixel_edu import data, palette, runs, sprites
-from pixel_edu.checkpoints import load_model, load_run, read_about
+from pixel_edu.checkpoints import KEY, load_model, load_run, read_about
 from pixel_edu.config import UserError
 from pixel_edu.runs import LOG, MODEL, RUN, TrainingRun, interruptible, locked, training_part
 from pixel_edu.training import RECIPES
@@ -301,3 +305,48 @@ def test_a_share_that_holds_out_a_whole_class_is_refused(tmp_path):
     assert (training_part(read, 0.4, 5)[1] == 1).sum() == 1
     with pytest.raises(UserError, match=f"so few sprites of {read.classes[1]} that 60% held out leaves none"):
         training_part(read, 0.6, 5)
+
+
+def test_sprites_of_another_size_with_alpha_are_learned_in_bits_too(tmp_path):
+    small = np.pad(DRAWN.images[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)
+    small[:, :, :3, 3] = 0
+    unet = dataclasses.replace(CONFIG.unet, image_channels=palette.BITS + 1)
+    config = dataclasses.replace(CONFIG, unet=unet, steps=2)
+    assert train(tmp_path, config=config, drawn=DRAWN._replace(images=small))
+    denoiser = load_model(tmp_path)
+    assert (denoiser.size, denoiser.channels, denoiser.alpha) == (8, 9, True)
+    with Image.open(tmp_path / "samples.png") as picture:
+        assert picture.size == (4 * (8 * 9 - 1), 4 * (5 * 9 - 1))
+
+
+def as_written_before(folder):
+    """Turn the checkpoint of a run into one of the first version, which had no facts but notes."""
+    with safetensors.safe_open(folder / RUN, "pt") as file:
+        about = json.loads(file.metadata()[KEY])
+    facts = about.pop("data")
+    del about["version"]
+    counts = ", ".join(map(str, facts["counts"]))
+    about["record"] |= {
+        "sprites": f"{sum(facts['counts'])} ({counts} a class)",
+        "digest": facts["fingerprint"],
+    }
+    about["record"]["classes"] = ", ".join(facts["classes"])
+    save_file(load_file(folder / RUN), folder / RUN, {KEY: json.dumps(about)})
+
+
+def test_a_run_of_the_first_version_goes_on_with_its_own_sprites_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "draw_samples", lambda path, state: None)  # which takes longer than all else
+    names = ["ants", "bees", *"cde"]
+    run = TrainingRun(tmp_path, CONFIG)
+    run.check_data(DRAWN.images, DRAWN.labels, names)
+    run.train(DRAWN.images, DRAWN.labels, "cpu", track=lambda steps: itertools.islice(steps, 1))
+    as_written_before(tmp_path)
+    run = TrainingRun(tmp_path, CONFIG)
+    with pytest.raises(UserError, match="its pictures are others"):
+        run.check_data(255 - DRAWN.images, DRAWN.labels, names)
+    with pytest.raises(UserError, match="its sizes were 16 and are now 12"):
+        run.check_data(DRAWN.images[:, :12, :12], DRAWN.labels, names)
+    run.check_data(DRAWN.images, DRAWN.labels, names, licence="CC0")
+    assert run.train(DRAWN.images, DRAWN.labels, "cpu")
+    facts = read_about(tmp_path).data
+    assert (facts.classes, facts.size, facts.licence) == (tuple(names), 16, "CC0")

@@ -10,14 +10,20 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from pixel_edu import checkpoints, generate, sprites
 from pixel_edu.checkpoints import CheckpointError, find
 from pixel_edu.config import SampleConfig, UserError
 from pixel_edu.facts import DataFacts
+from pixel_edu.images import to_uint8
+from pixel_edu.palette import as_sprites
+from pixel_edu.pixelart import cut_out
+from pixel_edu.runs import TrainingRun
 from pixel_edu.serving import card, hub, standalone
 from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS
@@ -55,6 +61,8 @@ for key, (source, scheduler, options) in CASES.items():
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = getattr(diffusers, scheduler).from_config(pipeline.scheduler.config)
     drawn[key] = pipeline(LABELS, generator=noise(), output_type="pt", **options).images.numpy()
+    if key == "ghosts":
+        drawn["finished ghosts"] = np.stack(pipeline(LABELS, generator=noise(), **options).images)
 for other in ("UniPCMultistepScheduler", "EulerDiscreteScheduler", "DDIMScheduler"):
     pipeline.scheduler = getattr(diffusers, other).from_config(pipeline.scheduler.config)
     drawn[other] = pipeline(LABELS, generator=noise(), output_type="pt", num_inference_steps=50).images.numpy()
@@ -173,9 +181,20 @@ def eps_model(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory, eps_model):
-    """Pipelines of three models, by the model's name."""
-    models = {"tiny": find("tiny"), "reference": find("reference"), "eps": eps_model}
+def ghosts(tmp_path_factory):
+    """A small network that draws 12x12 sprites with alpha."""
+    drawn = cut_out(sprites.make(200).images[:, 2:14, 2:14])
+    unet = replace(PRESETS["tiny"], image_channels=4)
+    folder = tmp_path_factory.mktemp("ghosts")
+    run = TrainingRun(folder, TrainConfig(unet, steps=60, batch_size=32, warmup=10))
+    assert run.train(drawn, sprites.make(200).labels, "cpu", sample_every=100)
+    return folder / "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, eps_model, ghosts):
+    """Pipelines of four models, by the model's name."""
+    models = {"tiny": find("tiny"), "reference": find("reference"), "eps": eps_model, "ghosts": ghosts}
     here = tmp_path_factory.mktemp("pipelines")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(card, "SHOWN", 1)  # of the picture, which takes time to draw
@@ -225,6 +244,7 @@ WAYS = {
     "guidance everywhere": ("tiny", SampleConfig("ddim", 10, 2.0, None)),
     "no guidance": ("tiny", SampleConfig("dpmpp_2m", 7, 1.0, None)),
     "one step": ("tiny", SampleConfig("ddim", 1, 2.0, None)),
+    "ghosts": ("ghosts", SampleConfig(num_steps=10)),
     "many steps": ("tiny", SampleConfig("ddpm", 50, 1.0, None)),
 }  # fmt: skip
 
@@ -289,6 +309,18 @@ def test_finished_sprites_are_in_true_colours(elsewhere, folders):
     assert elsewhere["finished"].shape == (2, 16, 16, 3)
     assert {tuple(color) for color in drawn} <= {tuple(color) for color in denoiser.palette}
     assert len(np.unique(drawn, axis=0)) > 4
+
+
+def test_sprites_of_another_size_with_alpha_are_finished_as_here(elsewhere, folders):
+    path, folder = folders["ghosts"]
+    denoiser = checkpoints.load_model(path)
+    drawn = elsewhere["finished ghosts"]
+    assert drawn.shape == (4, 12, 12, 4)
+    assert set(np.unique(drawn[..., 3])) == {0, 255}
+    assert (drawn[drawn[..., 3] == 0] == [255, 255, 255, 0]).all()
+    expected = as_sprites(to_uint8(torch.from_numpy(elsewhere["ghosts"])), denoiser.palette)
+    assert (drawn == expected).all()
+    assert "12x12, with transparency" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_loaded_at_half_precision_it_draws_the_same(elsewhere, folders):
