@@ -1,7 +1,8 @@
 """Three made-up sets of sprites, as artists hand them in, for the guide `book/your_sprites.md` and its tests.
 
 They stand in for sets of other people's, which the repository must not hold: `stickers` have alpha, classes and a size
-of their own; `potions` are one class on white; `invaders` are one sheet.
+of their own; `potions` are one class on white; `invaders` are one sheet. `python -m pixel_edu.making.standins` writes
+all three into the current folder.
 """
 
 from __future__ import annotations
@@ -104,3 +105,15 @@ def _sticker(drawn: np.ndarray) -> np.ndarray:
     colors[~thing] = images.WHITE
     alpha = np.where(rim, 255, 0).astype(np.uint8)
     return np.concatenate([colors, alpha[..., None]], axis=-1)
+
+
+def main() -> None:
+    """Write the three sets here."""
+    stickers(Path("stickers"))
+    potions(Path("potions"))
+    invaders(Path("invaders.png"))
+    print("stickers/, potions/ and invaders.png")
+
+
+if __name__ == "__main__":
+    main()
