@@ -220,6 +220,8 @@ def _go_on(
     """Train what is still to be trained, and send to MLflow what is still to be sent."""
     if run.finished:
         return _send_the_rest(run, address)
+    if run.continues:  # as another run of MLflow, whose parameters cannot change
+        _send_the_rest(run, address)
     images, labels = _load(run, read, validation, count, licence)
     with _tracked(run, images, labels, address, restart or run.continues) as tracked:
         _train(run, images, labels, device, sample_every, save_every, tracked)

@@ -285,7 +285,7 @@ def _about(folder: Path) -> dict:
 
 
 def _same(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    other = next((key for key in now if before.get(key) != now[key]), None)
+    other = next((key for key in now if before.get(key, now[key]) != now[key]), None)
     if other:
         raise TrackingError(
             f"{folder} belongs to a run with {other} {before.get(other)}, not {now[other]}: use another folder"

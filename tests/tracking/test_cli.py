@@ -51,10 +51,11 @@ def test_a_training_is_in_mlflow_whole_quiet_and_once(tmp_path):
     assert {metric.step for metric in client.get_metric_history(run.info.run_id, "loss")} == set(range(1, 21))
 
 
-def test_restart_begins_another_run(trained, store, client, tmp_path):
+@pytest.mark.parametrize("again", [["--restart"], ["--steps", "22"]])
+def test_restart_and_more_steps_begin_another_run(again, trained, store, client, tmp_path):
     asked = ["train", "--mlflow", store, "--out", tmp_path / "a", *SMALL]
     ids = []
-    for more in ([], ["--restart"]):
+    for more in ([], again):
         called(*asked, *more)
         ids.append(tracking.run_of(tmp_path / "a"))
     assert ids[0] != ids[1]

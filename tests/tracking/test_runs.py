@@ -142,6 +142,18 @@ def test_a_folder_goes_on_with_its_run_wherever_that_is(store, tmp_path):
     assert tracking.client_of(tmp_path / "a").tracking_uri == store
 
 
+def test_a_run_that_began_before_a_setting_was_there_goes_on(store, tmp_path):
+    with run_on(tmp_path / "a", store) as run:
+        pass
+    about = tmp_path / "a" / "mlflow" / "run.json"
+    values = json.loads(about.read_text(encoding="utf-8"))
+    del values["settings"]["mirror"], values["settings"]["begun"]
+    about.write_text(json.dumps(values), encoding="utf-8")
+    with run_on(tmp_path / "a", store) as again:
+        pass
+    assert again.id == run.id
+
+
 def test_a_folder_takes_no_run_of_other_settings_or_data(store, tmp_path):
     with run_on(tmp_path / "a", store):
         pass
