@@ -15,7 +15,7 @@ from PIL import Image
 from pixel_edu import checkpoints, data, images, palette, sprites
 from pixel_edu.checkpoints import load_model
 from pixel_edu.cli.sample import in_terminal
-from pixel_edu.cli.train import _open
+from pixel_edu.cli.train import _open, _read
 from pixel_edu.config import CLASSES
 from pixel_edu.runs import HEADINGS, Log
 from pixel_edu.training import RECIPES
@@ -330,6 +330,16 @@ def test_a_mistake_is_one_line_with_its_exit_code(arguments, code, tmp_path):
     assert done.returncode == code
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_was_passed_over_is_said_and_sizes_and_frames_are_as_asked(tmp_path, capsys):
+    frames = [Image.new("RGB", (18, 18), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "1.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "2.psd").write_bytes(b"8BPS")
+    read = _read(tmp_path, 16, True)
+    assert (len(read), read.size) == (2, 16)
+    said = capsys.readouterr().err.splitlines()
+    assert said[-2:] == ["note: 1 animation was read as 2 sprites", "note: passed over: 1 .psd"]
 
 
 def test_sampling_writes_a_grid_and_a_seed_is_a_sprite(whole, tmp_path):

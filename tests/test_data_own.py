@@ -181,6 +181,13 @@ def test_a_folder_of_pictures_is_one_class_of_its_name(tmp_path, monkeypatch):
     assert data.load(".").classes == ("gems",)
 
 
+def test_a_folder_of_pictures_that_are_called_as_kaggles_is_one_class_without_a_table(tmp_path):
+    for i in (1, 2):
+        save(tmp_path / "gems" / f"image_{i}.jpg", noise())
+    loaded = data.load(tmp_path / "gems")
+    assert (loaded.classes, len(loaded)) == (("gems",), 2)
+
+
 def test_folders_within_a_class_belong_to_it(tmp_path):
     save(tmp_path / "gems" / "red" / "old" / "1.png", noise())
     save(tmp_path / "gems" / "2.png", noise())

@@ -73,7 +73,7 @@ def load(
         folder = _find(path)
         if _holds(folder, IMAGES):
             return load_arrays(folder, resize)
-        if _holds(folder, TABLE) or find_jpegs(folder):
+        if _holds(folder, TABLE) or any(file.parent != folder for file in find_jpegs(folder).values()):
             return load_jpegs(folder, skip_bad, undo_overflow, track, resize)
         return load_folders(folder, skip_bad, track, resize, frames)
     except OSError as error:
