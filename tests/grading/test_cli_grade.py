@@ -4,11 +4,11 @@ import csv
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import command
 
 pytestmark = pytest.mark.slow
 
@@ -17,11 +17,7 @@ DEMO = ROOT / "book" / "instructors.md"
 
 
 def run(*arguments, **environment):
-    command = [sys.executable, "-m", "pixel_edu.cli", *map(str, arguments)]
-    env = os.environ | environment
-    return subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300
-    )
+    return command.run(*arguments, cwd=ROOT, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +162,8 @@ def test_a_private_folder_is_a_source(level, tmp_path):
     cell = {"cell_type": "code", "id": "curious", "metadata": {}, "outputs": [], "execution_count": None}
     curious["cells"].insert(1, cell | {"source": source})
     (class_ / "ada.ipynb").write_text(json.dumps(curious))
-    command = ("grade", class_, "-a", "02_noise", "--source", private, "--out", tmp_path / "results")
-    done = run(*command, COURSE_PASSWORD="the-instructors-own")
+    words = ("grade", class_, "-a", "02_noise", "--source", private, "--out", tmp_path / "results")
+    done = run(*words, COURSE_PASSWORD="the-instructors-own")
     assert done.returncode == 0, done.stdout + done.stderr
     (executed,) = (tmp_path / "results" / "executed").glob("*.ipynb")
     assert "PIXEL_EDU_GRADING" in executed.read_text()
