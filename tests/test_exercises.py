@@ -1,5 +1,6 @@
 """The exercises: their checks say what is wrong, their hand-outs say nothing too much, and all of it is in step."""
 
+import functools
 import importlib
 import re
 import time
@@ -125,6 +126,12 @@ def test_a_result_of_another_form_and_a_changed_input_are_named(id, kind):
         assert feedback
 
 
+@functools.cache
+def feedback_to(id, says, seed):
+    """What the check tells a wrong answer, worked out once for the tests below."""
+    return checking.examine(checking.find(id), calling.caller(bank(id).WRONG[id][says]), seed)
+
+
 SEEDS = [0, pytest.param(1, marks=pytest.mark.slow)]
 
 
@@ -139,7 +146,7 @@ def test_right_answers_pass_whatever_the_seed(id, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("id", "says"), WRONG)
 def test_a_wrong_answer_is_told_what_is_wrong(id, says, seed):
-    feedback = checking.examine(checking.find(id), calling.caller(bank(id).WRONG[id][says]), seed)
+    feedback = feedback_to(id, says, seed)
     assert not feedback
     assert re.search(says, feedback.message), f"expected {says!r}: {feedback.message}"
     feedback._repr_html_()
@@ -147,10 +154,7 @@ def test_a_wrong_answer_is_told_what_is_wrong(id, says, seed):
 
 @pytest.mark.parametrize("id", IDS)
 def test_each_exercise_has_five_wrong_answers_with_messages_of_their_own(id):
-    exercise = checking.find(id)
-    said = [
-        checking.examine(exercise, calling.caller(answer)).message for answer in bank(id).WRONG[id].values()
-    ]
+    said = [feedback_to(id, says, 0).message for says in bank(id).WRONG[id]]
     assert len(said) >= 5, f"give {id} five wrong answers, at least, in tests/answers"
     assert len(set(said)) == len(said), "two wrong answers get the same message"
 
