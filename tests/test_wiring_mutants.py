@@ -398,8 +398,8 @@ MUTANTS = {
     ("palette", "palette", "a_loss_is_compared_with_the_root_of_a_sum_of_squares"): {
         "tolerance not squared": ("kept = _needed(far, tolerance**2)", "kept = _needed(far, tolerance)"),
         "not squared distances": (
-            "far = _squared(lab, _lab(palette))",
-            "far = _squared(lab, _lab(palette)) ** 0.5",
+            "_squared(lab, _lab(palette)), np.inf)",
+            "_squared(lab, _lab(palette)) ** 0.5, np.inf)",
         ),
     },
     ("palette", "palette", "snapping_is_what_loops_over_pixels_and_colours_say"): {
@@ -415,7 +415,7 @@ MUTANTS = {
     },
     ("palette", "palette", "the_projected_guess_is_in_the_palette_once_the_noise_is_low"): {
         "projected early": ("(level.half_log_snr > above)", "(level.half_log_snr < above)"),
-        "projected: 0..1": ("to_oklab((x0 + 1) / 2)", "to_oklab(x0)"),
+        "projected: 0..1": ("to_oklab((colors + 1) / 2)", "to_oklab(colors)"),
         "projected: x0 itself": (") / level.noise\n\n    return", ")\n\n    return"),
     },
     ("palette", "palette", "bits_name_every_colour_and_a_number_without_one_takes_the_last"): {
@@ -457,7 +457,7 @@ MUTANTS = {
             "return self.learning_rate",
         ),
         "lr: cosine": ("(1 + math.cos(math.pi * done)) / 2", "math.cos(math.pi * done / 2)"),
-        "lr: never down": ("max(self.steps - self.warmup, 1)", "self.steps * 2"),
+        "lr: never down": ("max(steps - self.warmup, 1)", "steps * 2"),
         "lr: counts warmup": ("done = (step - self.warmup)", "done = step"),
     },
     ("training", "training", "a_batch_depends_on_seed_and_step_alone"): {
