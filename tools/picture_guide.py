@@ -1,11 +1,11 @@
 """Fine-tune on the stickers as the guide to own sprites says, and draw its pictures: `picture_guide.py`.
 
-The pictures go to book/_static/art; the run stays in runs/guide, where it goes on if it was stopped. On one core it
-takes some five minutes.
+The pictures go to book/_static/art; the run stays in runs/guide. On one core it takes a few minutes.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from pixel_edu import checkpoints, data, images, runs
-from pixel_edu.denoiser import Denoiser
 from pixel_edu.evaluation import nearest_sprites
 from pixel_edu.files import replacing
 from pixel_edu.generate import generate
@@ -24,56 +23,54 @@ from pixel_edu.training import TrainStep, fine_tuning
 ROOT = Path(__file__).parents[1]
 ART, WORK = ROOT / "book" / "_static" / "art", ROOT / "runs" / "guide"
 START, HELD_OUT = "reference", 0.25
-LOOKS = (1, 100, 300, 1_000)
-"""Steps after which to draw."""
-PAIRS = 24
+STEPS, LOOKS = 1_000, (1, 100, 300)
+"""Of the run, and after which of them to draw. It is not trained on after the last."""
 
 
-def one_each(denoiser: Denoiser, rows: int = 1, seed: int = 0) -> np.ndarray:
-    """A sprite of each class, in rows: (K rows, S, S, 4) uint8."""
-    labels = list(range(denoiser.null_label)) * rows
-    return as_sprites(generate(denoiser, labels, range(seed, seed + len(labels))), denoiser.palette)
+def look(step: TrainStep) -> None:
+    """Keep a sprite of each class, as the model draws it after this step."""
+    denoiser = step.state.denoiser()
+    labels = range(denoiser.null_label)
+    drawn = as_sprites(generate(denoiser, labels, labels), denoiser.palette)
+    with replacing(WORK / f"{step.step}.npy") as temporary, open(temporary, "wb") as file:
+        np.save(file, drawn)
 
 
 def looking(steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
-    """The same steps; after some of them it is kept what the model draws."""
-    for step in steps:
+    """The same steps up to the last look."""
+    for step in itertools.islice(steps, LOOKS[-1]):
         if step.step in LOOKS:
-            with replacing(WORK / f"{step.step}.npy") as temporary, open(temporary, "wb") as file:
-                np.save(file, one_each(step.state.denoiser()))
+            look(step)
         yield step
 
 
-def fine_tuned(sprites: data.SpriteData, train: np.ndarray, labels: np.ndarray) -> Denoiser:
-    """What `pixel-edu train stickers --from reference --steps 1000 --validation 0.25` makes."""
+def fine_tune(sprites: data.SpriteData, train: np.ndarray, labels: np.ndarray) -> None:
+    """Do what `pixel-edu train stickers --from reference --steps 1000 --validation 0.25` does, up to the last look."""
     config = fine_tuning(checkpoints.read_about(checkpoints.find(START)).config)
     unet = replace(config.unet, classes=len(sprites.classes), image_channels=sprites.channels)
-    config = replace(config, unet=unet, steps=LOOKS[-1])
+    config = replace(config, unet=unet, steps=STEPS)
     run = runs.TrainingRun(WORK / "run", config, start=START, classes=sprites.classes)
     run.check_data(train, labels, sprites.classes)
     run.train(train, labels, "cpu", track=looking)
-    return checkpoints.load_model(run.folder)
 
 
 def main() -> None:
-    """Train, and write the pictures."""
+    """Train, unless that is done, and write the pictures."""
     standins.stickers(WORK / "stickers")
     sprites = data.load(WORK / "stickers")
     train, labels = runs.training_part(sprites, HELD_OUT, len(sprites.classes))
-    denoiser = fine_tuned(sprites, train, labels)
-    learning = np.concatenate([np.load(WORK / f"{step}.npy") for step in LOOKS])
-    drawn = one_each(denoiser, rows=5, seed=100)
-    asked = drawn[:PAIRS]
-    found = nearest_sprites(asked, train)
+    if not all((WORK / f"{step}.npy").exists() for step in LOOKS):
+        fine_tune(sprites, train, labels)
+    *_, drawn = learned = [np.load(WORK / f"{step}.npy") for step in LOOKS]
+    found = nearest_sprites(drawn, train)
     near = train[found.index]
     near = np.where(found.mirrored[:, None, None, None], near[:, :, ::-1], near)
-    pairs = np.concatenate(
-        [part for row in range(0, PAIRS, 12) for part in (asked[row:][:12], near[row:][:12])]
-    )
-    for name, tiles in (("learning", learning), ("drawn_stickers", drawn), ("nearest_stickers", pairs)):
-        images.write_png(ART / f"{name}.png", images.grid(tiles, 12, gap=0), indexed=True)
+    for name, rows in (("learning", learned), ("nearest_stickers", [drawn, near])):
+        images.write_png(
+            ART / f"{name}.png", images.grid(np.concatenate(rows), len(drawn), gap=0), indexed=True
+        )
     print(
-        f"of {PAIRS} sprites, the median differs from its neighbour by {np.median(found.distance):.0f} levels"
+        f"the median sprite differs from its nearest neighbour by {np.median(found.distance):.0f} levels of 255"
     )
 
 
