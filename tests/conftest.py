@@ -51,6 +51,8 @@ LONGEST_FIRST = (
     "tests/test_training.py",
     "tests/test_cli_evaluate.py",
     "tests/tracking/test_cli.py",
+    "chapters/11_serving.ipynb",
+    "tests/widgets/test_bundle.py",
     "tests/browser/test_widget_race.py",
     "chapters/06_guidance.ipynb",
     "tests/serving/test_same_sprites.py",
