@@ -120,6 +120,11 @@ def of_folder(folder: Path) -> tuple[list[Place], list[str]]:
     return found, passed
 
 
+def of_file(path: Path) -> Place:
+    """The place of a file by itself."""
+    return _of_file(_entry(path, path.parent, path))
+
+
 def of_archive(archive: Path, is_student: Callable[[str], bool]) -> tuple[list[Place], list[str]]:
     """The places in an archive of the whole class, and what of it was passed over, and why.
 

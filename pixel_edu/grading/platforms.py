@@ -20,6 +20,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pixel_edu.config import UserError
+from pixel_edu.grading.names import name_key
 from pixel_edu.grading.places import LOCAL, Place
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?")
@@ -30,6 +31,11 @@ EXCHANGE = re.compile(
     r"(?P<name>.+)\+(?P<assignment>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^+]*(?:\+\d{4})?)(?:\+[^+]*)?"
 )
 CLASSROOM = re.compile(r"(?P<name>.+?) - (?P<title>.+?)(?: \(\d+\))?")
+COPY = re.compile(
+    r"(?P<name>.+?)(?: ?\(\d+\)|-Copy\d+| - (?:Copy|Kopie|Copie|Copia)(?: \(\d+\))?| copy(?: \d+)?)"
+    r"|(?:Copy of|Kopie von|Copie de|Copia de) (?P<of>.+)"
+)
+"""How browsers, JupyterLab, Colab and desktops name a copy of a file."""
 LAYOUTS = ("plain", "moodle", "canvas", "blackboard", "brightspace", "nbgrader", "github", "classroom")
 """Names of the forms; "nbgrader" is its exchange's, since its tree `submitted` needs no pattern."""
 
@@ -74,6 +80,7 @@ def owners(places: list[Place], layout: str = "", folder: str = "", assignment: 
     if layout and layout not in LAYOUTS:
         raise UserError(f"layout {layout}: use one of {', '.join(LAYOUTS)}")
     found: list[Owner] = []
+    originals = _originals(places) if layout != "plain" else {}
     kinds = {kind: [place for place in places if place.is_folder is kind] for kind in (False, True)}
     readers = {kind: _readers(each, layout, folder, assignment) for kind, each in kinds.items()}
     for place in places:
@@ -83,8 +90,27 @@ def owners(places: list[Place], layout: str = "", folder: str = "", assignment: 
             if (owner := reader(place.name))
         ]
         notes = (f"its name is not in the form of {layout}: taken whole",) * (layout not in ("", "plain"))
-        found.append(read[0] if read else Owner(place.name, notes=notes))
+        found.append(read[0] if read else _plain(place.name, originals, notes))
     return found
+
+
+def _originals(places: list[Place]) -> dict[str, tuple[str, bool]]:
+    """For each file that is named as a copy: whose it would be, and whether no other file is of that name."""
+    matches = {place.name: COPY.fullmatch(place.name) for place in places if not place.is_folder}
+    names = {name: match["name"] or match["of"] for name, match in matches.items() if match}
+    taken = Counter(name_key(names.get(place.name, place.name)) for place in places)
+    return {name: (original, taken[name_key(original)] == 1) for name, original in names.items()}
+
+
+def _plain(name: str, originals: dict[str, tuple[str, bool]], notes: tuple[str, ...]) -> Owner:
+    """The owner of a file whose name has no form."""
+    original, alone = originals.get(name, ("", False))
+    if alone:
+        told = f"the student's name is that of {name!r} without what a program adds to a copy"
+        return Owner(original, notes=(*notes, told))
+    if original:
+        notes = (*notes, f"it may be a copy of {original}'s: if so, put both into a folder {original!r}")
+    return Owner(name, notes=notes)
 
 
 def _readers(places: list[Place], layout: str, folder: str, assignment: str) -> dict[str, Reader]:

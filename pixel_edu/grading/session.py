@@ -215,10 +215,12 @@ def grade(options: GradingOptions, track: Callable[[Event], None] = lambda event
     began = time.monotonic()
     if options.demo:
         options = _with_demo(options)
-    if options.submissions is None or not options.assignment:
-        raise OptionError(
-            "assignment is missing: give the folder of the files handed in, and a name such as 05_training"
+    if options.submissions is None:
+        raise UserError(
+            "what was handed in is missing: give its folder, as in pixel-edu grade submissions -a 05_training"
         )
+    if not options.assignment:
+        raise OptionError("assignment is missing: give a name such as 05_training")
     what = assignments.from_folder(options.source, options.assignment, options.seed)
     found = submissions.find(options.submissions, what, options.layout)
     _check(options, what, found)
@@ -288,6 +290,10 @@ def write(out: Path, rows: list[Row], assignment: Assignment, policy: late.Polic
 def _check(options: GradingOptions, assignment: Assignment, found: list[submissions.Submission]) -> None:
     if options.workers.sandbox not in ("auto", *LEVELS):
         raise OptionError(f"sandbox {options.workers.sandbox}: use auto, {', '.join(LEVELS)}")
+    if options.exports.column and not (options.exports.canvas or options.exports.moodle):
+        raise OptionError(
+            f"column {options.exports.column}: give the table with it too, by --canvas or --moodle"
+        )
     know("student", options.selection.students, {each.student for each in found}, "handed in a file")
     know(
         "exercise",

@@ -138,7 +138,7 @@ def collect(folder: Path, assignment: Assignment | None = None, layout: str = ""
     """One submission for each student, in the order of their names.
 
     Args:
-        folder: of the files handed in, or a zip archive of it.
+        folder: of the files handed in, or a zip archive of it, or a single notebook.
         assignment: what they were handed in for, to choose among several files; None chooses the newest.
         layout: one of `platforms.LAYOUTS`, or "" to judge from the names.
 
@@ -172,6 +172,8 @@ def _places(folder: Path) -> tuple[list[Place], list[str]]:
     if not folder.exists():
         raise UserError(f"{folder}: there is no such folder: give the folder of the files handed in")
     try:
+        if folder.suffix.lower() == ".ipynb" and not folder.is_dir():
+            return [places.of_file(folder)], []
         if not folder.is_dir():
             return places.of_archive(folder, platforms.is_sure)
         found, passed = places.of_folder(folder)

@@ -83,7 +83,12 @@ def test_the_guides_worked_example_is_what_the_command_says(demo):
 @pytest.mark.parametrize(
     ("arguments", "says", "code"),
     [
-        ([], "--assignment is missing: give the folder of the files handed in, and a name", 2),
+        (
+            ["-a", "02"],
+            "error: what was handed in is missing: give its folder, as in pixel-edu grade submiss",
+            1,
+        ),
+        (["exercises"], "--assignment is missing: give a name such as 05_training", 2),
         (["none", "-a", "02_noise"], "none: there is no such folder", 1),
         (["exercises", "-a", "99_none"], "there is no assignment '99_none'; there are 01_pixels", 1),
         (

@@ -40,6 +40,31 @@ def students(folder):
     return [(each.student, each.number) for each in find(folder)]
 
 
+def test_the_name_of_a_copy_is_the_students_where_that_is_clear(tmp_path):
+    put(
+        tmp_path,
+        "ada (1).ipynb",
+        "bo-Copy1.ipynb",
+        "Copy of cy.ipynb",
+        "dee - Kopie.ipynb",
+        "Copy Smith.ipynb",
+    )
+    found = {each.student: each.notes for each in find(tmp_path)}
+    assert list(found) == ["Copy Smith", "ada", "bo", "cy", "dee"]
+    assert found["ada"] == ("the student's name is that of 'ada (1)' without what a program adds to a copy",)
+    assert found["Copy Smith"] == ()
+
+
+def test_copies_of_one_name_stay_apart_since_they_may_be_of_several_students(tmp_path):
+    put(tmp_path, "ada.ipynb", "ada (1).ipynb", "hw (1).ipynb", "hw (2).ipynb", "Eve (3)/hw.ipynb")
+    found = {each.student: each.notes for each in find(tmp_path)}
+    assert set(found) == {"ada", "ada (1)", "hw (1)", "hw (2)", "Eve (3)"}
+    (note,) = found["ada (1)"]
+    assert note == "it may be a copy of ada's: if so, put both into a folder 'ada'"
+    assert found["Eve (3)"] == found["ada"] == ()
+    assert sorted(name for name, notes in found.items() if notes) == ["ada (1)", "hw (1)", "hw (2)"]
+
+
 def test_equal_names_are_equal_however_they_are_encoded():
     assert name_key("Jose\u0301") == name_key(" Jos\u00e9 ")
     assert name_key("Ada  B") == name_key("Ada B") != name_key("ada b")
@@ -514,6 +539,11 @@ def test_notes_of_the_instructor_are_passed_over_and_named(packed, tmp_path):
     found = collect(folder)
     assert [each.student for each in found.submissions] == ["ada"]
     assert [each.partition(":")[0] for each in found.passed_over] == ["Notes.txt", "README.md", "late.yaml"]
+
+
+def test_a_notebook_by_itself_is_a_class_of_one(tmp_path):
+    put(tmp_path, "ada.ipynb", "bo.ipynb")
+    assert students(tmp_path / "ada.ipynb") == [("ada", "")]
 
 
 def test_only_results_that_this_program_wrote_are_passed_over(tmp_path):

@@ -80,6 +80,19 @@ def test_moodle_in_any_language(tmp_path):
     assert filled.without == ["cy"]
 
 
+def test_moodle_knows_students_by_name_where_files_have_no_numbers(tmp_path):
+    (tmp_path / "in.csv").write_text(
+        "Identifier,Full name,Email address,Status,Grade\nParticipant 5,Bo,b@x,,\nParticipant 6,Ada L,ada@x,,\n"
+        "Participant 7,Cy,c@x,,\nParticipant 8,Cy,d@x,,\n"
+    )
+    rows = gradebook.rows(
+        [result("bo", 2), result("Bo", 3), result("ada@x", 1), result("Cy", 2)], {}, Policy()
+    )
+    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name)
+    assert [line[4] for line in table(tmp_path / "out.csv")[1:]] == ["6", "4", "", ""]
+    assert sorted(filled.without) == ["Cy", "bo"]
+
+
 FORMS = [
     Form("utf-8", True, ",", "\r\n"),
     Form("utf-8", False, ";", "\n", decimal=","),

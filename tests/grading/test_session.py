@@ -101,14 +101,22 @@ def test_one_shard_writes_no_tables(options):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"submissions": None}, "assignment is missing"),
+        (
+            {"submissions": None},
+            "what was handed in is missing: give its folder, as in pixel-edu grade submissions",
+        ),
+        ({"assignment": ""}, "assignment is missing: give a name such as 05_training"),
         ({"selection": session.Selection(students=("zoe",))}, "student zoe: no student of that name"),
         ({"selection": session.Selection(exercises=("x",))}, "exercise x: no exercise of that name"),
         ({"workers": session.Workers(sandbox="sand")}, "sandbox sand: use auto, bubblewrap"),
+        (
+            {"exports": session.Exports(column="Grade")},
+            "column Grade: give the table with it too, by --canvas",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(options, change, says):
-    with pytest.raises(session.OptionError, match=says):
+    with pytest.raises(UserError, match=says):
         session.grade(session.replace(options, **change))
 
 

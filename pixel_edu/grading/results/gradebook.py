@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -254,7 +255,10 @@ def moodle(template: Path, out: Path | None, rows: list[Row], name: str, column:
             raise UserError(
                 f"{table.place(line, 0)}: {line.cells[0]!r} has no participant's number: give Moodle's worksheet"
             )
-        named.append((line, [participant[0]]))
+        addresses = [cell for cell in line.cells[2:] if "@" in cell]
+        named.append(
+            (line, [participant[0], *line.cells[1:2], *addresses])
+        )  # the second column has the whole name
     return _fill(table, named, out, rows, place)
 
 
@@ -296,10 +300,12 @@ def _fill(
         for key in {row.result.number, name_key(row.result.student)} - {""}:
             known.setdefault(key, []).append(row)
     filled, seen = 0, []
-    for line, names in named:
-        keys = [name_key(tables.plain(name)) for name in names if name.strip()]
-        # A name that two students have fits neither: nobody's score is guessed.
-        if row := next((known[key][0] for key in keys if len(known.get(key, [])) == 1), None):
+    keys_of = [[name_key(tables.plain(name)) for name in names if name.strip()] for _, names in named]
+    lines = Counter(key for keys in keys_of for key in set(keys))
+    for (line, _), keys in zip(named, keys_of, strict=True):
+        # A name that two students or two lines have fits neither: nobody's score is guessed.
+        fits = (known[key][0] for key in keys if lines[key] == 1 and len(known.get(key, [])) == 1)
+        if row := next(fits, None):
             seen.append(row)
             if line.cells[place].strip().upper() != "EX":
                 line.cells[place] = tables.cell_text(row.score, table.form)
