@@ -116,7 +116,7 @@ def test_one_shard_writes_no_tables(options):
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(options, change, says):
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(session.UserError, match=says):
         session.grade(session.replace(options, **change))
 
 
