@@ -270,6 +270,7 @@ def test_a_start_that_does_not_fit_is_one_line(options, code, says, tmp_path):
 
 def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
     assert pixel_edu("data", "make", tmp_path / "set", "-n", 40).returncode == 0
+    (tmp_path / "set" / "LICENSE").write_text("CC0 1.0\n\nDo what you like.\n")
     done = pixel_edu("train", tmp_path / "set", "--steps", 2, "--batch-size", 4, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     about = checkpoints.read_about(tmp_path / "run" / "run.safetensors")
@@ -279,6 +280,10 @@ def test_training_on_a_folder_holds_sprites_out_and_notes_the_colours(tmp_path):
     assert len(known) < len(read.images)
     assert about.data.colors.tolist() == palette.for_bits(palette.find_palette(known)).tolist()
     assert (sum(about.data.counts), about.data.procedural) == (len(known), False)
+    assert about.data.licence == "CC0 1.0"
+    again = ["--steps", 2, "--batch-size", 4, "--out", tmp_path / "other", "--licence", "CC-BY-4.0"]
+    assert pixel_edu("train", tmp_path / "set", *again).returncode == 0
+    assert checkpoints.read_about(tmp_path / "other").data.licence == "CC-BY-4.0"
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ import pytest
 
 from pixel_edu import palette
 from pixel_edu.config import CLASSES
-from pixel_edu.facts import CHANNELS_OF, DataFacts, fingerprint
+from pixel_edu.facts import CHANNELS_OF, DataFacts, fingerprint, licence_in
 
 
 def test_facts_are_counted_from_the_sprites():
@@ -55,3 +55,25 @@ def test_notes_of_the_first_version_are_read(source, noted, names, procedural):
 
 def test_entries_that_this_version_does_not_know_are_passed_over():
     assert DataFacts.read({"classes": ["a"], "size": 8, "artist": "nobody"}) == DataFacts(("a",), 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("LICENSE", "CC0 1.0 Universal\n\nAll of it.\n", "CC0 1.0 Universal"),
+        ("licence.md", "\n# MIT License\n", "MIT License"),
+        ("License.TXT", "\ufeffCC-BY 4.0, by Zoë\r\n", "CC-BY 4.0, by Zoë"),
+        ("LICENSE", "\n \n", ""),
+        ("LICENSE", "x" * 500, "x" * 200),
+        ("my license.txt", "not one that we look for", ""),
+    ],
+)
+def test_the_licence_is_the_first_line_of_its_file(name, text, found, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert licence_in(tmp_path) == found
+
+
+def test_a_class_called_licence_is_not_a_licence(tmp_path):
+    (tmp_path / "license").mkdir()
+    assert licence_in(tmp_path) == ""
