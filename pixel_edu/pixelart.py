@@ -9,6 +9,9 @@ from pixel_edu.images import WHITE
 FLAT = 2
 """Levels, of 255, by which two pixels may differ and still count as the same flat colour."""
 
+LIGHT = 240
+"""The darkest channel, at least, of a background that is nearly white."""
+
 DARK = 92
 """The brightest channel that an outline may have: the palette's outlines end at 90, give or take `FLAT`."""
 
@@ -90,7 +93,8 @@ def reached_from_border(mask: np.ndarray) -> np.ndarray:
 def cut_out(images: np.ndarray) -> np.ndarray:
     """Sprites without their background: the white that is reached from the border becomes transparent.
 
-    White inside a sprite, which its outline keeps from the border, stays.
+    White inside a sprite, which its outline keeps from the border, stays. Where most of the border is nearly white, as
+    a small model may leave it, that shade counts as white.
 
     Args:
         images: (N, H, W, 3) uint8 on white; (N, H, W, 4), which have an alpha of their own, come back as they are.
@@ -106,11 +110,20 @@ def cut_out(images: np.ndarray) -> np.ndarray:
     """
     if images.shape[-1] == 4:
         return images
-    outside = reached_from_border(is_white(images))
+    outside = reached_from_border(images.min(axis=-1) >= _background(images)[:, None, None])
     alpha = np.where(outside, 0, 255).astype(np.uint8)
     return np.concatenate(
         [np.where(outside[..., None], WHITE, images).astype(np.uint8), alpha[..., None]], -1
     )
+
+
+def _background(images: np.ndarray) -> np.ndarray:
+    """The darkest channel that the background of each sprite may have: (N, H, W, 3) uint8 to (N,) int64."""
+    lightness = images.min(axis=-1).astype(np.int64)
+    sides = (lightness[:, 0], lightness[:, -1], lightness[:, 1:-1, 0], lightness[:, 1:-1, -1])
+    border = np.sort(np.concatenate(sides, axis=1), axis=1)
+    most = border[:, border.shape[1] // 2]
+    return np.where((most >= LIGHT) & (most < WHITE - FLAT), most, WHITE) - FLAT
 
 
 def _spread(mask: np.ndarray) -> np.ndarray:

@@ -105,15 +105,19 @@ def test_a_cut_out_sprite_is_transparent_where_a_plain_search_from_the_border_fi
     assert (cut.dtype, cut.shape) == (np.uint8, (*sprites.shape[:3], 4))
     for sprite, made in zip(sprites, cut, strict=True):
         height, width = sprite.shape[:2]
+        places = list(product(range(height), range(width)))
+        rim = sorted(int(sprite[place].min()) for place in places if len(around(*place, height, width)) < 4)
+        middle = rim[len(rim) // 2]
+        lightest = middle - 2 if 240 <= middle < 253 else 253
         waiting = [
             (y, x)
             for y, x in product(range(height), range(width))
-            if len(around(y, x, height, width)) < 4 and sprite[y, x].min() >= 253
+            if len(around(y, x, height, width)) < 4 and sprite[y, x].min() >= lightest
         ]
         outside = set()
         while waiting:
             place = waiting.pop()
-            if place not in outside and sprite[place].min() >= 253:
+            if place not in outside and sprite[place].min() >= lightest:
                 outside.add(place)
                 waiting += around(*place, height, width)
         for place in product(range(height), range(width)):
@@ -129,3 +133,11 @@ def test_a_hole_stays_white_and_sprites_with_an_alpha_of_their_own_stay_as_they_
     assert cut[0, 2, 2].tolist() == [*WHITE, 255]
     assert (cut[..., 3] == 0).sum() == 16
     assert (pixelart.cut_out(cut) == cut).all()
+
+
+def test_a_background_a_shade_off_white_is_cut_out_and_a_darker_one_is_not():
+    for shade, is_cut in (([250, 252, 255], True), ([240, 240, 240], True), ([239, 255, 255], False)):
+        sprite = np.full((1, 6, 6, 3), shade, np.uint8)
+        sprite[0, 2:4, 2:4] = INK
+        assert (pixelart.cut_out(sprite)[0, 0, 0, 3] == 0) == is_cut
+        assert pixelart.cut_out(sprite)[0, 2, 2, 3] == 255

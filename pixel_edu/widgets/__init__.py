@@ -7,6 +7,7 @@ Each has a picture of itself for readers without JavaScript, and says in words w
 from __future__ import annotations
 
 from pixel_edu.widgets.base import BY_MODULE, HERE, STYLE, Widget
+from pixel_edu.widgets.bundle import bundle
 from pixel_edu.widgets.denoiser import LiveDenoiser
 from pixel_edu.widgets.field import GuidanceField
 from pixel_edu.widgets.formula import FormulaCell
@@ -28,7 +29,8 @@ __all__ = [
 
 
 def page_files() -> dict[str, str]:
-    """The files that a page without a kernel needs beside the assets, by name: host, style, every widget's module."""
+    """The files that a page without a kernel needs beside the assets, by name: host, style, and every module."""
     files = {name: (HERE / "js" / name).read_text(encoding="utf-8") for name in ("host.js", "unserved.js")}
     files["widgets.css"] = STYLE
+    files["drawing.js"] = bundle(HERE / "js" / "drawing.js")
     return files | {f"{name}.js": widget._esm for name, widget in BY_MODULE.items()}

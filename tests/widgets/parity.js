@@ -3,12 +3,12 @@
 import { CLASSES } from "../../pixel_edu/widgets/js/facts.js";
 import { loadDenoiser } from "../../pixel_edu/widgets/js/network.js";
 import { snap } from "../../pixel_edu/widgets/js/palette.js";
-import { toBytes } from "../../pixel_edu/widgets/js/pixels.js";
+import { cutOut, toBytes } from "../../pixel_edu/widgets/js/pixels.js";
 import { Generator } from "../../pixel_edu/widgets/js/random.js";
 import { stream } from "../../pixel_edu/widgets/js/sampling.js";
 import { SCHEDULES } from "../../pixel_edu/widgets/js/schedules.js";
 
-const { files, runs, seeds } = JSON.parse(await new Response(Deno.stdin.readable).text());
+const { files, runs, seeds, whites } = JSON.parse(await new Response(Deno.stdin.readable).text());
 const denoiser = await loadDenoiser((name) => Deno.readFile(files[name]));
 
 const sprites = [], snapped = [];
@@ -30,4 +30,13 @@ const levels = Object.fromEntries(
     }];
   }),
 );
-console.log(JSON.stringify({ classes: CLASSES, sprites, snapped, noise, levels }));
+console.log(
+  JSON.stringify({
+    classes: CLASSES,
+    sprites,
+    snapped,
+    noise,
+    levels,
+    cut: whites.map((bytes) => Array.from(cutOut(bytes))),
+  }),
+);

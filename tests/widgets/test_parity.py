@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from pixel_edu import guidance, load_reference, palette, schedules
 from pixel_edu.config import CLASSES, SampleConfig
 from pixel_edu.generate import generate, stream
+from pixel_edu.pixelart import cut_out
 from pixel_edu.widgets import assets
 
 deno = pytest.importorskip("deno", reason="deno is not installed")
@@ -28,6 +29,13 @@ RUNS = [
 ]
 
 
+WHITES = np.full((20, 16, 16, 4), 255, np.uint8)
+"""Images of white, of what is just white and of what is just not, and of ink."""
+WHITES[..., :3] = np.array(
+    [[255] * 3, [255] * 3, [255] * 3, [253] * 3, [252, 255, 255], [23, 19, 31]], np.uint8
+)[np.random.default_rng(0).integers(6, size=(20, 16, 16))]
+
+
 @pytest.fixture(scope="module")
 def page():
     """What JavaScript computes."""
@@ -38,6 +46,7 @@ def page():
             for labels, seeds, config in RUNS
         ],
         "seeds": SEEDS,
+        "whites": [[*each.ravel().tolist()] for each in WHITES],
     }
     command = [deno.find_deno_bin(), "run", "--allow-read", "--no-remote", "--quiet", HERE / "parity.js"]
     done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
@@ -60,6 +69,12 @@ def test_a_finished_sprite_has_the_same_colours(page, i):
     ours = palette.as_sprites(generate(model, labels, seeds, config), model.palette)
     theirs = np.array(page["snapped"][i], np.uint8).reshape(-1, 16, 16, 4)[..., :3]
     assert (theirs != ours).any(axis=-1).mean() < 0.002  # a pixel may lie between two colours to the last bit
+
+
+def test_a_background_is_cut_out_alike(page):
+    theirs = np.array(page["cut"], np.uint8).reshape(WHITES.shape)
+    assert (theirs == cut_out(WHITES[..., :3])).all()
+    assert 0.05 < (theirs[..., 3] == 0).mean() < 0.95
 
 
 def test_the_classes_have_the_same_names_in_the_same_order(page):

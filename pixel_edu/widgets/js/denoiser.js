@@ -4,7 +4,7 @@ import { assetsOf } from "./assets.js";
 import { CLASSES, SIZE, TITLES } from "./facts.js";
 import { loadDenoiser, requireNetwork } from "./network.js";
 import { snap } from "./palette.js";
-import { download, NUMBERS, paint, toBytes } from "./pixels.js";
+import { download, NUMBERS, paint, toBytes, transparent } from "./pixels.js";
 import { spriteNoise } from "./random.js";
 import { SAMPLERS } from "./samplers.js";
 import { stream } from "./sampling.js";
@@ -120,8 +120,10 @@ async function render({ model, el }) {
     () => denoiser ? draw() : begin(),
   );
 
-  const save = () =>
-    shown().forEach(({ picture }, i) => download(picture, `${name()}-${model.get("seed")}${i ? "-b" : ""}.png`, 16));
+  const save = (form) =>
+    shown().forEach(({ picture }, i) =>
+      download(form(picture), `${name()}-${model.get("seed")}${i ? "-b" : ""}.png`, 16)
+    );
   el.classList.add("pixel-panel");
   el.append(
     element(
@@ -136,7 +138,8 @@ async function render({ model, el }) {
       ),
       seed(model, "seed"),
       button("Draw", draw, { class: "pixel-main" }),
-      button("Save as PNG", save),
+      button("Save as PNG", () => save((picture) => picture)),
+      button("Save transparent", () => save(transparent)),
       checkbox(model, "snap", "true colours"),
       checkbox(model, "compare", "compare two settings"),
     ),

@@ -22,9 +22,33 @@ export function fromBytes(bytes) {
   return x;
 }
 
+/** An image's bytes with the white that its border reaches transparent, as cut_out of pixel_edu/pixelart.py. */
+export function cutOut(bytes) {
+  const cut = Uint8ClampedArray.from(bytes), last = SIZE - 1;
+  const places = Array.from({ length: SIZE * SIZE }, (_, i) => [i % SIZE, Math.floor(i / SIZE)]);
+  const waiting = places.filter(([x, y]) => x === 0 || y === 0 || x === last || y === last);
+  const light = ([x, y]) => Math.min(...bytes.slice(4 * (x + SIZE * y), 4 * (x + SIZE * y) + 3));
+  const most = waiting.map(light).sort((a, b) => a - b)[waiting.length / 2]; // a shade off white counts as white
+  const lightest = (most >= 240 && most < 253 ? most : 255) - 2;
+  while (waiting.length) {
+    const [x, y] = waiting.pop(), i = 4 * (x + SIZE * y);
+    if (x < 0 || y < 0 || x > last || y > last || !cut[i + 3] || light([x, y]) < lightest) continue;
+    cut.set([255, 255, 255, 0], i);
+    waiting.push([x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]);
+  }
+  return cut;
+}
+
 /** Paint an image's bytes on a canvas of 16 x 16, or at a place of a larger one. */
 export function paint(canvas, bytes, left = 0, top = 0) {
   canvas.getContext("2d").putImageData(new ImageData(bytes, SIZE, SIZE), left, top);
+}
+
+/** A canvas of one image without its background. */
+export function transparent(canvas) {
+  const copy = Object.assign(document.createElement("canvas"), { width: SIZE, height: SIZE });
+  paint(copy, cutOut(canvas.getContext("2d").getImageData(0, 0, SIZE, SIZE).data));
+  return copy;
 }
 
 /** Offer a canvas as a PNG file, each pixel `scale` screen pixels wide. */
