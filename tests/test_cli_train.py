@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_edu import checkpoints, data, images, palette, sprites
+from pixel_edu import checkpoints, data, images, palette, pixelart, sprites
 from pixel_edu.checkpoints import load_model
 from pixel_edu.cli.sample import in_terminal
 from pixel_edu.cli.train import _open, _read
@@ -229,17 +229,18 @@ def test_a_finished_run_goes_on_for_more_steps_at_another_rate(whole, tmp_path):
     assert "is finished after 63 steps: to go on with it, ask for more --steps" in pixel_edu(*more).stdout
 
 
-def test_a_model_is_fine_tuned_to_classes_of_ones_own(tmp_path):
+def test_a_model_is_fine_tuned_to_classes_a_size_and_alpha_of_ones_own(tmp_path):
     for i, image in enumerate(sprites.make(40, seed=1).images):
         folder = tmp_path / "mine" / ("food", "zombies")[i % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        images.write_png(folder / f"{i}.png", image)
+        with_alpha = pixelart.cut_out(np.pad(image, ((4, 4), (4, 4), (0, 0)), constant_values=255)[None])
+        Image.fromarray(with_alpha[0]).save(folder / f"{i}.png")
     more = ["train", "mine", "--steps", 2, "--batch-size", 4, "--device", "cpu"]
     done = pixel_edu(*more, "--from", "tiny", "--recolor", 0.5, "--shift", 1, "--no-mirror", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     about = checkpoints.read_about(tmp_path / "runs" / "from-tiny")
     assert (about.classes, about.config.unet.classes) == (("food", "zombies"), 2)
-    assert about.record["start"] == "tiny"
+    assert (about.data.size, about.data.channels, about.record["start"]) == (24, 4, "tiny")
     config = about.config
     assert (config.mirror, config.shift, config.recolor, config.balance) == (False, 1, 0.5, True)
     again = pixel_edu(*more, "--from", "runs/from-tiny", "--out", "again", cwd=tmp_path)
