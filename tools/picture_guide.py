@@ -23,7 +23,7 @@ from pixel_edu.training import TrainStep, fine_tuning
 ROOT = Path(__file__).parents[1]
 ART, WORK = ROOT / "book" / "_static" / "art", ROOT / "runs" / "guide"
 START, HELD_OUT = "reference", 0.25
-STEPS, LOOKS = 1_000, (1, 100, 300)
+STEPS, LOOKS = 1_000, (1, 100, 300, 500)
 """Of the run, and after which of them to draw. It is not trained on after the last."""
 
 
