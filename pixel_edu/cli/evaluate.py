@@ -67,7 +67,6 @@ def evaluate(
     Every number comes with its 95 % interval, beside the same number for real sprites. The report shows the best
     and the worst sprites, and those nearest to a training sprite.
     """
-    from pixel_edu import evaluation
     from pixel_edu.serving import engine
 
     began = time.perf_counter()
@@ -77,15 +76,13 @@ def evaluate(
     read = measuring.read(data, resize, frames)
     yardstick = measuring.yardstick(denoiser, read, validation, n or 1000, sprites)
     drawn, labels = _draw(denoiser, n or len(yardstick.other), seed, config, palette, chosen)
-    with showing.busy("measuring"):
-        made, _ = evaluation.evaluate(drawn, labels, yardstick), yardstick.floor
+    made = _measured(drawn, labels, yardstick)
     how = {"checkpoint": checkpoint, **_data(checkpoint, data, validation, sprites), "sprites": len(drawn)}
     how |= {"sampler": sampler, "steps": steps, "guidance": guidance, "interval": interval}
     _write(out, drawn, labels, made, yardstick, how | {"palette": palette, "first seed": seed})
     log(made, len(drawn), yardstick, out)
     _print(made, yardstick, how)
-    took = showing.duration(time.perf_counter() - began)
-    typer.echo(f"{out / 'report.html'} and report.json, in {took}")
+    typer.echo(f"{out / 'report.html'} and report.json, in {showing.duration(time.perf_counter() - began)}")
 
 
 def _scores_logger(checkpoint: str, uri: str):
@@ -114,6 +111,15 @@ def _draw(denoiser: Denoiser, n: int, seed: int, config, colors, device):
     drawn = generate.generate(denoiser, labels.tolist(), range(seed, seed + n), config, device, track=bar)
     with showing.busy("snapping to the palette"):
         return palette.in_colors(drawn, denoiser.palette, colors), labels
+
+
+def _measured(drawn, labels, yardstick: Yardstick):
+    """What these sprites and real ones get; the report asks for both."""
+    from pixel_edu import evaluation
+
+    with showing.busy("measuring"):
+        made, _ = evaluation.evaluate(drawn, labels, yardstick), yardstick.floor
+    return made
 
 
 def _data(checkpoint: str, folder: Path | None, validation: float, sprites: int) -> dict[str, str]:
