@@ -1,15 +1,22 @@
 """The demo without a browser: what it draws, and what it says when it cannot start."""
 
+import base64
+import dataclasses
+import io
+import re
 import socket
 import sys
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from pixel_edu import generate, load_reference, palette
 from pixel_edu.cli import app
 from pixel_edu.config import SampleConfig, UserError
+from pixel_edu.pixelart import cut_out
 from pixel_edu.serving import demo
 
 
@@ -64,3 +71,16 @@ def test_a_broken_checkpoint_is_one_sentence(tmp_path, name, content, says):
 def test_without_gradio_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert said("tiny", "--port", 0).startswith("gradio is not installed: pip install 'pixel-edu[serve]', or")
+
+
+@pytest.mark.parametrize(("size", "channels"), [(16, 3), (24, 3), (8, 4)])
+def test_a_drawn_sprite_can_be_taken_without_its_background_whatever_its_size(size, channels):
+    model = dataclasses.replace(
+        load_reference("tiny"), network=lambda x, t, c: torch.tanh(x), size=size, channels=channels
+    )
+    *_, last = demo.frames(model, 2, 5, SampleConfig(num_steps=2))
+    shown = demo.as_gallery([demo.Drawn(last, "side view", 5)])
+    found = re.search(r'download="side_view-5-transparent.png" href="data:image/png;base64,([^"]+)"', shown)
+    with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
+        assert (np.asarray(picture.convert("RGBA")) == cut_out(last[None])[0]).all()
+    assert f">{size} px</a>" in shown

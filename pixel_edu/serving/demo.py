@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pixel_edu.config import CHANNELS, IMAGE_SIZE, SampleConfig, UserError, not_installed
+from pixel_edu.config import SampleConfig, UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import Images
+from pixel_edu.facts import CHANNELS_OF
+from pixel_edu.formats import picture_bytes
 from pixel_edu.generate import stream
-from pixel_edu.images import indexed_png_bytes, png_bytes, png_url, to_uint8, upscale
+from pixel_edu.images import png_bytes, png_url, to_uint8, upscale
 from pixel_edu.palette import as_sprites, from_bits
+from pixel_edu.pixelart import cut_out
 from pixel_edu.samplers import SAMPLERS, SpriteNoise, every
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ class Drawn:
     """A finished sprite, and what it is.
 
     Attributes:
-        sprite: (16, 16, 3) uint8.
+        sprite: (S, S, C) uint8.
         kind: its class.
         seed: that draws it again.
     """
@@ -67,13 +70,13 @@ def frames(
         device: where to compute.
 
     Yields:
-        (16, 16, 3) uint8. The last is what `pixel-edu sample` draws with the same settings.
+        (S, S, C) uint8. The last is what `pixel-edu sample` draws with the same settings.
 
     Raises:
         ValueError: the label or a setting is wrong.
     """
     steps = stream(denoiser, [label], [seed], config, device)
-    yield _visible(SpriteNoise([seed]).start((denoiser.channels, IMAGE_SIZE, IMAGE_SIZE)), denoiser)
+    yield _visible(SpriteNoise([seed]).start((denoiser.channels, denoiser.size, denoiser.size)), denoiser)
     for step in every(steps, -(-config.num_steps // MOST_FRAMES)):
         yield _visible(step.x0, denoiser)
     yield as_sprites(to_uint8(step.x), denoiser.palette)[0]
@@ -82,7 +85,7 @@ def frames(
 def _visible(x: Images, denoiser: Denoiser) -> np.ndarray:
     """An unfinished image in its own colours; bits are decoded."""
     drawn = to_uint8(x)
-    if denoiser.palette is None or denoiser.channels == CHANNELS:
+    if denoiser.palette is None or denoiser.channels in CHANNELS_OF.values():
         return drawn[0]
     return from_bits(drawn, denoiser.palette)[0]
 
@@ -100,7 +103,8 @@ def create_page(denoiser: Denoiser, device: str | torch.device = "cpu") -> gradi
     gr = _gradio()
     with gr.Blocks(title="Draw a sprite", analytics_enabled=False) as page:
         drawn = gr.State([])
-        gr.Markdown("# Draw a sprite\nOne out of noise, 16x16 pixels. The same seed draws the same sprite.")
+        size = f"{denoiser.size}x{denoiser.size}"
+        gr.Markdown(f"# Draw a sprite\nOne out of noise, {size} pixels. The same seed draws the same sprite.")
         with gr.Row():
             with gr.Column(min_width=280):
                 picture = gr.HTML(elem_id="picture")
@@ -182,7 +186,7 @@ def as_image(sprite: np.ndarray, scale: int, alt: str) -> str:
     """A sprite as an HTML image that no browser blurs: enlarged here, and shown pixel by pixel.
 
     Args:
-        sprite: (16, 16, 3) uint8.
+        sprite: (S, S, C) uint8.
         scale: screen pixels for each sprite pixel.
         alt: text for readers who cannot see it.
     """
@@ -193,22 +197,30 @@ def as_image(sprite: np.ndarray, scale: int, alt: str) -> str:
 
 
 def as_gallery(drawn: list[Drawn]) -> str:
-    """Sprites with their seeds, each to be downloaded at its true size and enlarged, as indexed PNG."""
+    """Sprites with their seeds, each to be downloaded at its true size, enlarged and transparent, as indexed PNG."""
     return "".join(
         f"<figure>{as_image(each.sprite, SMALL, f'{each.kind}, seed {each.seed}')}"
-        f"<figcaption>{each.kind}<br>seed {each.seed}<br>{_links(each)}</figcaption></figure>"
+        f"<figcaption>{escape(each.kind)}<br>seed {each.seed}<br>{_links(each)}</figcaption></figure>"
         for each in drawn
     )
 
 
 def _links(drawn: Drawn) -> str:
-    links = []
-    for scale in (1, LARGE):
-        side = scale * len(drawn.sprite)
-        name = f"{drawn.kind.replace(' ', '_')}-{drawn.seed}-{side}.png"
-        source = png_url(indexed_png_bytes(upscale(drawn.sprite, scale)))
-        links.append(f'<a download="{name}" href="{source}">{side} px</a>')
-    return " ".join(links)
+    size, large = len(drawn.sprite), upscale(drawn.sprite, LARGE)
+    clear = cut_out(drawn.sprite[None])[0]
+    return " ".join(
+        _link(drawn, *each)
+        for each in (
+            (drawn.sprite, size, f"{size} px"),
+            (large, LARGE * size, f"{LARGE * size} px"),
+            (clear, "transparent", "transparent"),
+        )
+    )
+
+
+def _link(drawn: Drawn, picture: np.ndarray, ending: int | str, says: str) -> str:
+    name = f"{drawn.kind.replace(' ', '_')}-{drawn.seed}-{ending}.png"
+    return f'<a download="{escape(name)}" href="{png_url(picture_bytes(picture, ".png"))}">{says}</a>'
 
 
 STYLE = """
