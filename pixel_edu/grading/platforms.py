@@ -7,7 +7,7 @@ Sources of the forms: Canvas, `lib/content_zipper.rb` of instructure/canvas-lms;
 and `docs/source/user_guide` of jupyter/nbgrader; Blackboard, README of kwurst/bb-file-cleanup; GitHub Classroom,
 `cmd/gh-classroom/clone/student-repos` of github/gh-classroom; "name - title", Apple's
 https://support.apple.com/en-gw/guide/schoolwork-teacher/phxd943e905d/ios. Brightspace's and Moodle's forms are those of
-real downloads that public scripts read.
+real downloads that public scripts read. No public description of the names in Google Classroom's folders was found.
 """
 
 from __future__ import annotations

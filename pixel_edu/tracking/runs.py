@@ -197,6 +197,7 @@ class Run:
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
         from mlflow.tracking.context.registry import resolve_tags
 
+        name, data = _encodable(name), _encodable(data)
         group = experiment(self.client, group)
         told = resolve_tags() | environment()  # MLflow knows the user, and the program or notebook
         params = [Param(key, value) for key, value in settings.items() if key != "data"]
@@ -231,6 +232,11 @@ class Run:
         self._rest = max(min(2 * self._rest, REST), 9 * took)
         self._next = time.monotonic() + self._rest
         self._refused = is_refusal(error)
+
+
+def _encodable(name: str) -> str:
+    """A name that is not UTF-8, which a database refuses, with its odd bytes as escapes."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def run_of(folder: str | os.PathLike) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,6 +54,14 @@ def test_a_run_tells_settings_data_code_and_environment(store, tmp_path):
     assert (profile["classes"], profile["size"], profile["channels"]) == ([*CLASSES], 16, 3)
     installed = Path(run.client.download_artifacts(run.id, "environment.txt")).read_text()
     assert "\nnumpy==" in installed
+
+
+def test_a_folder_whose_name_is_not_utf_8_can_be_tracked(store, tmp_path):
+    with run_on(tmp_path / os.fsdecode(b"r\xe9n"), store, data=os.fsdecode(b"d\xe9")) as run:
+        pass
+    found = run.client.get_run(run.id)
+    assert found.info.run_name == r"r\udce9n"
+    assert found.inputs.dataset_inputs[0].dataset.name == r"d\udce9"
 
 
 def test_losses_are_those_of_the_loop_and_pictures_are_a_film(store, tmp_path):
