@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import command
+from tests.grading import classroom
 
 pytestmark = pytest.mark.slow
 
@@ -174,3 +175,18 @@ def test_a_private_folder_is_a_source(level, tmp_path):
     assert "PIXEL_EDU_GRADING" in executed.read_text()
     assert "the-instructors-own" not in executed.read_text()
     assert lines(tmp_path / "results" / "grades.csv")[0]["points"] == "11"
+
+
+def test_the_guides_command_for_a_course_of_nbgraders_is_run_as_it_stands(level, tmp_path):
+    guide = (ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+    (words,) = re.findall(r"\(nbgrader-course\)=.*?```bash\npixel-edu (.*?)\n```", guide, re.DOTALL)
+    for path, notebook in (
+        ("source/ps1/problem1.ipynb", classroom.source()),
+        ("submitted/ada/ps1/problem1.ipynb", classroom.solved()),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(json.dumps(notebook))
+    done = command.run(*words.split(), cwd=tmp_path, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = lines(tmp_path / "results" / "grades.csv")
+    assert (row["student"], row["points"]) == ("ada", "8")
