@@ -276,10 +276,12 @@ def read_about(path: str | os.PathLike) -> About:
 
 
 def _about(state: TrainState, record: dict[str, str] | None) -> About:
-    """What to write of a run; one that has not seen its data yet knows the number of its classes."""
-    unet = state.config.unet
+    """What to write of a run: what it has seen of its data, and the palette that the notes say."""
+    unet, record = state.config.unet, record or {}
     data = state.data or DataFacts(class_names(unet.classes), channels=CHANNELS_OF[unet.image_channels])
-    return About(state.config, state.step, record or {}, data)
+    palette = data.palette or DataFacts.of_record(record, unet.classes).palette
+    data = dataclasses.replace(data, palette=palette)
+    return About(state.config, state.step, record, data)
 
 
 def _file(path: str | os.PathLike) -> Path:

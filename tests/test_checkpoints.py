@@ -340,3 +340,13 @@ def test_the_reference_is_loaded_without_network(monkeypatch):
 def test_an_unknown_model_is_refused_with_the_names_of_the_others():
     with pytest.raises(CheckpointError, match="bits, reference, small, tiny"):
         checkpoints.load_reference("best")
+
+
+@pytest.mark.parametrize("data", [None, DataFacts(config.CLASSES)], ids=["without data", "with data"])
+def test_a_palette_in_the_notes_is_kept(tmp_path, data):
+    state = TrainState(TrainConfig(PRESETS["tiny"]), data=data)
+    checkpoints.save_model(tmp_path / "model.safetensors", state, record={"palette": "ffffff 17131f"})
+    assert checkpoints.load_model(tmp_path / "model.safetensors").palette.tolist() == [
+        [255] * 3,
+        [23, 19, 31],
+    ]
