@@ -47,6 +47,14 @@ def commands(group=None, names=()):
         yield from commands(command, (*names, name))
 
 
+def typed(words, monkeypatch, capfd):
+    """The exit code of a command that ends by it, and what it says."""
+    monkeypatch.setattr(sys, "argv", ["pixel-edu", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code, capfd.readouterr().err
+
+
 def test_every_command_with_an_output_is_tried_here():
     writing = {name for name, parameters in commands() if "out" in parameters}
     assert "track compare" in writing
@@ -59,11 +67,8 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(place, tmp_pa
     Path("file").touch()
     for name in WORK:
         monkeypatch.setattr(f"pixel_edu.{name}", lambda *_, **__: pytest.fail("it works before it looks"))
-    monkeypatch.setattr(sys, "argv", ["pixel-edu", *place.split()])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capfd.readouterr().err
-    assert ended.value.code == 1
+    code, said = typed(place.split(), monkeypatch, capfd)
+    assert code == 1
     assert said.startswith("error: file/x")
     assert "cannot be written (Not a directory): choose " in said
     assert said.count("\n") == 1
@@ -73,11 +78,8 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(place, tmp_pa
 @pytest.mark.parametrize("place", ["data split . --out .", "data show . .", "track compare a b --out ."])
 def test_a_folder_is_not_a_file_to_write(place, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["pixel-edu", *place.split()])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capfd.readouterr().err
-    assert ended.value.code in (1, 2)
+    code, said = typed(place.split(), monkeypatch, capfd)
+    assert code in (1, 2)
     assert said.count("\n") == 1
 
 
@@ -85,11 +87,8 @@ def test_a_folder_is_not_a_file_to_write(place, tmp_path, monkeypatch, capfd):
 def test_an_empty_place_is_refused_since_it_would_be_the_current_folder(place, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     words = ["" if word.startswith("file/x") else word for word in place.split()]
-    monkeypatch.setattr(sys, "argv", ["pixel-edu", *words])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capfd.readouterr().err
-    assert ended.value.code == 2
+    code, said = typed(words, monkeypatch, capfd)
+    assert code == 2
     assert "an empty path is not a place: name one (this folder is .)" in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
@@ -104,10 +103,7 @@ def test_an_empty_place_is_refused_since_it_would_be_the_current_folder(place, t
 )
 def test_what_would_fill_the_memory_is_refused(words, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["pixel-edu", *words.split()])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capfd.readouterr().err
-    assert ended.value.code == 2
+    code, said = typed(words.split(), monkeypatch, capfd)
+    assert code == 2
     assert "choose fewer sprites or a smaller --scale" in said or "'--batch-size'" in said
     assert not list(tmp_path.iterdir())

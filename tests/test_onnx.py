@@ -28,17 +28,22 @@ ALONE = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
 pytestmark = [pytest.mark.slow, needs.package("onnxruntime"), needs.package("onnxscript")]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A model whose every layer does something, as a checkpoint and as ONNX."""
-    folder = tmp_path_factory.mktemp("onnx")
-    state = TrainState(TrainConfig(PRESETS["tiny"], prediction="x0", schedule="linear"))
+def export(state, folder):
+    """Write a model whose every layer does something, as a checkpoint and as ONNX."""
     torch.manual_seed(0)
     for parameter in state.ema.network.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
     checkpoints.save_model(folder / "model.safetensors", state)
     onnx.export(folder / "model.safetensors", folder / "model.onnx")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small model, as a checkpoint and as ONNX."""
+    folder = tmp_path_factory.mktemp("onnx")
+    state = TrainState(TrainConfig(PRESETS["tiny"], prediction="x0", schedule="linear"))
+    export(state, folder)
     return folder
 
 
@@ -267,12 +272,7 @@ def stickers(tmp_path_factory):
     config = TrainConfig(UNetConfig((16, 32), (False, False), classes=3, image_channels=4), prediction="x0")
     facts = DataFacts(("axe", "key", "ring"), 24, 4, ("ff0000", "000000"))
     state = TrainState(config, data=facts)
-    torch.manual_seed(0)
-    for parameter in state.ema.network.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    checkpoints.save_model(folder / "model.safetensors", state)
-    onnx.export(folder / "model.safetensors", folder / "model.onnx")
+    export(state, folder)
     return folder / "model.onnx"
 
 

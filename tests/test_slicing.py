@@ -166,3 +166,9 @@ def test_sheets_that_cannot_be_cut_leave_nothing(tmp_path):
     with pytest.raises(data.DataError, match="the same name"):
         cut_sheets([good, twin], tmp_path / "out", Grid(16, 16))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_in_place_of_a_sheet_is_told_to_name_what_is_in_it(tmp_path):
+    (tmp_path / "sheets").mkdir()
+    with pytest.raises(data.DataError, match=r"is a folder: name the sheets in it, such as .*/sheet\.png$"):
+        cut_sheets([tmp_path / "sheets"], tmp_path / "out", Grid(16, 16))

@@ -108,6 +108,8 @@ def cut_sheets(
     cuts = []
     with replacing_folder(Path(folder), OURS if force else None) as new:
         for path in sheets:
+            if path.is_dir():
+                raise DataError(f"{path} is a folder: name the sheets in it, such as {path / 'sheet.png'}")
             sheet = read_picture(path, "save one of them as a picture")
             tiles = list(cut(sheet, found := grid or _guessed(sheet, path), path))
             kept = [tile for tile in tiles if not is_empty(tile.image)]

@@ -169,6 +169,14 @@ async def draw(order: DrawOrder, request: Request) -> Response:
     return await _drawn(order, request)
 
 
+def kept_answers(description: str) -> dict[int | str, dict]:
+    """What an address of pictures may answer: one that is `description`, that it was kept, or a problem."""
+    return problems(422, 429, 500, 503, 504) | {
+        200: {"content": PNG, "description": description},
+        304: {"description": "You have it already: its tag is in If-None-Match."},
+    }
+
+
 def once(request: Request) -> None:
     """Refuse a query that names a field twice, of which one would be ignored."""
     names = [name for name, _ in request.query_params.multi_items()]
@@ -181,11 +189,7 @@ def once(request: Request) -> None:
     "/v1/sprites",
     dependencies=[Depends(once)],
     response_model=DrawnSprites,
-    responses=problems(422, 429, 500, 503, 504)
-    | {
-        200: {"content": PNG, "description": "A picture, or JSON with each sprite by itself."},
-        304: {"description": "You have it already: its tag is in If-None-Match."},
-    },
+    responses=kept_answers("A picture, or JSON with each sprite by itself."),
 )
 async def show(order: Annotated[QueryOrder, Query()], request: Request) -> Response:
     """Draw sprites for an address, such as the `src` of an `img` element.
@@ -213,11 +217,7 @@ async def show(order: Annotated[QueryOrder, Query()], request: Request) -> Respo
     "/sprite.png",
     dependencies=[Depends(once)],
     response_class=Response,
-    responses=problems(422, 429, 500, 503, 504)
-    | {
-        200: {"content": PNG, "description": "The sprite, as `pixel-edu sample` draws it."},
-        304: {"description": "You have it already: its tag is in If-None-Match."},
-    },
+    responses=kept_answers("The sprite, as `pixel-edu sample` draws it."),
 )
 async def sprite(order: Annotated[SpriteOrder, Query()], request: Request) -> Response:
     """Draw one sprite, for a game: the `src` of an `img` element, or a texture of a page of any origin.

@@ -10,22 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from pixel_edu import checkpoints, generate, images, palette
+from pixel_edu import generate, images, palette
 from pixel_edu.config import SampleConfig
 from pixel_edu.serving.api import create_app
 
 STEPS = 3
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return checkpoints.load_reference("tiny")
-
-
-@pytest.fixture(scope="module")
-def client(tiny):
-    with TestClient(create_app(tiny), raise_server_exceptions=False) as client:
-        yield client
 
 
 def order(client, **fields):

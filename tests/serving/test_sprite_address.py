@@ -9,7 +9,7 @@ import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from pixel_edu import checkpoints, images
+from pixel_edu import images
 from pixel_edu.config import SampleConfig
 from pixel_edu.generate import generate
 from pixel_edu.palette import as_sprites
@@ -19,17 +19,6 @@ from pixel_edu.serving.api import create_app
 
 FOOD = "class=food&seed=7&num_steps=2"
 PAGE = "http://localhost:3000"
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return checkpoints.load_reference("tiny")
-
-
-@pytest.fixture(scope="module")
-def client(tiny):
-    with TestClient(create_app(tiny), raise_server_exceptions=False) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from pixel_edu import checkpoints
 from pixel_edu.config import UserError
 from pixel_edu.serving import server, web
 from pixel_edu.serving.api import create_app
@@ -21,11 +20,6 @@ from pixel_edu.serving.studio import Limits
 PATIENCE = 60
 FOOD = "class=food&seed=7&num_steps=2"
 PAGE = "http://localhost:3000"
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return checkpoints.load_reference("tiny")
 
 
 @pytest.fixture(scope="module")
