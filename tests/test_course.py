@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -150,6 +152,47 @@ def test_an_endless_loop_is_stopped_where_interrupts_are_ignored():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+STOPPED = """
+import time
+from pixel_edu.course.calling import time_limit
+
+with time_limit(1):
+    print("begun", flush=True)
+    while input() != "end":  # while it stands still, it reads nothing
+        pass
+    time.sleep(0.3)  # what is left to do; a bell that is too early rings here
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that stops a process")
+def test_time_that_the_whole_process_stands_still_does_not_count():
+    """As a laptop that is suspended, or Ctrl-Z and `fg`."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", STOPPED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin
+    assert child.stdout
+    with child:
+        assert child.stdout.readline() == "begun\n"
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        child.send_signal(signal.SIGCONT)
+        child.stdin.write("end\n")
+        child.stdin.flush()
+        assert child.stdout.read() == "done\n"
+    assert child.returncode == 0
+
+
+def test_what_computes_without_letting_go_of_python_uses_up_the_limit():
+    """Where a clock gets no turn, as in one long call of C, its late slices count as what was computed."""
+    started = time.monotonic()
+    with pytest.raises(calling.TooSlow), calling.time_limit(0.6):
+        while time.monotonic() < started + 5:
+            sum(range(5_000_000))
+    assert time.monotonic() < started + 3
 
 
 def test_outside_the_main_thread_there_is_no_limit_but_an_answer():

@@ -7,12 +7,16 @@ import contextlib
 import linecache
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from pixel_edu.course.values import Wrong, named
+
+TICK = 0.1
+"""How often a limit looks at the clock, in seconds."""
 
 
 class Unwritten(Exception):
@@ -95,6 +99,8 @@ def crash(error: Exception) -> Crash:
 def time_limit(seconds: float) -> Iterator[None]:
     """Interrupt the main thread after so many seconds, and again until it listens; elsewhere there is no limit.
 
+    Time in which the whole process stands still, as on a suspended laptop or after Ctrl-Z, does not count.
+
     Raises:
         TooSlow: the time was up.
     """
@@ -105,13 +111,20 @@ def time_limit(seconds: float) -> Iterator[None]:
     lock, done, rang, over = threading.Lock(), threading.Event(), threading.Event(), False
 
     def ring() -> None:
-        wait = seconds
-        while not done.wait(wait):
+        left = seconds
+        while left > 0:
+            wall, computed = time.monotonic(), time.process_time()
+            if done.wait(min(left, TICK)):
+                return
+            # who wakes late has stood still, but for what the process computed meanwhile
+            left -= min(time.monotonic() - wall, max(TICK, time.process_time() - computed))
+        while True:
             with lock:
-                if not done.is_set():
-                    rang.set()
-                    _thread.interrupt_main()
-            wait = 0.2
+                if done.is_set():
+                    return
+                rang.set()
+                _thread.interrupt_main()
+            done.wait(2 * TICK)
 
     def interrupt(*_: object) -> None:  # in place of Python's own, which background jobs do not have
         if not over:
