@@ -26,7 +26,7 @@ class Denoiser:
         prediction: what the network's answer stands for.
         null_label: the label that means "no label".
         channels: C of what it draws: 3 for colours, 4 for colours and alpha, more for bits.
-        palette: (P, 3) uint8, the colours of the sprites it learned from, if they are few enough to list.
+        palette: (P, 3) uint8, the colours of the sprites it learned from, or some that stand for them, if known.
         classes: the names of its classes in label order; if omitted, the course's where they are five, else numbers.
         size: S, the edge of the sprites that it draws, in pixels.
     """

@@ -34,7 +34,8 @@ class DataFacts:
         classes: their names in label order.
         size: edge of a sprite, in pixels.
         channels: of a sprite: 3 for colours, 4 for colours and alpha; also where the network draws bits.
-        palette: its colours, such as "17131f", if they are few enough to list.
+        palette: its colours, such as "17131f"; of more than 256, some that stand for all, see
+            `palette.covering_palette`; None where they are not known.
         counts: the number of sprites of each class, as far as it is known.
         licence: of the sprites, as their owner names it; "" where nothing is known.
         fingerprint: of pictures and labels, in their order.

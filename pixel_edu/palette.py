@@ -14,6 +14,7 @@ https://bottosson.github.io/posts/oklab/).
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -46,6 +47,8 @@ _TO_LAB = torch.tensor(
 BITS = 8
 MOST = 2**BITS
 """Colours in a palette: as many as a PNG file can list."""
+REACH = 0.005
+"""In OKLab, by so much at a time a colour of a palette comes to stand for others."""
 OPAQUE = 128
 """The least alpha of a pixel that counts as opaque."""
 
@@ -80,6 +83,39 @@ def find_palette(images: np.ndarray, most: int = MOST) -> np.ndarray:
     used = np.flatnonzero(counts)
     found = used[np.argsort(-counts[used], kind="stable")[:most]]
     return np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
+
+
+def covering_palette(images: np.ndarray, most: int = MOST) -> np.ndarray:
+    """All colours that images use, or where they are too many, some of them that stand for all.
+
+    The most frequent colour stands for all within reach of it in OKLab, then the most frequent of the rest for those
+    within reach of it, and so on. The reach is the shortest, in steps of `REACH`, with which `most` are enough. So a
+    frequent colour is there as it is, and no rare one is far from a colour of the palette.
+
+    Args:
+        images: (N, H, W, 3 or 4) uint8.
+        most: colours to find.
+
+    Returns:
+        (P, 3) uint8, at most `most`, the most frequent first.
+
+    >>> greys = np.array([0, 0, 0, 255, 255, 1], np.uint8).reshape(1, 1, 6, 1).repeat(3, axis=3)
+    >>> covering_palette(greys, 2).tolist()
+    [[0, 0, 0], [255, 255, 255]]
+    """
+    colors = find_palette(images, 2**24)
+    lab = _lab(colors)
+    covers = (_cover(lab, REACH * steps, most) for steps in itertools.count())
+    return colors[next(chosen for chosen in covers if len(chosen) <= most)]
+
+
+def _cover(lab: np.ndarray, reach: float, most: int) -> list[int]:
+    """Rows that stand for all others, the first of those left each time; the search ends where they are too many."""
+    chosen, left = [], np.arange(len(lab))
+    while len(left) and len(chosen) <= most:
+        chosen.append(int(left[0]))
+        left = left[np.square(lab[left] - lab[left[0]]).sum(axis=1) > reach**2]
+    return chosen
 
 
 def opaque(images: np.ndarray) -> np.ndarray:

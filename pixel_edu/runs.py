@@ -242,13 +242,10 @@ class TrainingRun:
         self.check_data(images, labels)
         assert self.state.data  # which was noted just now
         bits = self.state.config.unet.image_channels >= palette.BITS
-        colors = palette.find_palette(images, palette.MOST + 1)
-        if len(colors) > palette.MOST:
-            if bits:
-                most = f"more than {palette.MOST} colours, too many for bits"
-                raise UserError(f"{self.record['data']} have {most}: train on colours, without --bits")
-            return images
-        colors = palette.for_bits(colors)
+        if bits and len(palette.find_palette(images, palette.MOST + 1)) > palette.MOST:
+            most = f"more than {palette.MOST} colours, too many for bits"
+            raise UserError(f"{self.record['data']} have {most}: train on colours, without --bits")
+        colors = palette.for_bits(palette.covering_palette(images))
         words = tuple(palette.to_words(colors).split())
         self.state.data = dataclasses.replace(self.state.data, palette=words)
         return palette.as_bits(images, colors) if bits else images

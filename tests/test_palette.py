@@ -243,6 +243,25 @@ def test_the_palette_of_images_is_in_the_order_of_use():
     assert {tuple(c) for c in found.tolist()} <= {tuple(c) for c in COLORS.tolist()}
 
 
+def test_few_colours_are_all_in_the_palette_the_most_frequent_first():
+    drawn = sprites.make(300).images
+    assert (palette.covering_palette(drawn) == palette.find_palette(drawn)).all()
+
+
+def test_where_colours_are_too_many_no_colour_is_far_from_one_that_stands_for_it():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 32, 32, 3), np.uint8)
+    images[0] = RED
+    found = palette.covering_palette(images, 100)
+    assert found[0].tolist() == RED
+    assert 60 < len(found) <= 100
+    assert {tuple(c) for c in found.tolist()} <= {tuple(c) for c in images.reshape(-1, 3).tolist()}
+    farthest = palette.distances(images, found).max()
+    lab = palette.to_oklab(torch.from_numpy(found).float() / 255)
+    assert farthest < torch.pdist(lab).min()  # the reach is between the two
+    assert farthest < 0.7 * palette.distances(images, palette.find_palette(images, 100)).max()
+
+
 def test_a_palette_in_words_and_back():
     assert palette.to_words(FEW) == "ffffff 000000 d23b3f"
     assert (palette.from_words(palette.to_words(COLORS)) == COLORS).all()

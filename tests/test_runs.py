@@ -282,6 +282,14 @@ def test_a_network_of_bits_refuses_sprites_of_too_many_colours(tmp_path):
         train(tmp_path, config=dataclasses.replace(CONFIG, unet=unet), drawn=DRAWN._replace(images=noise))
 
 
+def test_of_too_many_colours_the_model_knows_some_that_stand_for_all(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
+    train(tmp_path, drawn=DRAWN._replace(images=noise))
+    known = load_model(tmp_path).palette
+    assert 128 < len(known) <= palette.MOST
+    assert palette.distances(noise, known).max() < 0.2
+
+
 def test_the_training_part_is_the_split_by_base_sprites(tmp_path):
     data.write_kaggle(tmp_path / "set", DRAWN.images, DRAWN.labels)
     read = data.load(tmp_path / "set")

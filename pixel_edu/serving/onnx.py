@@ -80,7 +80,7 @@ def facts(denoiser: Denoiser) -> dict[str, str]:
     Returns:
         classes: their names in label order; the label after the last means "no label".
         size, channels: of x; the fourth channel is alpha.
-        palette: the colours of the data as [red, green, blue], the most frequent first; null if they are too many.
+        palette: the colours of the data, or some that stand for them, as [red, green, blue]; null if unknown.
         prediction: what the answer stands for: "eps", "x0" or "v".
         alpha_bar: ᾱ by timestep, T numbers.
         steps, guidance, interval: the defaults of `SampleConfig`.
