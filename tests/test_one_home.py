@@ -12,6 +12,7 @@ HOMES = {
     "the ids of exercises": (r"ex-\(?(\?P<\w+>)?\\d", {"config.py"}),
     "a picture's data address": (r"data:image/png;base64", {"images.py"}),
     "a missing package": (r"is not installed: pip", {"config.py"}),
+    "cells of one answer, joined": (r'as_python\("\\n"\.join', {"notebooks/answers.py"}),
     "a Markdown table": (r"\| ?:?---|:?---:? \|", {"markdown.py"}),
 }
 

@@ -22,6 +22,7 @@ from pixel_edu.course import calling, checking
 from pixel_edu.course.using import PARTS, use
 from pixel_edu.files import replacing
 from pixel_edu.notebooks import handouts
+from pixel_edu.notebooks.answers import together
 from pixel_edu.notebooks.magics import as_python, defined, tree
 
 FILE = "my_pixel_edu.py"
@@ -198,16 +199,16 @@ def _answers(notebook: NotebookNode, chapter: str) -> dict[str, str]:
             id = next((exercises[name] for name in defined(cell.source) if name in exercises), "")
         if EXERCISE_ID.fullmatch(id):
             found.setdefault(id, []).append(cell)
-    return {id: _together(cells) for id, cells in found.items()}
+    return {id: _answer(cells, checking.find(id).name) for id, cells in found.items()}
 
 
-def _together(cells: list[NotebookNode]) -> str:
+def _answer(cells: list[NotebookNode], name: str) -> str:
+    """The source of an answer; a line that was tried beside it is not a part of it, but a helper is."""
     written = [cell for cell in cells if not handouts.untouched(cell)] or cells[:1]
     sources = dict.fromkeys(handouts.SOLUTION.sub(r"\2", cell.source) for cell in written)
-    parts = [as_python(source, dedent=len(sources) == 1) for source in sources]
-    if all(map(tree, parts)):  # a line that was tried beside the answer is not a part of it
-        parts = [part for part in parts if defined(part)] or parts
-    return as_python("\n".join(parts))
+    made = together(list(sources), {name})
+    helpers = [[each for each in beside if defined(each)] for beside in (made.above, made.below)]
+    return "\n".join([*helpers[0], made.answer, *helpers[1]])
 
 
 def _names(source: str) -> set[str]:

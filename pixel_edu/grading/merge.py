@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import NamedTuple
 
 from nbformat import NotebookNode
@@ -10,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from pixel_edu import notebooks
 from pixel_edu.grading.assignment import Assignment
+from pixel_edu.notebooks.answers import Together, is_blank, together, without_stubs
 from pixel_edu.notebooks.handouts import checksum, grade_id
 from pixel_edu.notebooks.magics import DEFINES, as_python, defined, tree
 from pixel_edu.notebooks.reading import Unreadable, parse
@@ -94,7 +94,7 @@ def _sort(
     named = {
         id
         for id, given in wanted.items()
-        if _answered([cell.source for cell in theirs.cells if grade_id(cell) == id], given)
+        if without_stubs([cell.source for cell in theirs.cells if grade_id(cell) == id], given.source)
     }
     functions = {name: id for id, cell in wanted.items() if id not in named for name in defined(cell.source)}
     for cell in theirs.cells:
@@ -110,7 +110,7 @@ def _sort(
         if id in wanted:
             if cell.cell_type != wanted[id].cell_type and wanted[id].cell_type == "code":
                 notes.append(f"{id}: its cell had become {cell.cell_type}, and was run as code")
-            plain = wanted[id].cell_type != "code" or _blank(cell.source, wanted[id])
+            plain = wanted[id].cell_type != "code" or is_blank(cell.source, wanted[id].source)
             written.setdefault(id, []).append(cell.source if plain else as_python(cell.source, dedent=False))
             places.setdefault(id, before)
             before = id
@@ -138,7 +138,11 @@ def _sort(
 def _fill_stubs(answers: dict[str, str], wanted: dict[str, NotebookNode], notes: list[str]) -> None:
     """Where only a stub stands in an answer's cell, take what the cell of another answer defines under its name."""
     codes = {id: answer for id, answer in answers.items() if wanted[id].cell_type == "code"}
-    stubs = {id for id, answer in codes.items() if defined(wanted[id].source) and _blank(answer, wanted[id])}
+    stubs = {
+        id
+        for id, answer in codes.items()
+        if defined(wanted[id].source) and is_blank(answer, wanted[id].source)
+    }
     for id in stubs:
         asked = defined(wanted[id].source)
         for home in codes.keys() - stubs:
@@ -162,71 +166,23 @@ def _sources(source: str) -> dict[str, str]:
 def _together(
     id: str, sources: list[str], given: NotebookNode, notes: list[str]
 ) -> tuple[str, list[str], list[str]]:
-    """The answer that several cells of one name make, and what of them runs in cells of its own, above and below it.
-
-    A stub never counts beside an answer, and the halves of a split cell are joined.
-    """
+    """The answer that the cells of one name make, and what of them runs in cells of its own, above and below it."""
+    is_code = given.cell_type == "code"
     if len(sources) == 1:
-        return (as_python(sources[0]) if given.cell_type == "code" else sources[0]), [], []
-    answered = _answered(sources, given) or sources[-1:]
+        return (as_python(sources[0]) if is_code else sources[0]), [], []
+    answered = without_stubs(sources, given.source) or sources[-1:]
     several = f"{id}: there are several cells for it, and"
-    if given.cell_type != "code" and len(answered) > 1:
+    if not is_code and len(answered) > 1:
         notes.append(f"{several} they were put together")
         return "\n\n".join(answered), [], []
-    parts = _not_superseded(answered)
     asked = set(defined(given.source))
-    mine = [place for place, each in enumerate(parts) if asked & set(defined(each))]
-    if len(parts) > 1 and mine and all(map(tree, parts)):
-        # Only what defines the answer is joined: a line that was tried beside it may fail, and would take it along.
+    made = together(answered, asked) if is_code else Together(answered[-1], [], [], False)
+    if made.joined:
         notes.append(f"{several} they were run in order")
-        answer = "\n".join(parts[place] for place in mine)
-        others = [place for place in range(len(parts)) if place not in mine]
-        above = [parts[place] for place in others if place < mine[0]]
-        return answer, above, [parts[place] for place in others if place > mine[0]]
-    whole = as_python("\n".join(parts))
-    if len(parts) > 1 and tree(whole):
-        notes.append(f"{several} they were run in order")
-        return whole, [], []
-    which = "the last counts" if answered[-1] == sources[-1] else "the last that is not the stub counts"
-    notes.append(f"{several} {which}")
-    return answered[-1], [], []
-
-
-def _not_superseded(sources: list[str]) -> list[str]:
-    """Without those whose functions are all defined again further down."""
-    names = [set(defined(each)) for each in sources]
-    again = [set().union(*names[place + 1 :]) for place in range(len(names))]
-    return [
-        each for each, here, later in zip(sources, names, again, strict=True) if not here or not here <= later
-    ]
-
-
-def _answered(sources: list[str], given: NotebookNode) -> list[str]:
-    """What is written in cells of one name, each once: without stubs, whole or cut in pieces."""
-    left, found = list(sources), []
-    while left:
-        joined = ["\n".join(left[:end]) for end in range(1, len(left) + 1)]
-        exact = [end for end, each in enumerate(joined, 1) if each.strip() == given.source.strip()]
-        parsed = (end for end, each in enumerate(joined, 1) if tree(as_python(each)))
-        whole = exact[0] if exact else next(parsed, 1)
-        if not _blank(joined[whole - 1], given):
-            found += left[:whole]
-        del left[:whole]
-    return list(dict.fromkeys(found))
-
-
-def _blank(source: str, given: NotebookNode) -> bool:
-    """Whether nothing is written in a cell but what it was given with, whatever stands around that."""
-    if source.strip() in ("", given.source.strip()):
-        return True
-    asked = _definitions(given.source)
-    return bool(asked) and asked.items() <= _definitions(source).items()
-
-
-def _definitions(source: str) -> dict[str, str]:
-    """What a source defines, by name, in a form that can be compared."""
-    parsed = tree(as_python(source))
-    return {each.name: ast.dump(each) for each in parsed.body if isinstance(each, DEFINES)} if parsed else {}
+    else:
+        which = "the last counts" if answered[-1] == sources[-1] else "the last that is not the stub counts"
+        notes.append(f"{several} {which}")
+    return made.answer, made.above, made.below
 
 
 def untouched(given: NotebookNode, answer: str) -> bool:
