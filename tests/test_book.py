@@ -8,7 +8,7 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from statistics import median
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import nbformat
 import pytest
@@ -33,7 +33,7 @@ class Page(HTMLParser):
     def __init__(self, path: Path):
         super().__init__()
         self.path, self.loads, self.links, self.names = path, [], [], set()
-        self.silent, self.headings = [], []
+        self.silent, self.headings, self.tags = [], [], {}
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
@@ -51,6 +51,8 @@ class Page(HTMLParser):
             self.silent.append(self.get_starttag_text()[:200])
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
+        if tag == "meta":
+            self.tags[a.get("name") or a.get("property")] = a.get("content")
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +123,64 @@ def test_every_link_inside_the_book_leads_somewhere(pages):
 def test_every_page_has_a_link_that_skips_to_its_text(pages):
     real = [page for page in pages if page.headings]
     assert [page.path.name for page in real if "#main-content" not in page.links] == []
+
+
+def test_every_page_tells_those_who_share_it_what_it_is(pages, book):
+    from PIL import Image
+
+    for page in pages:
+        if not page.headings:
+            continue
+        for tag in ("description", "og:title", "og:description", "og:image:alt"):
+            assert page.tags[tag], (page.path, tag)
+        assert 40 <= len(page.tags["description"]) <= 202, page.path
+        card = urljoin(page.path.as_uri(), page.tags["og:image"]).removeprefix("file://")
+        with Image.open(unquote(card)) as picture:
+            stated = tuple(int(page.tags[f"og:image:{side}"]) for side in ("width", "height"))
+            assert picture.size == stated == (1200, 630)
+    told = {page.path.stem: page.tags["description"] for page in pages if page.path.parent.name == "chapters"}
+    assert len(set(told.values())) == len(CHAPTERS)
+    assert told["02_noise"].startswith("A diffusion model learns to draw by undoing damage.")
+
+
+def test_chapters_have_their_numbers_wherever_a_link_leads_to_one(book):
+    html = (book / "chapters/02_noise.html").read_text(encoding="utf-8")
+    words = re.sub("<[^>]*>", "", html)
+    for chapter in ("1. Pixels: a dataset", "2. Noise: destroying", "3. Oracle: reversing"):
+        assert chapter in words
+    following = re.findall('class="prev-next-title">([^<]*)<', html)
+    assert [title.partition(":")[0] for title in following] == ["1. Pixels", "3. Oracle"]
+
+
+def test_the_first_page_leads_to_chapter_1(book):
+    html = (book / "book/intro.html").read_text(encoding="utf-8")
+    (link,) = re.findall(r'class="right-next"\s+href="([^"]*)"', html)
+    assert link == "../chapters/01_pixels.html"
+
+
+def test_every_icon_of_a_page_is_in_the_one_small_sheet_of_icons(book):
+    pages = [path for path in book.rglob("*.html") if "_static" not in path.relative_to(book).parts]
+    classes = {each for path in pages for each in re.findall(r'class="([^"]*\bfa-[^"]*)"', path.read_text())}
+    names = {
+        word for each in classes for word in each.split() if re.match("fa-(?!solid|brands|regular|lg)", word)
+    }
+    sheet = (book / "_static/icons.css").read_text(encoding="utf-8")
+    assert {"fa-bars", "fa-sun", "fa-download", "fa-magnifying-glass"} <= names
+    assert [name for name in names if f".{name}:is(" not in sheet] == []
+    assert len(sheet) < 20_000
+    assert list(book.rglob("fontawesome.js")) == []
+
+
+def test_only_pages_with_formulas_load_what_sets_them(pages):
+    loading = {page.path.stem for page in pages if any("mathjax" in each for each in page.loads)}
+    formulas = {
+        page.path.stem
+        for page in pages
+        if re.search('class="math (notranslate|nohighlight)', page.path.read_text())
+    }
+    assert loading == formulas
+    assert "intro" not in loading
+    assert "02_noise" in loading
 
 
 def test_the_address_of_the_repository_stands_in_one_file(book):

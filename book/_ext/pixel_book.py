@@ -49,6 +49,21 @@ def _stay_here(app, pagename, templatename, context, doctree) -> None:
     context["css_files"] = [sheet for sheet in context.get("css_files", []) if stays(sheet)]
 
 
+def _drop_unused_math(app, pagename, templatename, context, doctree) -> None:
+    """Sphinx loads MathJax, 1.2 MB, where a page below has formulas: so on the landing page, which has none."""
+    if app.env.domaindata["math"]["has_equations"].get(pagename):
+        return
+
+    def sets_formulas(script) -> bool:
+        body = getattr(script, "attributes", {}).get("body") or ""
+        return (
+            str(getattr(script, "filename", "")).endswith(app.config.mathjax_path) or "window.MathJax" in body
+        )
+
+    scripts = context.get("script_files", [])
+    context["script_files"] = [script for script in scripts if not sets_formulas(script)]
+
+
 def _mend_lists(app, pagename, templatename, context, doctree) -> None:
     """The bibliography's list holds links besides its items, which a list in the words of a screen reader may not."""
     context["body"] = context.get("body", "").replace(
@@ -120,5 +135,6 @@ def setup(app):
     app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)
     app.connect("html-page-context", _stay_here, priority=900)
+    app.connect("html-page-context", _drop_unused_math, priority=900)
     app.connect("html-page-context", _mend_lists)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

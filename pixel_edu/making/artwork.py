@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from pixel_edu import files, images, markdown, sprites
 from pixel_edu.config import CLASSES
-from pixel_edu.making import places, standins
+from pixel_edu.making import card, places, standins
 from pixel_edu.pixelart import reached_from_border
 
 HERO = (0, 15)
@@ -69,6 +69,7 @@ def contents(book: Path) -> dict[str, Content]:
         "_static/art/classes.png": classes(),
         "_static/art/readme.png": images.upscale(wall(), 4),  # a README cannot ask for NEAREST
         "_static/art/noise.png": noise_frames(),
+        "_static/art/card.png": card.draw(hero, _out_of_noise()),
         "_static/art/stickers.png": stickers(),
         "_static/art/invaders.png": standins.sheet_of_invaders(),
         "generated/procedural_set.md": procedural_set(),
@@ -120,6 +121,12 @@ def noise_frames() -> np.ndarray:
         frames.append(images.to_uint8(x))
     rows = np.stack(frames, axis=1)  # (5, FRAMES, 16, 16, 3)
     return images.grid(rows.reshape(-1, 16, 16, 3), FRAMES, gap=0)
+
+
+def _out_of_noise() -> np.ndarray:
+    """A wizard, a slime and a sword, frame by frame: (3, FRAMES, 16, 16, 3) uint8."""
+    frames = noise_frames().reshape(len(TROUPE), 16, FRAMES, 16, 3).swapaxes(1, 2)
+    return frames[[0, 1, 3]]
 
 
 def stickers(rows: int = 5) -> np.ndarray:

@@ -29,6 +29,14 @@ COLOURS = ("color-contrast", "link-in-text-block")
 """Rules of axe's that take most of its time. They depend on style sheets, which all pages share, so they are asked on
 a page of each kind; the test of contrast below reads every word of every page."""
 TEXT = ".bd-article *"
+ICONS = """[...document.querySelectorAll("[class*=' fa-'], [class^='fa-']")].filter(e => e.getClientRects().length)
+  .filter(e => e.checkVisibility({ visibilityProperty: true }) && !e.closest("#pst-back-to-top")).map(e => {
+    const drawn = getComputedStyle(e, "::before");
+    const behind = getComputedStyle(document.body).backgroundColor;
+    const [width, height] = [parseFloat(drawn.width), parseFloat(drawn.height)];
+    return [e.className, drawn.maskImage, width, height, behind, drawn.backgroundColor];
+  })"""
+"""Each icon that is seen: its classes, its picture, how large it is, and its colour and that of the page."""
 KINDS = ("book/intro", "book/setup", "chapters/02_noise", "book/solutions/02_noise", "search")
 
 
@@ -146,6 +154,21 @@ def test_sprites_are_enlarged_without_smoothing(visit, name):
 
 def test_colours_are_looked_at_on_pages_that_exist():
     assert set(KINDS) <= set(PAGES)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("name", ["book/setup", "search"])
+def test_buttons_show_their_icons(visit, name, width, scheme):
+    with visit(name, width=width, scheme=scheme) as page:
+        icons = page.evaluate(ICONS)
+        least = {"search": {360: 3, 1280: 5}, "book/setup": {360: 5, 1280: 6}}
+        assert len(icons) >= least[name][width]
+        for icon, picture, width_of_it, height, behind, ink in icons:
+            assert picture.startswith('url("data:image/svg+xml,'), icon
+            assert 8 <= width_of_it <= 32, icon
+            assert 8 <= height <= 32, icon
+            assert ink != behind, icon
 
 
 def test_formulas_are_set(visit):
