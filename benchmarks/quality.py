@@ -83,10 +83,10 @@ SAMPLERS = (
     Way("`tiny`, DPM-Solver++, 20 calls", "tiny"),
 )
 GUIDANCE = (
-    *(Way(f"s = {s:g}", config=everywhere(guidance_scale=s)) for s in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)),
-    Way("s = 2, interval", config=SampleConfig(guidance_scale=2.0, interval=(-1.0, 1.0))),
-    Way("**s = 3, interval**, the default", config=SampleConfig()),
-    Way("s = 4, interval", config=SampleConfig(guidance_scale=4.0, interval=(-1.0, 1.0))),
+    *(Way(f"w = {w:g}", config=everywhere(guidance_scale=w)) for w in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)),
+    Way("w = 2, interval", config=SampleConfig(guidance_scale=2.0, interval=(-1.0, 1.0))),
+    Way("**w = 3, interval**, the default", config=SampleConfig()),
+    Way("w = 4, interval", config=SampleConfig(guidance_scale=4.0, interval=(-1.0, 1.0))),
 )
 AS_SHIPPED = (
     Way("reference", config=SampleConfig()),

@@ -1,11 +1,12 @@
 r"""Forward noising, and the three ways to say what the model should answer.
 
-Each formula stands here once. With `level` the signal and noise of x_t (see `schedules.Levels`):
+Each formula stands here once. With α the signal and σ the noise of x_t, `level.signal` and `level.noise` (see
+`schedules.Levels`):
 
-    x_t = signal·x₀ + noise·ε        v = signal·ε - noise·x₀
+    x_t = α·x₀ + σ·ε        v = α·ε - σ·x₀
 
 The second line (Salimans & Ho 2022, arXiv:2202.00512) makes (x_t, v) the pair (x₀, ε) turned by an angle, so turning
-back gives x₀ = signal·x_t - noise·v and ε = noise·x_t + signal·v.
+back gives x₀ = α·x_t - σ·v and ε = σ·x_t + α·v.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def add_noise(x0: Images, eps: Images, level: Levels) -> Images:
 
 
 def target(x0: Images, eps: Images, level: Levels, prediction: Prediction) -> Images:
-    """What the model should answer at x_t: "eps", "x0", or "v" = signal·ε - noise·x₀.
+    """What the model should answer at x_t: "eps", "x0", or "v" = α·ε - σ·x₀.
 
     Raises:
         ValueError: another name.
@@ -89,7 +90,7 @@ def loss(
 def min_snr_weight(level: Levels, prediction: Prediction, gamma: float = 5.0) -> Float[Tensor, " b"]:
     """Weight of each image's loss that keeps easy, nearly clean images from crowding out the rest: (B,) float32.
 
-    With SNR = ᾱ/(1-ᾱ), the weight is min(SNR, γ) for a model that answers x0. An answer's error in eps is SNR times
+    With SNR = α²/σ², the weight is min(SNR, γ) for a model that answers x0. An answer's error in eps is SNR times
     its error in x0, and in v it is SNR + 1 times, so those weights are divided by that (Hang et al. 2023,
     arXiv:2303.09556).
 

@@ -1,8 +1,9 @@
 """Classifier-free guidance: away from what the model answers without a label (Ho & Salimans 2022, arXiv:2207.12598).
 
-    eps = eps_uncond + s·(eps_cond - eps_uncond)
+    eps = eps_uncond + w·(eps_cond - eps_uncond)
 
-With s the guidance scale: 0 ignores the label, 1 is the conditional model, above 1 exaggerates. The paper's w is s - 1.
+With w the guidance scale: 0 ignores the label, 1 is the conditional model, above 1 exaggerates. The paper counts from
+zero: its scale is w - 1.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def guided(
     Args:
         model: maps x (B, C, H, W), t (B,) int64 and c (B,) int64 to the noise in x.
         c: (B,) int64 in 0 .. null_label; null_label itself is "no label".
-        guidance_scale: s, any finite number.
+        guidance_scale: w, any finite number.
         null_label: the label that means "no label".
         interval: first and last timestep at which guidance is applied, both included; elsewhere the conditional answer
             is taken as it is (Kynkäänniemi et al. 2024, arXiv:2404.07724). None is everywhere. `timesteps_between`

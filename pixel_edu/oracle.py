@@ -1,16 +1,16 @@
 r"""Ideal denoisers: data so simple that the best possible model is a formula, and nothing has to be learned.
 
-The data are a mixture of round Gaussians: component i has a centre μ_i, a spread s_i and a weight w_i. With all spreads
-0 it is a finite set of images, with one component a Gaussian. Noised to x_t = signal·x₀ + noise·ε, component i is
-again Gaussian, with centre signal·μ_i and variance v_i = signal²·s_i² + noise², so all is known::
+The data are a mixture of round Gaussians: component i has a centre μ_i, a spread δ_i and a weight π_i. With all spreads
+0 it is a finite set of images, with one component a Gaussian. Noised to x_t = α·x₀ + σ·ε, component i is again
+Gaussian, with centre α·μ_i and variance ρ_i² = α²·δ_i² + σ², so all is known::
 
-    p(i | x_t) ∝ w_i · v_i^(-D/2) · exp(-|x_t - signal·μ_i|² / (2·v_i))
-    E[x₀ | x_t, i] = μ_i + signal·s_i²/v_i · (x_t - signal·μ_i)
+    p(i | x_t) ∝ π_i · ρ_i^(-d) · exp(-|x_t - α·μ_i|² / (2·ρ_i²))
+    E[x₀ | x_t, i] = μ_i + α·δ_i²/ρ_i² · (x_t - α·μ_i)
 
-with D the number of pixels times channels. The mean of the second over the first is the clean image that minimises the
+with d the number of pixels times channels. The mean of the second over the first is the clean image that minimises the
 squared error: what a network is trained to find.
 
-Points in D dimensions travel as images of one pixel with D channels, (N, D, 1, 1): see `as_images` and `as_points`.
+Points in d dimensions travel as images of one pixel with d channels, (N, d, 1, 1): see `as_images` and `as_points`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Oracle:
         flat, centers = x.cpu().double().flatten(1), self.centers.cpu().double().flatten(1)
         variance = signal**2 * self.spreads.cpu().double() ** 2 + noise**2
         squares = flat.square().sum(dim=1, keepdim=True) + signal**2 * centers.square().sum(dim=1)
-        # |x - signal·μ|² = |x|² - 2·signal·x·μ + signal²·|μ|², (B, N): one product of matrices, and no (B, N, C·H·W)
+        # |x - α·μ|² = |x|² - 2·α·x·μ + α²·|μ|², (B, N): one product of matrices, and no (B, N, C·H·W)
         distance = squares - 2 * signal * flat @ centers.T
         logits = (
             self.weights.cpu().double().log() - flat.shape[1] / 2 * variance.log() - distance / (2 * variance)

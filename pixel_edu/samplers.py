@@ -4,9 +4,9 @@ A sampler knows neither networks nor labels: it is a function of `predict_eps(x,
 twice. `ddpm_steps`, `ddim_steps` and `dpmpp_2m_steps` are generators that yield a `Step` after every model call;
 `ddpm_sample`, `ddim_sample` and `dpmpp_2m_sample` run them to the end and return the image.
 
-A step goes from timestep t down to s. With λ half the log-SNR, h = λ_s - λ_t is the step's length, and
-(signal_t / signal_s)·(noise_s / noise_t) is exp(-h). At clean data λ is infinite, so exp(-h) is 0: no formula below
-divides by it, and the last step needs no case of its own.
+A step goes from timestep t down to s. With α the signal, σ the noise and λ = log(α / σ), h = λ_s - λ_t is the step's
+length, and (α_t / α_s)·(σ_s / σ_t) is exp(-h). At clean data λ is infinite, so exp(-h) is 0: no formula below divides
+by it, and the last step needs no case of its own.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def ddpm_steps(
         here, there = _level(schedule, t, x), _level(schedule, s, x)
         x0 = _ask(predict_eps, x, t, here).x0
         h = there.half_log_snr - here.half_log_snr
-        # The mean of the posterior of x_s given x_t and x0, in λ: the two weights are noise_s/noise_t·e^-h and
-        # signal_s·(1 - e^-2h). At clean data h is infinite, they are 0 and 1, and what is left is x0.
+        # The mean of the posterior of x_s given x_t and x0, in λ: the two weights are σ_s/σ_t·e^-h and
+        # α_s·(1 - e^-2h). At clean data h is infinite, they are 0 and 1, and what is left is x0.
         x = there.noise / here.noise * torch.exp(-h) * x - there.signal * torch.expm1(-2 * h) * x0
         if s >= 0:
             x = x + _posterior_std(here, there) * draw_eps(x)
@@ -117,7 +117,7 @@ def ddim_steps(
     for call, (t, s) in enumerate(itertools.pairwise(schedule.timesteps(num_steps)), 1):
         here, there = _level(schedule, t, x), _level(schedule, s, x)
         eps, x0 = _ask(predict_eps, x, t, here)
-        # Of the noise at s, `fresh` is drawn anew and the predicted eps gets the rest: the squares add up to noise_s²,
+        # Of the noise at s, `fresh` is drawn anew and the predicted eps gets the rest: the squares add up to σ_s²,
         # so every eta has the same amount of noise at every timestep.
         fresh = eta * _posterior_std(here, there)
         x = there.signal * x0 + (there.noise**2 - fresh**2).clamp(min=0).sqrt() * eps

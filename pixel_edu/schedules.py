@@ -2,9 +2,10 @@ r"""Noise schedules: how much of the clean image is left at each timestep.
 
 A schedule is the list of ᾱ_t for t = 0 .. T-1; all else follows from it. The noisy image is
 
-    x_t = signal_t · x₀ + noise_t · ε,    signal_t = √ᾱ_t,    noise_t = √(1-ᾱ_t)
+    x_t = α_t·x₀ + σ_t·ε,    signal α_t = √ᾱ_t,    noise σ_t = √(1-ᾱ_t)
 
-(Ho et al. 2020, arXiv:2006.11239). Timestep 0 is the least noisy, T-1 the noisiest, and -1 is clean data.
+(Ho et al. 2020, arXiv:2006.11239, whose ᾱ_t is α_t²). Timestep 0 is the least noisy, T-1 the noisiest, and -1 is
+clean data.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ class Levels(NamedTuple):
     """How much signal and noise is in x_t, shaped to multiply images (B, C, H, W).
 
     Attributes:
-        signal: (B, 1, 1, 1) float32, √ᾱ_t in [0, 1].
-        noise: (B, 1, 1, 1) float32, √(1-ᾱ_t) in [0, 1]; the squares of the two add up to 1.
-        half_log_snr: (B, 1, 1, 1) float32, λ_t = log(signal / noise); +inf for clean data.
+        signal: (B, 1, 1, 1) float32, α_t = √ᾱ_t in [0, 1].
+        noise: (B, 1, 1, 1) float32, σ_t = √(1-ᾱ_t) in [0, 1]; the squares of the two add up to 1.
+        half_log_snr: (B, 1, 1, 1) float32, λ_t = log(α_t / σ_t); +inf for clean data.
     """
 
     signal: Float[Tensor, "b 1 1 1"]
@@ -154,7 +155,7 @@ def shifted(schedule: Schedule, factor: float) -> Schedule:
     """Add more noise, or less, at every timestep: λ_t becomes λ_t + log(factor).
 
     Hoogeboom et al. 2023 (arXiv:2301.11093) shift the log-SNR of a schedule made for images of 64 pixels by
-    2·log(64 / d) for images d pixels wide. Here λ is half the log-SNR, so their shift is factor = 64 / d: a small image
+    2·log(64 / W) for images W pixels wide. Here λ is half the log-SNR, so their shift is factor = 64 / W: a small image
     has fewer pixels that tell the same story, so it needs less noise for the same loss of information.
 
     Args:

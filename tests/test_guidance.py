@@ -74,7 +74,7 @@ WRONG = [
 
 
 def check_formula(build, channels=5) -> None:
-    """Each image gets eps_uncond + s·(eps_cond - eps_uncond), from two calls of its own."""
+    """Each image gets eps_uncond + w·(eps_cond - eps_uncond), from two calls of its own."""
     x, t, c = batch(channels=channels)
     nothing = torch.full_like(c, NULL)
     for s in (-1.0, 0.0, 1.0, 2.0, 7.5):
@@ -116,7 +116,7 @@ def two_gaussians(schedule):
 
 
 def check_tilted(build) -> None:
-    """Guided noise is -noise times the score of p(x|c)^s · p(x)^(1-s), which is a Gaussian again."""
+    """Guided noise is -noise times the score of p(x|c)^w · p(x)^(1-w), which is a Gaussian again."""
     schedule = cosine()
     model, noised = two_gaussians(schedule)
     x = torch.linspace(-2, 2, 12).reshape(6, 2, 1, 1)
@@ -144,7 +144,7 @@ def test_the_tilted_gaussian_refuses_wrong_guidance(wrong):
 
 @pytest.mark.formula
 def test_guiding_a_mixture_follows_the_gradient_of_the_tilted_density():
-    """-noise·∇[s·log p(x|c) + (1-s)·log p(x)] by automatic differentiation of the mixture's own density."""
+    """-σ·∇[w·log p(x|c) + (1-w)·log p(x)] by automatic differentiation of the mixture's own density."""
     schedule = linear()
     centers = torch.tensor([[-1.0, 0.0], [1.0, 0.5], [0.3, -1.0]])
     spreads, labels = torch.tensor([0.2, 0.4, 0.3]), torch.tensor([0, 1, 1])

@@ -27,7 +27,7 @@ def bind(model, c):
 
 @pytest.mark.parametrize("t", [0, 200, 600, 999])
 def test_the_gaussian_denoiser_is_the_linear_formula(t):
-    """E[x₀|x] = μ + signal·s²/(signal²·s² + noise²)·(x - signal·μ), in ᾱ."""
+    """E[x₀|x] = μ + α·δ²/(α²·δ² + σ²)·(x - α·μ), in ᾱ."""
     schedule, center, spread = linear(), torch.full((3, 4, 4), 0.3), 0.5
     x, a = SpriteNoise(range(2)).start((3, 4, 4)), schedule.alpha_bar[t].item()
     gain = math.sqrt(a) * spread**2 / (a * spread**2 + 1 - a)

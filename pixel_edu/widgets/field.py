@@ -58,9 +58,9 @@ class GuidanceField(Widget):
         t = model.schedule.timesteps(CALLS)[self.step]
         signal = model.schedule.levels(torch.tensor([t])).signal.flatten()
         plain, ours = self.path(1.0)[self.step], self.path()[self.step]
-        ax.plot(*plain.T, ".", color=figures.COLORS[5], markersize=4, label="s = 1")
+        ax.plot(*plain.T, ".", color=figures.COLORS[5], markersize=4, label="w = 1")
         color = figures.COLORS[self.label]
-        ax.plot(*ours.T, "D", color=color, markersize=2.5, label=f"s = {self.guidance_scale:g}")
+        ax.plot(*ours.T, "D", color=color, markersize=2.5, label=f"w = {self.guidance_scale:g}")
         ax.plot(*(signal * as_points(model.centers)).T, "+", color="black", markersize=9, label="centres")
         ax.set(xlim=(-2.8, 2.8), ylim=(-2.8, 2.8), aspect="equal")
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -16,7 +16,7 @@ EACH = 2
 
 
 class NoiseExplorer(Widget):
-    """A sprite and its noise, mixed as a schedule says: x_t = signal·x₀ + noise·ε.
+    """A sprite and its noise, mixed as a schedule says: x_t = α_t·x₀ + σ_t·ε.
 
     Sprite `sprite` is `sprites.draw(sprite // 2, [sprite % 2])`, and ε is
     `torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(seed))`.

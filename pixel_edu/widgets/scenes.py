@@ -77,7 +77,7 @@ def guiding() -> Scenes:
         "eps_cond": [-ratio, 0, ratio, 1],
         "eps_uncond": [0, -ratio, ratio, 1],
     }
-    shows = [(f"s = {s}", answers | {"guidance_scale": s}) for s in (0, 1, 2, 4)]
+    shows = [(f"w = {w}", answers | {"guidance_scale": w}) for w in (0, 1, 2, 4)]
     images = {"with the label": cond, "without": uncond, "the sprite": x0}
     return Scenes(images, shows, (-_short(noise / signal), [0, 0, 1, _short(noise / signal)]))
 

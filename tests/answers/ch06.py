@@ -101,13 +101,13 @@ WRONG = {
         ),
     },
     "ex-06-2": {
-        "Your noise is that of the scale s = w": lambda c, u, w: (u + w * (c - u), w + 1),
+        "Your noise is that of this course's scale": lambda c, u, w: (u + w * (c - u), w + 1),
         "The second term is added": lambda c, u, w: ((1 + w) * c + w * u, w + 1),
         "The two answers are swapped": lambda c, u, w: ((1 + w) * u - w * c, w + 1),
         "first factor is 1": lambda c, u, w: (w * c - w * u, w + 1),
-        "Your s is w itself": lambda c, u, w: ((1 + w) * c - w * u, w),
-        "wrong side of w": lambda c, u, w: ((1 + w) * c - w * u, w - 1),
-        "Your s falls as w grows": lambda c, u, w: ((1 + w) * c - w * u, 1 - w),
+        "Your scale is the paper's number itself": lambda c, u, w: ((1 + w) * c - w * u, w),
+        "Your scale is on the wrong side": lambda c, u, w: ((1 + w) * c - w * u, w - 1),
+        "Your scale falls as the paper's": lambda c, u, w: ((1 + w) * c - w * u, 1 - w),
         "not 2 values": lambda c, u, w: (1 + w) * c - w * u,
     },
     "ex-06-3": {

@@ -42,8 +42,8 @@ def test_words_say_that_guidance_pushes_past_the_data(page):
     assert label.startswith("Points of class 0, right, with guidance 8, at their end: 100 % nearest")
     words = page.locator(".pixel-status[role=status]").inner_text().splitlines()
     outside = [int(line.split(",")[-1].split("\u00a0")[0].removeprefix(" ")) for line in words]
-    assert words[0].startswith("At the end, with s = 8")
-    assert words[1].startswith("With s = 1")
+    assert words[0].startswith("At the end, with w = 8")
+    assert words[1].startswith("With w = 1")
     assert outside[0] > 80 > 20 > outside[1]
 
 

@@ -67,9 +67,9 @@ def test_the_pictures_follow_each_letter_and_are_those_of_python(page):
 def test_guidance_is_drawn_as_the_guess_that_it_leaves(chromium):
     cell = FormulaCell(exercise="ex-06-1", formula="eps_uncond + guidance_scale * (eps_cond - eps_uncond)")
     with mounted(chromium, cell) as page:
-        cond, uncond = (torch.tensor(drawn(page, name)[None]).float() for name in ("s = 1", "s = 0"))
+        cond, uncond = (torch.tensor(drawn(page, name)[None]).float() for name in ("w = 1", "w = 0"))
         twice = guidance.guide(cond, uncond, 2.0).clamp(0, 255)[0].numpy()
-        assert np.abs(drawn(page, "s = 2") - twice).max() <= 1
+        assert np.abs(drawn(page, "w = 2") - twice).max() <= 1
 
 
 def test_what_cannot_be_read_is_told_at_once_and_marked(page):

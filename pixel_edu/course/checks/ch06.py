@@ -35,7 +35,7 @@ def _slips(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> Slips:
     return [
         (
             cond + s * step,
-            "This is the paper's formula, with w as the scale: here a scale of 1 is the conditional answer, and 0 the "
+            "This is the paper's formula, which counts from 0: here a scale of 1 is the conditional answer, and 0 the "
             "one without a label.",
         ),
         (cond - s * step, "The two answers are swapped: at a scale of 0 the label must have no effect."),
@@ -69,7 +69,7 @@ def by_the_paper(ask: Ask) -> None:
             [
                 (
                     uncond + w * (cond - uncond),
-                    "Your noise is that of the scale s = w: at w = 0 the paper's formula is the conditional answer.",
+                    "Your noise is that of this course's scale: at 0 the paper's formula is the conditional answer.",
                 ),
                 (
                     (1 + w) * cond + w * uncond,
@@ -83,12 +83,12 @@ def by_the_paper(ask: Ask) -> None:
             s,
             w + 1,
             [
-                (w, "Your s is w itself: compare what the two conventions give at 0."),
+                (w, "Your scale is the paper's number itself: compare what the two conventions give at 0."),
                 (
                     w - 1,
-                    "Your s is on the wrong side of w: at w = 0 the label is taken as it is, which is s = 1.",
+                    "Your scale is on the wrong side: at the paper's 0 the label is taken as it is, which is 1 here.",
                 ),
-                (1 - w, "Your s falls as w grows: it must rise."),
+                (1 - w, "Your scale falls as the paper's number grows: it must rise."),
             ],
             what="The scales",
         )
@@ -245,7 +245,7 @@ def guide_all(ask: Ask) -> None:
                 (cond, "The scale has no effect: this is the conditional answer."),
                 (
                     cond + s * step,
-                    "This is the paper's formula, with w as the scale: here a scale of 1 is the conditional answer.",
+                    "This is the paper's formula, which counts from zero: here a scale of 1 is the conditional answer.",
                 ),
             ],
         )

@@ -40,7 +40,7 @@ function side(model, prefix, letter) {
     element("legend", {}, `setting ${letter}`),
     choice(model, traits[0], "sampler", OFFERED),
     slider(model, traits[1], "steps", { min: 1, max: 100 }, (n) => n === 1 ? "1 call" : `${n} calls`),
-    slider(model, traits[2], "guidance", { min: 0, max: 10, step: 0.5 }, (s) => `s = ${s}`),
+    slider(model, traits[2], "guidance", { min: 0, max: 10, step: 0.5 }, (w) => `w = ${w}`),
   );
   const figure = element("figure", {}, picture, told, controls);
   const show = (bytes, words, caption) => {

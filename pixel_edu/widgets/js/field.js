@@ -46,7 +46,7 @@ function render({ model, el }) {
     moments = await pathOf(schedule, label, scale, seed);
     const plain = scale === 1 ? moments : await pathOf(schedule, label, 1, seed);
     const [ours, theirs] = [moments, plain].map((path) => inWords(measured(path.at(-1), label)));
-    said.textContent = `At the end, with s = ${scale}: ${ours}.` + (scale === 1 ? "" : `\nWith s = 1: ${theirs}.`);
+    said.textContent = `At the end, with w = ${scale}: ${ours}.` + (scale === 1 ? "" : `\nWith w = 1: ${theirs}.`);
     show();
   }
 
@@ -115,7 +115,7 @@ function render({ model, el }) {
   const sliders = element(
     "fieldset",
     { style: "flex: 1 1 200px" },
-    slider(model, "guidance_scale", "guidance", { min: 0, max: 8, step: 0.5 }, (s) => `s = ${s}`),
+    slider(model, "guidance_scale", "guidance", { min: 0, max: 8, step: 0.5 }, (w) => `w = ${w}`),
     slider(model, "step", "moment", { min: 0, max: CALLS }, (step) => step < CALLS ? `t = ${stops[step]}` : "clean"),
     said,
   );

@@ -1,8 +1,7 @@
 // Six blobs in the plane, two for each of three classes, and their perfect denoiser: a formula, as pixel_edu/oracle.py.
 //
-// Points are flat: x0, y0, x1, y1, ... Noised to x = signal·x₀ + noise·ε, a blob is Gaussian again, with centre
-// signal·μ and variance v = signal²·spread² + noise². Alone it would answer ε = noise/v · (x - signal·μ). The perfect
-// answer is the mean of these, each as heavy as it is likely that x comes from that blob.
+// Points are flat: x0, y0, x1, y1, ... Noised to x = α·x₀ + σ·ε, a blob is Gaussian again, with centre α·μ
+// and variance ρ² = α²·δ² + σ², δ its own spread. Alone it would answer ε = σ/ρ² · (x - α·μ). The perfect answer is the mean of these, each as heavy as it is likely that x comes from that blob.
 
 import { guide } from "./guidance.js";
 
@@ -15,7 +14,7 @@ export const BLOBS = Array.from({ length: 6 }, (_, i) => ({
 export const SPREAD = 0.35;
 export const CLEAN = { signal: 1, noise: 0 };
 
-/** How far a blob spreads at a level: the root of v. */
+/** How far a blob spreads at a level: ρ. */
 export function spreadAt({ signal, noise }) {
   return Math.hypot(signal * SPREAD, noise);
 }
