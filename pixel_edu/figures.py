@@ -134,6 +134,56 @@ def budget(shares: Mapping[str, Sequence[float]], parts: Sequence[str], xlabel: 
     return plot(canvas, alt)
 
 
+def clouds(points: Mapping[str, Any], alt: str, centers: Any = None, most: int = 200) -> Figure:
+    """Clouds of points in the plane, one over the other.
+
+    Args:
+        points: for each cloud's name its points, (N, 2).
+        alt: what the clouds show, in words.
+        centers: (M, 2), marked with crosses; None: there are none.
+        most: points drawn of each cloud, its first ones.
+
+    >>> clouds({"s = 1": np.zeros((5, 2))}, "Five points, all at the same place.")
+    Five points, all at the same place.
+    """
+    canvas, ax = axes(height=3.4)
+    if centers is not None:
+        ax.plot(*np.transpose(centers), "+", color="black", markersize=9, label="centres")
+    for (name, cloud), mark in zip(points.items(), ".^sDvo", strict=False):
+        ax.plot(*np.transpose(cloud[:most]), mark, markersize=2.5, label=name)
+    ax.set_aspect("equal")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return plot(canvas, alt)
+
+
+def paths(times: Sequence[float], families: Mapping[str, Any], alt: str, most: int = 12) -> Figure:
+    """Families of paths through time, a panel for each, and beside them how their ends are spread.
+
+    Args:
+        times: (S,) what each place of a path belongs to, in the order of travel.
+        families: for each name its paths, (S, N), of one number each.
+        alt: what the panels show, in words.
+        most: paths drawn of each family, its first ones; all N count for the spread of the ends.
+
+    >>> paths([2, 1, 0], {"straight": np.zeros((3, 4)), "also": np.ones((3, 4))}, "Two sheaves of lines.")
+    Two sheaves of lines.
+    """
+    style()
+    canvas = Canvas(figsize=(4.6, 2.8), layout="constrained")
+    panels = canvas.subplots(1, len(families) + 1, sharey=True, width_ratios=[1.0] * len(families) + [0.5])
+    for ax, (name, xs), color in zip(panels, families.items(), COLORS, strict=False):
+        ax.plot(times, xs[:, :most], color=color, linewidth=0.8)
+        ax.invert_xaxis()
+        ax.set(title=name, xlabel="timestep t")
+    everything = np.concatenate([np.asarray(xs[-1]) for xs in families.values()])
+    edges = np.linspace(everything.min() - 0.05, everything.max() + 0.05, 41)
+    for xs, color in zip(families.values(), COLORS, strict=False):
+        panels[-1].hist(xs[-1], edges, orientation="horizontal", histtype="step", color=color, linewidth=1.2)
+    panels[0].set_ylabel("x")
+    panels[-1].set(title="ends", xticks=[])
+    return plot(canvas, alt)
+
+
 def plot(canvas: Canvas, alt: str) -> Figure:
     """A matplotlib figure as an inline SVG. Black takes the page's text colour.
 

@@ -15,6 +15,7 @@ Points in d dimensions travel as images of one pixel with d channels, (N, d, 1, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,8 @@ class Oracle:
             ValueError: a timestep outside the schedule, or a label that no component has.
         """
         centers, spread = self.centers.cpu().double().flatten(1), self.spreads.cpu().double()
-        signal, variance, likely = self._posterior(x, t, c)
+        signal, variance, joint = self._joint(x, t, c)
+        likely = joint.softmax(dim=1)
         pull = signal * spread**2 / variance  # how far x moves each component's mean
         flat = x.cpu().double().flatten(1)
         x0 = (likely * (1 - pull * signal)) @ centers + (likely * pull).sum(dim=1, keepdim=True) * flat
@@ -81,7 +83,30 @@ class Oracle:
 
     def responsibilities(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Float[Tensor, "b n"]:
         """How likely x comes from each component, p(i | x_t, c): (B, N) float64, rows add up to 1."""
-        return self._posterior(x, t, c)[2]
+        return self._joint(x, t, c)[2].softmax(dim=1)
+
+    def log_density(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """How densely noisy images lie at x: log p(x_t | c), the natural logarithm, (B,) float64.
+
+        Its gradient in x, which autograd finds, is the score: minus what the oracle answers, over the noise level.
+
+        Args:
+            x: (B, C, H, W) floats.
+            t: (B,) int64 in -1 .. T-1; -1 asks for the density of clean data, which a spread of 0 does not have.
+            c: (B,) int64: a class, or null_label for the whole mixture.
+
+        Raises:
+            ValueError: a timestep outside the schedule, or a label that no component has.
+
+        >>> from pixel_edu.schedules import cosine
+        >>> model = gaussian(cosine(), torch.zeros(1, 1, 1), spread=1.0)
+        >>> density = model.log_density(torch.zeros(1, 1, 1, 1), torch.tensor([500]), torch.tensor([0])).exp()
+        >>> f"{density.item():.4f}"  # 1 / sqrt(2 pi)
+        '0.3989'
+        """
+        joint = self._joint(x, t, c)[2]
+        total = torch.where(joint.isinf(), 0, self.weights.cpu().double()).sum(dim=1)
+        return joint.logsumexp(dim=1) - total.log() - x[0].numel() / 2 * math.log(2 * math.pi)
 
     def __call__(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
         """The noise in x that goes with `predict_x0`: what a network trained on eps would answer at its best."""
@@ -89,10 +114,10 @@ class Oracle:
         level = self.schedule.levels(t.cpu())
         return clean(wide, self.predict_x0(wide, t, c), level, "x0").eps.to(x)
 
-    def _posterior(
+    def _joint(
         self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]
     ) -> tuple[Float[Tensor, "b 1"], Float[Tensor, "b n"], Float[Tensor, "b n"]]:
-        """Signal, the components' variances in x_t, and their probabilities."""
+        """Signal, the components' variances in x_t, and log p(x_t, i), less a constant; -inf for other classes."""
         mine = (c.cpu()[:, None] == self.labels.cpu()) | (c.cpu()[:, None] == self.null_label)
         if not bool(mine.any(dim=1).all()):
             known = sorted(set(self.labels.tolist()))
@@ -109,7 +134,7 @@ class Oracle:
         logits = (
             self.weights.cpu().double().log() - flat.shape[1] / 2 * variance.log() - distance / (2 * variance)
         )
-        return signal, variance, logits.masked_fill(~mine, -torch.inf).softmax(dim=1)
+        return signal, variance, logits.masked_fill(~mine, -torch.inf)
 
 
 def gaussian(schedule: Schedule, center: Float[Tensor, "c h w"], spread: float) -> Oracle:

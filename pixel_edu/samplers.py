@@ -210,8 +210,9 @@ def ddim_sample(
 def dpmpp_2m_sample(predict_eps: PredictEps, schedule: Schedule, x: Images, num_steps: int = 20) -> Images:
     """DPM-Solver++(2M): the deterministic path again, each x₀ corrected by the one before it (Lu et al. 2022).
 
-    The solver is exact where the predicted x₀ is a straight line in λ (arXiv:2211.01095). The first step has no x₀
-    before it and the last has no end in λ: both are first order, which is a DDIM step.
+    It takes x₀ for a straight line in λ and reads that line half a step ahead, which makes it second order
+    (arXiv:2211.01095). It is exact where x₀ stays the same, as DDIM is. The first step has no x₀ before it and the last
+    has no end in λ: both are DDIM steps.
 
     Args:
         predict_eps: maps x (B, C, H, W) and t (B,) int64 in 0 .. T-1 to the noise in x.

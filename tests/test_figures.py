@@ -84,6 +84,24 @@ def test_a_figure_says_its_alt_text_where_it_cannot_be_shown():
     assert figure._repr_html_() == figure.html
 
 
+def test_clouds_show_so_many_points_of_each_cloud_and_the_centres():
+    cloud = np.array([[-4, -4], [4, 4], *np.random.default_rng(0).uniform(-1, 1, (28, 2))])
+
+    def drawn(most):
+        return figures.clouds({"one": cloud, "other": cloud}, "Two clouds", np.eye(2), most).html
+
+    assert drawn(7).count("<use ") - drawn(4).count("<use ") == 2 * 3
+    assert all(f">{name}<" in drawn(7) for name in ("one", "other", "centres"))
+
+
+def test_paths_have_a_panel_a_family_and_one_for_their_ends():
+    xs = np.random.default_rng(0).normal(size=(5, 30))
+    html = figures.paths([4, 3, 2, 1, 0], {"smooth": xs, "rough": xs - 1}, "Paths", most=4).html
+    assert re.findall(r">(smooth|rough|ends)<", html) == ["smooth", "rough", "ends"]
+    lines = [html.count(f"stroke: {color}") for color in figures.COLORS[:2]]
+    assert lines == [5, 5]  # four paths and an outline of the ends
+
+
 def test_alt_text_is_escaped():
     alt = 'a < b & "c"'
     for figure in (figures.plot(curve(), alt), figures.sprites(SPRITES, alt)):

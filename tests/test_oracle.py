@@ -125,6 +125,28 @@ def test_components_are_as_likely_as_their_densities_in_any_number_of_dimensions
         assert_close(model.responsibilities(x, torch.tensor([t]), ALL)[0], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(("t", "c"), [(-1, 0), (-1, NULL), (300, 1), (800, NULL)])
+def test_a_density_adds_up_to_1_over_the_plane(t, c):
+    centers = as_images(torch.tensor([[-1.0, 0.0], [1.0, 0.5], [0.3, -1.0]]))
+    model = mixture(cosine(), centers, [0.2, 0.4, 0.3], [0, 1, 1], weights=[1.0, 2.0, 5.0])
+    axis = torch.linspace(-5, 5, 201, dtype=torch.float64)
+    grid = as_images(torch.cartesian_prod(axis, axis))
+    density = model.log_density(grid, torch.full((len(grid),), t), torch.full((len(grid),), c)).exp()
+    assert density.sum().item() * 0.05**2 == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("c", [0, 1, NULL])
+def test_the_slope_of_the_log_density_is_minus_the_oracles_answer_over_the_noise_level(c):
+    """Tweedie's formula, the slope by automatic differentiation."""
+    schedule = cosine()
+    centers = as_images(torch.tensor([[-1.0, 0.0], [1.0, 0.5], [0.3, -1.0]]))
+    model = mixture(schedule, centers, [0.2, 0.4, 0.3], [0, 1, 1], weights=[1.0, 2.0, 5.0])
+    x, t = SpriteNoise(range(4)).start((2, 1, 1)).double().requires_grad_(), torch.tensor([10, 300, 600, 990])
+    labels = torch.full((4,), c)
+    (slope,) = torch.autograd.grad(model.log_density(x, t, labels).sum(), x)
+    assert_close(-model(x.detach(), t, labels) / schedule.levels(t).noise, slope, rtol=1e-10, atol=1e-10)
+
+
 def test_images_of_a_batch_do_not_disturb_each_other():
     images, labels = sprites()
     model = finite_set(cosine(), images, labels)
