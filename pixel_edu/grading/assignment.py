@@ -83,6 +83,8 @@ class Assignment:
         seed: decides which student gets which variant.
         folder: of nbgrader's assignment that the notebook is one of, such as "ps1"; "" where it is an assignment alone.
         files: what stands beside the notebook in that folder, which students have too: paths and contents.
+        alike: other notebooks of the course that ask for answers of the same names, such as "ps1/problem2", so that
+            only the name of a file or a folder says which of them it is.
     """
 
     name: str
@@ -94,13 +96,14 @@ class Assignment:
     seed: int | None = None
     folder: str = ""
     files: tuple[tuple[str, bytes], ...] = ()
+    alike: tuple[str, ...] = ()
 
     def of_student(self, student: str) -> Assignment:
         """The assignment as one student got it."""
         if self.seed is None:
             return self
         mine = variants.of_student(self.notebook, student, self.seed)
-        return replace(_of(mine, self.name), folder=self.folder, files=self.files)
+        return replace(_of(mine, self.name), folder=self.folder, files=self.files, alike=self.alike)
 
     @property
     def points(self) -> float:
@@ -139,8 +142,19 @@ def from_folder(source: Path, name: str, seed: int | None = None) -> Assignment:
     more: dict[str, Any] = {
         "folder": "" if path.parent == source else path.parent.name,
         "files": _beside(source, path),
+        "alike": _alike(source, path, known),
     }
     return replace(made, **more, variants=tuple(replace(each, **more) for each in made.variants))
+
+
+def _alike(source: Path, path: Path, known: dict[str, Path]) -> tuple[str, ...]:
+    """The places of other notebooks that ask for answers of the same names as one does."""
+    answers = {
+        place: {grade_id(cell) for cell in notebooks.read(each).cells if _is_answered(cell)}
+        for place, each in known.items()
+    }
+    own = _place(source, path)
+    return tuple(place for place in known if place != own and answers[place] & answers[own])
 
 
 def _beside(source: Path, path: Path) -> tuple[tuple[str, bytes], ...]:
@@ -308,7 +322,12 @@ def _begins_exercise(cell: NotebookNode) -> bool:
 
 def is_answer(cell: NotebookNode) -> bool:
     """Whether it is code that a student writes."""
-    return bool(cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution"))
+    return cell.cell_type == "code" and _is_answered(cell)
+
+
+def _is_answered(cell: NotebookNode) -> bool:
+    """Whether it is what a student writes, be it code or text."""
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
 
 
 def _is_given(cell: NotebookNode) -> bool:

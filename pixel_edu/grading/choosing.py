@@ -9,6 +9,7 @@ from pixel_edu.grading.archives import opened
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.grading.merge import merge, untouched
 from pixel_edu.grading.places import Entry
+from pixel_edu.grading.platforms import COPY
 from pixel_edu.notebooks.handouts import grade_id
 from pixel_edu.notebooks.reading import LARGEST, Unreadable
 
@@ -56,7 +57,7 @@ def choose(entries: list[Entry], assignment: Assignment | None) -> Choice:
     """
     notebooks = [each for each in entries if each.is_notebook]
     files = [each for each in entries if each.is_notebook or each.problem] if notebooks else entries
-    if len(files) == 1:
+    if len(files) == 1 and not _other(files[0], assignment):
         return Choice(files[0])
     newest = sorted(files, key=lambda each: (each.time, each.changed, each.parts), reverse=True)
     looks = [_look(each, assignment) for each in newest[:MOST]]
@@ -76,6 +77,8 @@ def _look(entry: Entry, assignment: Assignment | None) -> Look:
         return Look(entry, Worth.UNREADABLE, entry.problem)
     if not assignment:
         return Look(entry, Worth.OTHER, "older")
+    if other := _other(entry, assignment):
+        return Look(entry, Worth.UNREADABLE, f"by its name it is of {other}")
     try:
         with opened(entry.source) as stream:
             answers = merge(stream.read(LARGEST + 1), assignment).answers
@@ -91,6 +94,20 @@ def _look(entry: Entry, assignment: Assignment | None) -> Look:
     if all(not answer.strip() or untouched(given[id], answer) for id, answer in answers.items()):
         return Look(entry, Worth.UNTOUCHED, "as it was handed out")
     return Look(entry, Worth.ANSWERED, "older")
+
+
+def _other(entry: Entry, assignment: Assignment | None) -> str:
+    """The other notebook that a file is by its name or folder, where its cells could be the assignment's; or ""."""
+    if not assignment:
+        return ""
+    stem = entry.name.removesuffix(".ipynb")
+    copy = COPY.fullmatch(stem)
+    name = (copy["name"] or copy["of"]) if copy else stem
+    for place in assignment.alike:
+        folder, _, notebook = place.rpartition("/")
+        if name == notebook if folder == assignment.folder else folder in entry.parts[1:-1]:
+            return place
+    return ""
 
 
 def _why(look: Look, best: Look) -> str:
