@@ -44,8 +44,16 @@ from pixel_edu.distances import (
     plus_minus,
 )
 from pixel_edu.images import WHITE, count_colors
-from pixel_edu.palette import distances, find_palette, opaque
-from pixel_edu.pixelart import flat_pixels, outline, white_border
+from pixel_edu.palette import distances, find_palette, nearest, opaque
+from pixel_edu.parts import equal_eyes, off_ramp, seen_parts
+from pixel_edu.pixelart import (
+    exact_background,
+    flat_pixels,
+    mirror_difference,
+    outline,
+    stray_pixels,
+    white_border,
+)
 
 
 @dataclass(frozen=True)
@@ -78,15 +86,24 @@ MEASURES = (
     Measure("colors", "colours a sprite", "real"),
     Measure("palette_distance", "off the palette", "lower"),
     Measure("flat", "flat pixels", "real", "%"),
+    Measure("stray", "stray pixels", "real", "%"),
+    Measure("mirror", "mirror difference", "real", "%"),
     Measure("white_border", "white border pixels", "real", "%", alpha=False),
+    Measure("background", "exact background", "higher", "%", alpha=False),
     Measure("clear", "transparent pixels", "real", "%", alpha=True),
     Measure("clear_border", "transparent border pixels", "real", "%", alpha=True),
     Measure("closed", "closed outlines", "higher", "%", procedural=True),
+    Measure("off_ramp", "off their part's ramp", "lower", "%", procedural=True),
+    Measure("fronts", "mirror difference, fronts", "real", "%", procedural=True),
+    Measure("eyes", "equal eyes, fronts", "higher", "%", procedural=True),
     Measure("pairs", "pairs of parts seen", "higher", "%", procedural=True),
     Measure("nearest", "nearest training sprite", "real"),
     Measure("near_copies", "near copies", "lower", "%"),
 )
-"""In the order of a table. Of sprites of one class, `label_accuracy` would say nothing, and is not measured."""
+"""In the order of a table. Of sprites of one class, `label_accuracy` would say nothing, and is not measured.
+
+Fronts are heroes seen from the front, the class `characters`: their left half mirrors the right, but for some lights.
+"""
 
 
 @dataclass(frozen=True)
@@ -309,7 +326,7 @@ def evaluate(
     draw = np.random.default_rng(seed)
     seen, real = yardstick.classifier.look(images), yardstick.real_features
     near_features = nearest_rows(seen.features, real)[:, 0]
-    nearest = nearest_sprites(images, yardstick.train)
+    closest = nearest_sprites(images, yardstick.train)
     within = inside(seen.features, real)
 
     def mean(values: np.ndarray) -> Score:
@@ -325,27 +342,45 @@ def evaluate(
         "palette_distance": mean(distances(images, yardstick.palette).mean(axis=(1, 2))),
         "flat": mean(flat_pixels(images).mean(axis=(1, 2))),
         **_background(images, mean),
-        "nearest": mean(nearest.distance),
-        "near_copies": mean(nearest.distance < NEAR),
+        "nearest": mean(closest.distance),
+        "near_copies": mean(closest.distance < NEAR),
     }
     if len(yardstick.classifier.heads[0].words) == 1:
         del scores["label_accuracy"]
     if yardstick.procedural:
         scores["closed"] = mean(outline(images) == 1)
         scores["pairs"] = pairs_seen(seen, yardstick.classifier, resamples, draw)
+        scores |= _parts(images, labels, seen_parts(seen, yardstick.classifier.heads), mean)
+    scores["stray"] = mean(stray_pixels(images).mean(axis=(1, 2)))
+    scores["mirror"] = mean(mirror_difference(images))
     scores = {measure.key: scores[measure.key] for measure in MEASURES if measure.key in scores}
-    return Report(scores, nearest, near_features, seen)
+    return Report(scores, closest, near_features, seen)
 
 
 def _background(images: np.ndarray, mean: Callable[[np.ndarray], Score]) -> dict[str, Score]:
     """How much of the images is background: white around them, or what is transparent."""
     if images.shape[-1] == CHANNELS:
-        return {"white_border": mean(white_border(images))}
+        return {"white_border": mean(white_border(images)), "background": mean(exact_background(images))}
     clear = np.where(opaque(images), 0, WHITE)[..., None]  # what is transparent, as white
     return {
         "clear": mean((clear == WHITE).mean(axis=(1, 2, 3))),
         "clear_border": mean(white_border(clear)),
     }
+
+
+FRONT = CLASSES.index("characters")
+
+
+def _parts(
+    images: np.ndarray, labels: np.ndarray, maps: np.ndarray, mean: Callable[[np.ndarray], Score]
+) -> dict[str, Score]:
+    """Whether parts have colours of one ramp, and the two halves of heroes seen from the front agree."""
+    colors, fronts = nearest(images, sprites.colors())[0], labels == FRONT
+    scores = {"off_ramp": mean(off_ramp(colors, maps))}
+    if fronts.any():
+        scores["fronts"] = mean(mirror_difference(images[fronts]))
+        scores["eyes"] = mean(equal_eyes(colors[fronts]))
+    return scores
 
 
 def pairs_seen(seen: Seen, classifier: SpriteClassifier, resamples: int, draw: np.random.Generator) -> Score:

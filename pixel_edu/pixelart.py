@@ -1,4 +1,4 @@
-"""What makes pixel art: flat colours, a white border, a closed outline."""
+"""What makes pixel art: flat colours, no stray pixels, symmetry, a white background, a closed outline."""
 
 from __future__ import annotations
 
@@ -35,6 +35,40 @@ def flat_pixels(images: np.ndarray) -> np.ndarray:
     return flat
 
 
+def stray_pixels(images: np.ndarray) -> np.ndarray:
+    """Which pixels have no neighbour of the same colour, to 2 levels, among the eight around them.
+
+    Args:
+        images: (N, H, W, C) uint8.
+
+    Returns:
+        (N, H, W) bool.
+    """
+    _, height, width, _ = images.shape
+    values = images.astype(np.int16)
+    around = np.pad(values, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-1 - FLAT)
+    stray = np.ones(images.shape[:3], bool)
+    for y in range(3):
+        for x in range(3):
+            if (y, x) != (1, 1):
+                beside = around[:, y : y + height, x : x + width]
+                stray &= np.abs(values - beside).max(axis=-1) > FLAT
+    return stray
+
+
+def mirror_difference(images: np.ndarray) -> np.ndarray:
+    """The share of each image's pixels that differ, by more than 2 levels, from those of its mirror image.
+
+    Args:
+        images: (N, H, W, C) uint8.
+
+    Returns:
+        (N,) float64; 0 for one that is its own mirror image.
+    """
+    values = images.astype(np.int16)
+    return (np.abs(values - values[:, :, ::-1]).max(axis=-1) > FLAT).mean(axis=(1, 2))
+
+
 def is_white(images: np.ndarray) -> np.ndarray:
     """Which pixels are white, to 2 levels: (N, H, W, 3) uint8 to (N, H, W) bool."""
     return images.min(axis=-1) >= WHITE - FLAT
@@ -46,6 +80,21 @@ def white_border(images: np.ndarray) -> np.ndarray:
     inner = white[:, 1:-1, 1:-1]
     outermost = white.shape[1] * white.shape[2] - inner.shape[1] * inner.shape[2]
     return (white.sum(axis=(1, 2)) - inner.sum(axis=(1, 2))) / outermost
+
+
+def exact_background(images: np.ndarray) -> np.ndarray:
+    """Whether the background is exactly white: most of the outermost pixels that are nearly white are.
+
+    A few that are not may belong to a sprite that reaches the border.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+
+    Returns:
+        (N,) bool; False where none of these pixels is nearly white.
+    """
+    border = _border(images.min(axis=-1))
+    return 2 * (border == WHITE).sum(axis=1) > (border >= LIGHT).sum(axis=1)
 
 
 def outline(images: np.ndarray) -> np.ndarray:
@@ -120,10 +169,14 @@ def cut_out(images: np.ndarray) -> np.ndarray:
 def _background(images: np.ndarray) -> np.ndarray:
     """The darkest channel that the background of each sprite may have: (N, H, W, 3) uint8 to (N,) int64."""
     lightness = images.min(axis=-1).astype(np.int64)
-    sides = (lightness[:, 0], lightness[:, -1], lightness[:, 1:-1, 0], lightness[:, 1:-1, -1])
-    border = np.sort(np.concatenate(sides, axis=1), axis=1)
+    border = np.sort(_border(lightness), axis=1)
     most = border[:, border.shape[1] // 2]
     return np.where((most >= LIGHT) & (most < WHITE - FLAT), most, WHITE) - FLAT
+
+
+def _border(values: np.ndarray) -> np.ndarray:
+    """The outermost pixels of each image: (N, H, W) to (N, 2 H + 2 W - 4)."""
+    return np.concatenate((values[:, 0], values[:, -1], values[:, 1:-1, 0], values[:, 1:-1, -1]), axis=1)
 
 
 def _spread(mask: np.ndarray) -> np.ndarray:

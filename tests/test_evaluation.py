@@ -143,6 +143,25 @@ def test_real_sprites_are_as_good_as_real(found, yardstick):
     assert found.scores["palette_distance"].value < 1e-4
 
 
+def sprinkled(images):
+    """Every third pixel of every third row takes a colour of its own."""
+    hurt = images.copy()
+    hurt[:, ::3, ::3] = [1, 2, 3]
+    return hurt
+
+
+def patched(images):
+    """The middle of each sprite is shifted to colours of the other ramps."""
+    hurt, colors = images.copy(), sprites.colors()
+    hurt[:, 6:9, 6:9] = colors[draw().integers(5, len(colors), (len(images), 3, 3))]
+    return hurt
+
+
+def halves(images):
+    """The left half, and its mirror image."""
+    return np.concatenate([images[:, :, :8], images[:, :, 7::-1]], axis=2)
+
+
 DAMAGE = {
     "label_accuracy": lambda images, labels, train: (images, (labels + 1) % 5),
     "fid": lambda images, labels, train: (images // 2 * 2 // 3 * 2, labels),
@@ -152,8 +171,14 @@ DAMAGE = {
     "colors": lambda images, labels, train: (images - draw().integers(0, 9, images.shape, np.uint8), labels),
     "palette_distance": lambda images, labels, train: (images // 9 * 8, labels),
     "flat": lambda images, labels, train: (images - draw().integers(0, 9, images.shape, np.uint8), labels),
+    "stray": lambda images, labels, train: (sprinkled(images), labels),
+    "mirror": lambda images, labels, train: (halves(images), labels),
     "white_border": lambda images, labels, train: (np.minimum(images, 250), labels),
+    "background": lambda images, labels, train: (np.minimum(images, 254), labels),
     "closed": lambda images, labels, train: (np.maximum(images, 100), labels),
+    "off_ramp": lambda images, labels, train: (patched(images), labels),
+    "fronts": lambda images, labels, train: (np.roll(images, 2, axis=2), labels),
+    "eyes": lambda images, labels, train: (np.roll(images, 1, axis=2), labels),
     "pairs": lambda images, labels, train: (images[labels == 3][np.arange(len(images)) % 20], labels * 0 + 3),
     "nearest": lambda images, labels, train: (train[: len(images)], labels),
     "near_copies": lambda images, labels, train: (train[: len(images), :, ::-1], labels),

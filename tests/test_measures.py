@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pixel_edu import distances, evaluation, images, palette, pixelart, sprites
+from pixel_edu import distances, evaluation, images, palette, parts, pixelart, sprites
 from pixel_edu.classifier import Head, Seen
 from pixel_edu.evaluation import Yardstick
 
@@ -72,6 +72,14 @@ def test_every_measure_is_the_mean_that_it_is_said_to_be():
     assert scores["palette_distance"] == pytest.approx(palette.distances(drawn, yardstick.palette).mean())
     assert scores["flat"] == pytest.approx(pixelart.flat_pixels(drawn).mean())
     assert scores["white_border"] == pytest.approx(pixelart.white_border(drawn).mean())
+    assert 0 < scores["background"] == pixelart.exact_background(drawn).mean() < 1
+    assert scores["stray"] == pytest.approx(pixelart.stray_pixels(drawn).mean())
+    mirrored = pixelart.mirror_difference(drawn)
+    assert scores["mirror"] == pytest.approx(mirrored.mean())
+    assert scores["fronts"] == pytest.approx(mirrored[labels == 0].mean()) != scores["mirror"]
+    colors = palette.nearest(drawn, sprites.colors())[0]
+    assert scores["off_ramp"] == pytest.approx(parts.off_ramp(colors, parts.seen_parts(seen, HEADS)).mean())
+    assert scores["eyes"] == parts.equal_eyes(colors)[labels == 0].mean()
     assert 0 < scores["closed"] == np.mean(pixelart.outline(drawn) == 1) < pixelart.outline(drawn).mean()
     assert scores["nearest"] == pytest.approx(near.mean())
     assert scores["near_copies"] * 30 == np.sum(near < 12) > np.sum(near < 6)

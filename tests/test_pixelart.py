@@ -43,6 +43,49 @@ def test_flat_pixels_are_those_of_a_plain_search():
         assert found[n, y, x] == any(abs(images[n, y, x] - images[n, i, j]).max() <= 2 for i, j in beside)
 
 
+def test_stray_pixels_are_those_of_a_plain_search():
+    images = random_sprites().astype(int)
+    found = pixelart.stray_pixels(images.astype(np.uint8))
+    _, height, width = found.shape
+    for n, y, x in product(*map(range, found.shape)):
+        near = product(range(max(0, y - 1), min(height, y + 2)), range(max(0, x - 1), min(width, x + 2)))
+        beside = [images[n, i, j] for i, j in near if (i, j) != (y, x)]
+        assert found[n, y, x] == all(abs(images[n, y, x] - other).max() > 2 for other in beside)
+    assert 0.05 < found.mean() < 0.95
+
+
+def test_a_black_pixel_in_the_corner_is_not_like_what_lies_outside():
+    image = np.full((1, 3, 3, 3), 255, np.uint8)
+    image[0, 0, 0] = 0
+    assert np.argwhere(pixelart.stray_pixels(image)).tolist() == [[0, 0, 0]]
+
+
+def test_the_mirror_difference_counts_both_pixels_of_a_pair_that_differs():
+    image = np.full((3, 2, 5, 3), 100, np.uint8)
+    image[1, 0, 1, 2] = 102  # not enough
+    image[2, 0, 1, 2] = 103
+    image[2, 1, 2] = 0  # in the middle: its own mirror image
+    assert pixelart.mirror_difference(image).tolist() == [0, 0, 2 / 10]
+
+
+def test_with_alpha_a_hole_is_not_the_mirror_of_white():
+    image = np.full((1, 1, 2, 4), 255, np.uint8)
+    image[0, 0, 0, 3] = 0
+    assert pixelart.mirror_difference(image) == 1
+
+
+@pytest.mark.parametrize(
+    ("shade", "pixels", "exact"),
+    [(255, 16, True), (254, 16, False), (254, 5, True), (254, 6, False), (239, 6, True), (239, 12, False)],
+)
+def test_the_background_is_exact_where_most_of_the_light_border_is_white(shade, pixels, exact):
+    ring = [(0, x) for x in range(4)] + [(1, 3), (2, 3)] + [(3, x) for x in range(4)] + [(1, 0), (2, 0)]
+    image = np.full((1, 4, 4, 3), 255, np.uint8)
+    for y, x in ring[:pixels]:
+        image[0, y, x, 1] = shade
+    assert pixelart.exact_background(image).tolist() == [exact]
+
+
 @pytest.mark.parametrize(
     ("color", "white"), [(WHITE, True), (EDGE[0], True), (EDGE[1], False), ([255, 0, 255], False)]
 )

@@ -218,8 +218,8 @@ MUTANTS = {
             "frechet_distance(real, seen.features, resamples, draw)",
         ),
         "near copies of real": (
-            "nearest = nearest_sprites(images, yardstick.train)",
-            "nearest = nearest_sprites(images, yardstick.real)",
+            "closest = nearest_sprites(images, yardstick.train)",
+            "closest = nearest_sprites(images, yardstick.real)",
         ),
         "oddness: farthest": (
             "nearest_rows(seen.features, real)[:, 0]",
@@ -236,7 +236,7 @@ MUTANTS = {
         ),
         "closed: share": ("outline(images) == 1", "outline(images)"),
         "closed: any": ("outline(images) == 1", "outline(images) > 0"),
-        "near copies half": ("nearest.distance < NEAR", "nearest.distance < NEAR / 2"),
+        "near copies half": ("closest.distance < NEAR", "closest.distance < NEAR / 2"),
         "flat: count": ("flat_pixels(images).mean(axis=(1, 2))", "flat_pixels(images).any(axis=(1, 2))"),
     },
     ("evaluation", "measures", "the_floor_is_what_the_other_sprites_get"): {

@@ -6,13 +6,14 @@ It uses integer arithmetic that gives the same pixels on every platform, no file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from pixel_edu.config import CLASSES, IMAGE_SIZE, UserError
 from pixel_edu.sprites import creatures, food, items, people
-from pixel_edu.sprites.engine import Kind, choose, hashed, render
+from pixel_edu.sprites.engine import SHADES, Kind, arrange, choose, hashed, render
 from pixel_edu.sprites.palette import RAMPS
 
 KINDS: tuple[tuple[Kind, ...], ...] = (
@@ -85,6 +86,35 @@ def factors(label: int, seeds: np.ndarray) -> dict[str, np.ndarray]:
             column = words.setdefault(factor, np.full(len(seeds), "", object))
             column[rows] = variants.get(factor, ramp_names)[index]
     return words
+
+
+def part_maps(label: int, words: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Which part each pixel of a sprite belongs to. All pixels of a part have colours of one ramp.
+
+    Args:
+        label: class, 0 .. 4.
+        words: for "kind" and other factors (N,) strings, as `factors` returns them. Where a factor is missing, or its
+            word is not a variant of it, its first variant is drawn.
+
+    Returns:
+        (N, 16, 16) int64: 0 for the background, ink and white, else the number of the ramp's role in its kind, from 1;
+        all 0 for a kind that is not of the class.
+
+    >>> words = factors(2, [7])
+    >>> int(part_maps(2, words).max()), str(words["kind"][0])
+    (3, 'berry')
+    """
+    maps = np.zeros((len(words["kind"]), IMAGE_SIZE, IMAGE_SIZE), np.int64)
+    for kind in KINDS[label]:
+        rows = np.flatnonzero(np.asarray(words["kind"]) == kind.name)
+        chosen = {}
+        for layer in kind.layers:
+            place = {word: i for i, word in enumerate(layer.sheet.names)}
+            column = words[layer.factor][rows] if layer.factor in words else [""] * len(rows)
+            chosen[layer.factor] = np.array([place.get(word, 0) for word in column], np.int64)
+        slots = arrange(kind, chosen).reshape(-1, IMAGE_SIZE, IMAGE_SIZE).astype(np.int64)
+        maps[rows] = np.where(slots, (slots - 1) // SHADES, 0)
+    return maps
 
 
 def make(n: int, seed: int = 0) -> Sprites:

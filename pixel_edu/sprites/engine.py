@@ -204,13 +204,19 @@ def choose(kind: Kind, seeds: np.ndarray, stream: str) -> dict[str, np.ndarray]:
     return chosen
 
 
-def render(kind: Kind, chosen: dict[str, np.ndarray]) -> np.ndarray:
-    """Draw one sprite for each row of the factors: (N, 16, 16, 3) uint8 on white."""
+def arrange(kind: Kind, chosen: dict[str, np.ndarray]) -> np.ndarray:
+    """The palette slot of each pixel: 0 is background, else 1 + SHADES * role + shade.
+
+    Args:
+        kind: what is drawn; role 0 is ink and white, the others are those of its ramps, in order.
+        chosen: a variant number of each layer's factor, (N,).
+
+    Returns:
+        (N, 256) uint8.
+    """
     roles = ["ink", *kind.ramps]
     count = len(next(iter(chosen.values())))
-    canvas = np.zeros(
-        (count, AREA), np.uint8
-    )  # a palette slot: 0 is background, else 1 + SHADES * role + shade
+    canvas = np.zeros((count, AREA), np.uint8)
     for layer in kind.layers:
         drawn = _letters_to_slots([roles.index(r) for r in layer.ramps])[layer.sheet.codes][
             chosen[layer.factor]
@@ -218,6 +224,13 @@ def render(kind: Kind, chosen: dict[str, np.ndarray]) -> np.ndarray:
         np.copyto(canvas, drawn, where=(drawn > 0) & (canvas > 0) if layer.inside else drawn > 0)
         canvas[drawn == CUT] = 0
     _outline(canvas.reshape(count, IMAGE_SIZE, IMAGE_SIZE), kind.outline)
+    return canvas
+
+
+def render(kind: Kind, chosen: dict[str, np.ndarray]) -> np.ndarray:
+    """Draw one sprite for each row of the factors: (N, 16, 16, 3) uint8 on white."""
+    canvas, roles = arrange(kind, chosen), ["ink", *kind.ramps]
+    count = len(canvas)
     shades = np.array(list(RAMPS.values()), np.uint8)
     palette = np.full((count, 1 + SHADES * len(roles), 3), 255, np.uint8)
     palette[:, 1 : 1 + SHADES] = shades[list(RAMPS).index("ink")]
