@@ -5,8 +5,10 @@ The size of the pictures needs no fitting: convolutions and attention take any t
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -15,9 +17,9 @@ def fitted(
 ) -> dict[str, Tensor]:
     """The weights with which a new `ContextUNet` starts.
 
-    A class that the trained network knows by this name keeps its embedding. Any other starts as "no label": the new
-    network then draws what the trained one draws unasked. A new channel is at first neither looked at nor drawn: its
-    weights are zero. A channel less is dropped.
+    A class that the trained network knows by this name keeps its embedding. Any other gets a random one, by its
+    name: classes that began at one place would be drawn alike for hundreds of steps.
+    A new channel is at first neither looked at nor drawn: its weights are zero. A channel less is dropped.
 
     Args:
         weights: of the trained `ContextUNet`, as `state_dict` gives them.
@@ -36,16 +38,22 @@ def fitted(
     >>> new.embed_class.weight[1].equal(trained["embed_class.weight"][1])
     True
     """
-    place = {name: i for i, name in enumerate(known)}
-    null = len(known)
-    rows = [place.get(name, null) for name in classes] + [null]
+    *learned, no_label = weights["embed_class.weight"]
+    place = dict(zip(known, learned, strict=True))
+    embedding = [place[name] if name in place else _random_embedding(name, no_label) for name in classes]
     new = {
-        "embed_class.weight": weights["embed_class.weight"][rows].clone(),
+        "embed_class.weight": torch.stack([*embedding, no_label]),
         "enter.weight": _resized(weights["enter.weight"], 1, pixels),
         "leave.2.weight": _resized(weights["leave.2.weight"], 0, pixels),
         "leave.2.bias": _resized(weights["leave.2.bias"], 0, pixels),
     }
     return {**weights, **new}
+
+
+def _random_embedding(name: str, like: Tensor) -> Tensor:
+    """As `torch.nn.Embedding` draws one at first, by the name alone: a seed could be that of the trained network."""
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    return torch.randn(like.shape, generator=generator).to(like)
 
 
 def _resized(tensor: Tensor, axis: int, size: int) -> Tensor:

@@ -357,14 +357,14 @@ def fine_tuning(trained: TrainConfig) -> TrainConfig:
         trained: the config of the run that made the network.
 
     >>> fine_tuning(RECIPES["reference"]).steps
-    2000
+    1000
     """
     unet = replace(trained.unet, classes=len(CLASSES), image_channels=CHANNELS)
     return replace(trained, unet=unet, begun=0, **FINE_TUNING)
 
 
 FINE_TUNING: dict[str, Any] = {
-    "steps": 2_000,
+    "steps": 1_000,
     "batch_size": 64,
     "learning_rate": 2e-3,
     "warmup": 100,

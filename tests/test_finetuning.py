@@ -8,6 +8,7 @@ import torch
 
 from pixel_edu import checkpoints, finetuning, sprites
 from pixel_edu.checkpoints import CheckpointError, load_reference, start_from
+from pixel_edu.generate import generate
 from pixel_edu.training import RECIPES, TrainState, fine_tuning, train
 from pixel_edu.unet import ContextUNet
 
@@ -36,11 +37,34 @@ def test_with_the_same_classes_the_new_network_answers_what_the_trained_one_does
         assert torch.equal(answer(network, noise(), [0, 5]), answer(trained, noise(), [0, 5]))
 
 
-def test_a_known_class_keeps_what_was_learned_of_it_and_a_new_one_begins_as_no_label():
+def test_a_known_class_keeps_what_was_learned_of_it():
     run, trained = state(classes=3), load_reference("tiny").network
     start_from(run, "tiny", CLASSES)
-    x = noise(count=4)
-    assert torch.equal(answer(run.network, x, [0, 1, 2, 3]), answer(trained, x, [5, 2, 5, 5]))
+    x = noise()
+    assert torch.equal(answer(run.network, x, [1, 3]), answer(trained, x, [2, 5]))
+
+
+def test_new_classes_begin_as_far_from_all_others_as_known_ones_are():
+    names = [f"new {i}" for i in range(40)]
+    run, known = state(classes=40), load_reference("tiny").network.embed_class.weight
+    start_from(run, "tiny", names)
+    new, apart = run.network.embed_class.weight[:-1], torch.pdist(known).min()
+    assert torch.pdist(new).min() > 0.7 * apart
+    assert torch.cdist(new, known).min() > 0.7 * apart
+    assert torch.equal(run.ema.network.embed_class.weight[:-1], new)
+
+
+def test_new_classes_are_told_apart_within_a_few_steps():
+    config = dataclasses.replace(fine_tuning(TINY), steps=40, batch_size=16, warmup=5)
+    config = dataclasses.replace(config, unet=dataclasses.replace(config.unet, classes=2))
+    run = TrainState(config)
+    start_from(run, "tiny", ["dark", "light"])
+    shades = np.repeat(np.array([30, 220], np.uint8), 4)
+    images = np.broadcast_to(shades[:, None, None, None], (8, 16, 16, 3))
+    for _ in train(images, np.repeat([0, 1], 4), state=run, device="cpu"):
+        pass
+    dark, light = generate(run.denoiser(), [0, 1], [0, 0]).mean(axis=(1, 2, 3))
+    assert dark + 50 < light
 
 
 def test_a_new_channel_changes_nothing_at_first_and_learns_at_once():
