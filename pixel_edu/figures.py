@@ -184,6 +184,26 @@ def paths(times: Sequence[float], families: Mapping[str, Any], alt: str, most: i
     return plot(canvas, alt)
 
 
+def arrows(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], alt: str) -> Figure:
+    """Arrows in the plane, panel beside panel: where they start, where they point, and dots to see them by.
+
+    Args:
+        panels: for each title the starts (N, 2), the arrows (N, 2) and the dots (M, 2).
+        alt: what the arrows show, in words.
+
+    >>> arrows({"t = 0": (np.zeros((1, 2)), np.ones((1, 2)), np.ones((1, 2)))}, "An arrow that ends on a dot.")
+    An arrow that ends on a dot.
+    """
+    style()
+    canvas = Canvas(figsize=(4.6, 0.35 + 4.6 / len(panels)), layout="constrained")
+    for place, (title, (starts, ways, dots)) in enumerate(panels.items(), 1):
+        ax = canvas.add_subplot(1, len(panels), place, title=title, aspect="equal", xticks=[], yticks=[])
+        ax.quiver(*starts.T, *ways.T, color=COLORS[0], angles="xy", scale_units="xy", scale=1, width=0.012)
+        ax.plot(*dots.T, "o", color=COLORS[1], markersize=4)
+        ax.margins(0.12)
+    return plot(canvas, alt)
+
+
 def plot(canvas: Canvas, alt: str) -> Figure:
     """A matplotlib figure as an inline SVG. Black takes the page's text colour.
 

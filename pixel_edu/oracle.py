@@ -16,12 +16,13 @@ Points in d dimensions travel as images of one pixel with d channels, (N, d, 1, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from pixel_edu.config import NULL_LABEL
 from pixel_edu.diffusion import Images, clean
@@ -213,6 +214,48 @@ def finite_set(
         ValueError: lists of different lengths, or a value outside its range.
     """
     return mixture(schedule, images, 0.0, labels, null_label=null_label)
+
+
+def near_sighted(
+    schedule: Schedule,
+    images: Float[Tensor, "n c h w"],
+    width: int,
+    labels: Sequence[int] | None = None,
+    null_label: int = NULL_LABEL,
+) -> Callable[[Images, Int[Tensor, " b"], Int[Tensor, " b"]], Images]:
+    """The best denoiser of a list of images that sees only a window around each pixel.
+
+    `finite_set` compares whole images. Here every pixel takes its own softmax, over how well each image fits inside the
+    window, so far parts of a drawn image may come from different images: the local score machine of Kamb & Ganguli 2025
+    (arXiv:2412.20292). A window that covers the image from every pixel gives `finite_set` again.
+
+    Args:
+        schedule: how the data are noised.
+        images: (N, C, H, W) float32, in [-1, 1].
+        width: pixels from one side of the window to the other, odd.
+        labels: the class of each; None: all are of class 0.
+        null_label: the label that stands for all classes together.
+
+    Returns:
+        A model: maps x (B, C, H, W), t (B,) int64 and c (B,) int64 to the noise in x.
+
+    Raises:
+        ValueError: an even width, or one below 1.
+    """
+    if not (width >= 1 and width % 2):
+        raise ValueError(f"the window is {width} pixels wide, so it has no middle: use 1, 3, 5 ...")
+    known = torch.zeros(len(images), dtype=torch.int64) if labels is None else torch.tensor(list(labels))
+
+    def model(x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
+        level = schedule.levels(t)
+        squares = (x[:, None] - level.signal[:, None] * images).square().sum(dim=2)  # (B, N, H, W)
+        distance = avg_pool2d(squares, width, stride=1, padding=width // 2, divisor_override=1)
+        mine = (c[:, None] == known) | (c[:, None] == null_label)
+        logits = (-distance / (2 * level.noise**2)).masked_fill(~mine[:, :, None, None], -torch.inf)
+        x0 = torch.einsum("bnhw,nchw->bchw", logits.softmax(dim=1), images)
+        return clean(x, x0, level, "x0").eps
+
+    return model
 
 
 def as_images(points: Float[Tensor, "n d"]) -> Float[Tensor, "n d 1 1"]:

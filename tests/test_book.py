@@ -256,6 +256,27 @@ def test_tags_for_nbval_are_lower_case_and_known(path):
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_a_claim_is_hidden_says_nothing_and_can_fail(path):
+    for cell in nbformat.read(path, 4).cells:
+        if "claim" in cell.metadata.get("tags", []):
+            assert "remove-cell" in cell.metadata.tags, cell.id
+            assert "assert " in cell.source, cell.id
+            assert cell.outputs == [], cell.id
+
+
+def test_chapter_3_says_of_copying_what_was_measured():
+    table = (ROOT / "book/measured/memorisation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d,]+) \| ([\d,]+) \|.*\| (\d+)\.\d% \([^)]*\) \|$", table, re.M)
+    nearer = {(sprites, steps): share for sprites, steps, share in rows}
+    text = " ".join(
+        cell.source for cell in nbformat.read(CHAPTERS[2], 4).cells if cell.cell_type == "markdown"
+    )
+    told = r"after 1,000 steps (\d+) % of .*; after 8,000 steps, .*, it is (\d+) %.* 8,000 steps leave it at (\d+) %"
+    measured = nearer["894", "1,000"], nearer["894", "8,000"], nearer["20,000", "8,000"]
+    assert re.search(told, text, re.S).groups() == measured
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
 def test_below_every_output_stands_how_exact_it_is(path, book):
     page = (book / "chapters" / f"{path.stem}.html").read_text(encoding="utf-8")
     cells = [cell for cell in nbformat.read(path, 4).cells if cell.get("outputs")]

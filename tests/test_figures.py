@@ -201,3 +201,13 @@ def test_between_sprites_every_byte_is_zero_as_in_the_chapters_stored_pictures()
     (picture,) = pictures(figures.sprites(np.full((2, 16, 16, 3), 9, np.uint8), "Two", columns=2))
     assert picture.shape[2] == 4
     assert (picture[:, 16] == 0).all()
+
+
+def test_arrows_have_a_panel_for_each_title_with_a_shaft_for_each_start():
+    starts = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    drawn = figures.arrows(
+        {"near": (starts, -starts, starts[:1]), "far": (starts, starts, starts)}, "Arrows."
+    )
+    shafts = [re.findall(r"<path", group) for group in re.findall(r'id="\w+-Quiver_\d"(.*?)</g>', drawn.html)]
+    assert [len(each) for each in shafts] == [3, 3]
+    assert all(f">{title}<" in drawn.html for title in ("near", "far"))

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from pixel_edu import oracle, samplers
-from pixel_edu.oracle import as_images, as_points, finite_set, gaussian, mixture
+from pixel_edu.oracle import as_images, as_points, finite_set, gaussian, mixture, near_sighted
 from pixel_edu.samplers import SpriteNoise
 from pixel_edu.schedules import cosine, linear
 
@@ -285,3 +285,40 @@ def test_clean_data_are_no_question_for_a_denoiser():
 
 def test_the_module_takes_no_network():
     assert not any(isinstance(value, torch.nn.Module) for value in vars(oracle).values())
+
+
+@pytest.mark.parametrize("label", [0, 2, NULL])
+def test_eyes_that_see_the_whole_image_make_the_denoiser_of_the_set(label):
+    images, labels = sprites()
+    x = SpriteNoise(range(2)).start()
+    t, c = torch.tensor([950, 990]), torch.tensor([label, label])
+    exact = finite_set(cosine(), images, labels)(x, t, c)
+    assert_close(near_sighted(cosine(), images, 31, labels)(x, t, c), exact, rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(near_sighted(cosine(), images, 3, labels)(x, t, c), exact, atol=0.02)
+
+
+def test_eyes_that_see_a_window_do_not_see_what_lies_outside_it():
+    images, _ = sprites()
+    x = SpriteNoise([0]).start()
+    far = x.clone()
+    far[:, :, 8:] = 0.5
+    model, t = near_sighted(cosine(), images, 5), torch.tensor([900])
+    one, other = model(x, t, ALL), model(far, t, ALL)
+    assert torch.equal(one[:, :, :6], other[:, :, :6])
+    assert not torch.equal(one[:, :, 6:8], other[:, :, 6:8])
+
+
+def test_a_window_of_one_pixel_is_the_denoiser_of_each_pixel_alone():
+    images, _ = sprites()
+    x, t = SpriteNoise([3]).start(), torch.tensor([700])
+    got = near_sighted(cosine(), images, 1)(x, t, ALL)
+    for row, column in ((0, 0), (9, 4), (15, 15)):
+        alone = finite_set(cosine(), images[:, :, row : row + 1, column : column + 1])
+        part = alone(x[:, :, row : row + 1, column : column + 1], t, ALL)
+        assert_close(got[:, :, row, column], part[:, :, 0, 0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [0, 4, -3])
+def test_a_window_without_a_middle_is_refused(width):
+    with pytest.raises(ValueError, match="no middle"):
+        near_sighted(cosine(), torch.zeros(1, 3, 2, 2), width)
