@@ -54,6 +54,7 @@ from pixel_edu.pixelart import (
     stray_pixels,
     white_border,
 )
+from pixel_edu.two_sample import LEAST, TwoSample, steps_for, two_sample
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Measure:
 
 
 MEASURES = (
+    Measure("two_sample", "told from real", "lower", "%"),
     Measure("label_accuracy", "right class", "higher", "%"),
     Measure("fid", "Fréchet distance, FID", "lower"),
     Measure("kid", "kernel distance, KID", "lower"),
@@ -100,7 +102,9 @@ MEASURES = (
     Measure("nearest", "nearest training sprite", "real"),
     Measure("near_copies", "near copies", "lower", "%"),
 )
-"""In the order of a table. Of sprites of one class, `label_accuracy` would say nothing, and is not measured.
+"""In the order of a table. The first comes from `tell_apart`, all others from `evaluate`, in less time.
+
+Of sprites of one class, `label_accuracy` would say nothing, and is not measured.
 
 Fronts are heroes seen from the front, the class `characters`: their left half mirrors the right, but for some lights.
 """
@@ -144,9 +148,14 @@ class Yardstick:
         )
 
     @cached_property
+    def real_seen(self) -> Seen:
+        """What the classifier sees in `real`."""
+        return self.classifier.look(self.real)
+
+    @cached_property
     def real_features(self) -> np.ndarray:
-        """What the classifier sees in `real`, (N, F) float32."""
-        return self.classifier.look(self.real).features
+        """The features of `real`, (N, F) float32."""
+        return self.real_seen.features
 
     @cached_property
     def floor(self) -> Report:
@@ -355,6 +364,68 @@ def evaluate(
     scores["mirror"] = mean(mirror_difference(images))
     scores = {measure.key: scores[measure.key] for measure in MEASURES if measure.key in scores}
     return Report(scores, closest, near_features, seen)
+
+
+class Told(NamedTuple):
+    """What two-sample tests found: of the model's sprites, and, for the floor, of other real ones.
+
+    Attributes:
+        model: of the model's sprites against real ones.
+        real: of the same real ones against others.
+        sprites: how many of each there were; half of them were learned from.
+    """
+
+    model: TwoSample
+    real: TwoSample
+    sprites: int
+
+
+def tell_apart(
+    images: np.ndarray,
+    labels: Sequence[int] | np.ndarray,
+    yardstick: Yardstick,
+    seed: int = 0,
+    track: Callable[[Sequence[int]], Iterable[int]] = iter,
+) -> Told | None:
+    """Can a network tell the model's sprites from real ones, and those from other real ones? See `two_sample`.
+
+    Of each class as many take part as there are of the fewest: of the images, of `yardstick.real` and of
+    `yardstick.other`. So what is told apart is never how frequent a class is.
+
+    Args:
+        images: (N, S, S, C) uint8, as the yardstick's.
+        labels: (N,) the class that was asked for.
+        yardstick: real sprites to compare with; their classes are those that its classifier sees.
+        seed: of the tests.
+        track: wraps the steps of each of the two trainings, for a progress bar.
+
+    Returns:
+        None where there are too few sprites to learn from.
+    """
+    sets = (
+        (images, np.asarray(labels)),
+        (yardstick.other, yardstick.other_labels),
+        (yardstick.real, yardstick.real_seen.labels),
+    )
+    rows = _as_many([each for _, each in sets], np.random.default_rng(seed))
+    if len(rows[0]) < LEAST:
+        return None
+    drawn, other, real = ((some[kept], each[kept]) for (some, each), kept in zip(sets, rows, strict=True))
+    model, floor = (
+        two_sample(*some, *real, steps=steps_for(len(rows[0])), seed=seed, track=track)
+        for some in (drawn, other)
+    )
+    return Told(model, floor, len(rows[0]))
+
+
+def _as_many(labels: Sequence[np.ndarray], draw: np.random.Generator) -> list[np.ndarray]:
+    """Rows of each set, of each class as many as the set with the fewest has, by chance."""
+    rows: list[list[np.ndarray]] = [[] for _ in labels]
+    for c in np.unique(np.concatenate(labels)):
+        members = [draw.permutation(np.flatnonzero(each == c)) for each in labels]
+        for kept, some in zip(rows, members, strict=True):
+            kept.append(some[: min(map(len, members))])
+    return [np.concatenate(each) for each in rows]
 
 
 def _background(images: np.ndarray, mean: Callable[[np.ndarray], Score]) -> dict[str, Score]:

@@ -10,8 +10,9 @@ import numpy as np
 from markupsafe import Markup
 
 from pixel_edu import figures, templates
-from pixel_edu.evaluation import MEASURES, NEAR, Measure, Report, Score, Yardstick
+from pixel_edu.evaluation import MEASURES, NEAR, Measure, Report, Score, Told, Yardstick
 from pixel_edu.images import png_url
+from pixel_edu.two_sample import LEAST
 
 SHOWN = 20
 """Sprites in each picture of the report."""
@@ -19,29 +20,92 @@ MOST_ROWS = 16
 """Classes that get a row each; of more, one sprite each is shown."""
 
 
-def as_dict(made: Report, yardstick: Yardstick, settings: Mapping[str, object]) -> dict:
-    """For JSON: the settings, what is compared with what, and for each measure what model and real sprites got."""
-    floor = yardstick.floor
+def as_dict(
+    made: Report, yardstick: Yardstick, settings: Mapping[str, object], told: Told | None = None
+) -> dict:
+    """For JSON: the settings, what is compared with what, and for each measure what model and real sprites got.
+
+    Args:
+        made: what `evaluation.evaluate` found in the model's sprites.
+        yardstick: the real sprites that they were measured by.
+        settings: how they were drawn.
+        told: what `evaluation.tell_apart` found, if it was asked.
+    """
+    by_class = {} if told is None else {"two_sample_by_class": _scores_by_class(told, yardstick)}
     return {
         "pixel_edu": version("pixel-edu"),
         "settings": dict(settings),
         "comparison": yardstick.comparison,
+        "verdict": verdict(told),
         "measures": {
             measure.key: {
                 "name": measure.name,
                 "better": measure.better,
-                "model": made.scores[measure.key]._asdict(),
-                "real": floor.scores[measure.key]._asdict(),
-                "as_good_as_real": as_good(measure, made.scores[measure.key], floor.scores[measure.key]),
+                "model": model._asdict(),
+                "real": real._asdict(),
+                "worse_than_real": not as_good(measure, model, real),
             }
-            for measure in measured(made)
+            for measure, model, real in compared(made, yardstick, told)
         },
+        **by_class,
     }
 
 
-def measured(made: Report) -> list[Measure]:
-    """The measures that a report holds, in the order of a table."""
-    return [measure for measure in MEASURES if measure.key in made.scores]
+class Compared(NamedTuple):
+    """A measure, what the model's sprites got, and what real ones got."""
+
+    measure: Measure
+    model: Score
+    real: Score
+
+
+def compared(made: Report, yardstick: Yardstick, told: Told | None = None) -> list[Compared]:
+    """All measures that were taken, in the order of a table; see `as_dict`."""
+    model, real = dict(made.scores), dict(yardstick.floor.scores)
+    if told is not None:
+        model[TOLD.key], real[TOLD.key] = told.model.accuracy, told.real.accuracy
+    return [Compared(each, model[each.key], real[each.key]) for each in MEASURES if each.key in model]
+
+
+def compared_by_class(told: Told, yardstick: Yardstick) -> dict[str, Compared]:
+    """How often sprites of each class are told from real ones."""
+    words = yardstick.classifier.heads[0].words
+    return {words[c]: Compared(TOLD, score, told.real.classes[c]) for c, score in told.model.classes.items()}
+
+
+def _scores_by_class(told: Told, yardstick: Yardstick) -> dict[str, dict]:
+    found = compared_by_class(told, yardstick)
+    return {name: {"model": row.model._asdict(), "real": row.real._asdict()} for name, row in found.items()}
+
+
+TOLD = next(measure for measure in MEASURES if measure.key == "two_sample")
+
+
+def verdict(told: Told | None) -> str:
+    """What the two-sample test says of the model's sprites as a whole, which no other measure can."""
+    if told is None:
+        return (
+            "Whether the sprites are as good as real only the two-sample test can say, and it was not made: it takes "
+            f"{LEAST} real sprites and {LEAST} drawn ones at least, of the same classes."
+        )
+    model, real = (" (".join(in_words(TOLD, each.accuracy)) + ")" for each in (told.model, told.real))
+    learned = f"A network that learned from {told.sprites - told.sprites // 2:,} drawn sprites and as many real ones"
+    if is_told(told):
+        return (
+            f"{learned} tells others apart in {model} of cases, and real from real in {real}: the sprites are not as "
+            "good as real, whatever single rows say."
+        )
+    return (
+        f"{learned} tells others apart in {model} of cases, and real from real in {real}: it has found no difference. "
+        "One that learns from more may."
+    )
+
+
+def is_told(told: Told) -> bool:
+    """Whether sprites are told from real ones more often than real ones from each other, all or those of a class."""
+    pairs = [(told.model.accuracy, told.real.accuracy)]
+    pairs += [(score, told.real.classes[c]) for c, score in told.model.classes.items()]
+    return not all(as_good(TOLD, model, real) for model, real in pairs)
 
 
 def as_good(measure: Measure, model: Score, real: Score) -> bool:
@@ -65,6 +129,7 @@ def as_html(
     made: Report,
     yardstick: Yardstick,
     settings: Mapping[str, object],
+    told: Told | None = None,
 ) -> str:
     """One page that needs no other file: the table, and pictures of the best, the worst and the nearest.
 
@@ -74,16 +139,16 @@ def as_html(
         made: what `evaluation.evaluate` found in them.
         yardstick: the real sprites that they were measured by.
         settings: how they were drawn.
+        told: what `evaluation.tell_apart` found, if it was asked.
     """
-    floor = yardstick.floor
     icon = figures.png_bytes(images[np.argmin(made.oddness)])
     return templates.render(
         "evaluation.html.j2",
         icon=png_url(icon),
         how=", ".join(f"{name} {value}" for name, value in settings.items()),
-        rows=[
-            _row(measure, made.scores[measure.key], floor.scores[measure.key]) for measure in measured(made)
-        ],
+        verdict=verdict(told),
+        rows=[_row(row.measure.name, row) for row in compared(made, yardstick, told)],
+        classes=[_row(name, row) for name, row in compared_by_class(told, yardstick).items()] if told else [],
         comparison=yardstick.comparison,
         sections=[*_examples(images, labels, made, yardstick), _nearest(images, made, yardstick)],
     )
@@ -95,12 +160,12 @@ class MeasureRow(NamedTuple):
     name: str
     model: tuple[str, str]
     real: tuple[str, str]
-    as_good: bool
+    worse: bool
 
 
-def _row(measure: Measure, model: Score, real: Score) -> MeasureRow:
+def _row(name: str, row: Compared) -> MeasureRow:
     return MeasureRow(
-        measure.name, in_words(measure, model), in_words(measure, real), as_good(measure, model, real)
+        name, in_words(row.measure, row.model), in_words(row.measure, row.real), not as_good(*row)
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pixel_edu import evaluation, report, sprites
+from pixel_edu.config import CLASSES
 from pixel_edu.evaluation import MEASURES, Score
 from tests import command
 
@@ -39,20 +40,25 @@ class Page(HTMLParser):
 
 
 def test_evaluate_prints_a_table_and_writes_it_for_programs_and_people(tmp_path):
-    done = pixel_edu("evaluate", "tiny", *QUICK, "--sprites", 500, "--out", tmp_path / "new" / "report")
+    asked = (*QUICK, "-n", "100", "--sprites", 500)  # as few as a two-sample test takes
+    done = pixel_edu("evaluate", "tiny", *asked, "--out", tmp_path / "new" / "report")
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= max(80, len(str(tmp_path)) + 70)
     written = tmp_path / "new" / "report"
     assert {file.name for file in written.iterdir()} == {"report.html", "report.json"}
     found = json.loads((written / "report.json").read_text())
-    assert found["settings"]["sprites"] == 50
+    assert found["settings"]["sprites"] == 100
     assert list(found["measures"]) == [measure.key for measure in MEASURES if not measure.alpha]
+    assert "not as good as real" in found["verdict"]  # after two steps
+    assert found["verdict"] in " ".join(done.stdout.split())
+    assert list(found["two_sample_by_class"]) == list(CLASSES)
+    assert all(f"  {name}  " in done.stdout for name in CLASSES)
     for key, measure in found["measures"].items():
         assert measure["name"] in done.stdout
         assert measure["model"]["low"] <= measure["model"]["value"] <= measure["model"]["high"], key
     assert found["measures"]["closed"]["real"]["value"] == 1
     page = Page((written / "report.html").read_text())
-    assert page.tags.count("tr") == 1 + len(found["measures"])
+    assert page.tags.count("tr") == 1 + len(found["measures"]) + 1 + len(CLASSES)
     assert page.alts
     assert all(page.alts)
     assert page.fetched == []
@@ -70,6 +76,8 @@ def test_evaluate_on_a_folder_trains_a_classifier_and_says_how_good_it_is(tmp_pa
     assert found["settings"]["trained on"] == "20,000 procedural sprites, seed 0"
     measures = found["measures"]
     assert "closed" not in measures  # known of procedural sprites only
+    assert "two_sample" not in measures  # 30 are too few
+    assert "it was not made: it takes 100 real sprites" in found["verdict"]
     assert measures["label_accuracy"]["real"]["value"] > 0.8
 
 

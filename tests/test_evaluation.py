@@ -134,7 +134,7 @@ def test_every_procedural_sprite_is_closed(real):
 
 def test_real_sprites_are_as_good_as_real(found, yardstick):
     floor = yardstick.floor.scores
-    assert list(found.scores) == [measure.key for measure in MEASURES if not measure.alpha]
+    assert ["two_sample", *found.scores] == [measure.key for measure in MEASURES if not measure.alpha]
     for key, score in found.scores.items():
         assert score.low <= score.value <= score.high, key
         assert score.low <= floor[key].high, key
@@ -196,13 +196,13 @@ DAMAGE_OF_ALPHA = {"clear": smeared, "clear_border": lambda images: np.roll(imag
 
 
 def test_there_is_a_damage_for_every_measure():
-    assert list(DAMAGE) + list(DAMAGE_OF_ALPHA) == [
+    assert ["two_sample", *DAMAGE, *DAMAGE_OF_ALPHA] == [
         measure.key for measure in sorted(MEASURES, key=lambda measure: bool(measure.alpha))
     ]
 
 
 @pytest.mark.parametrize(
-    "measure", [each for each in MEASURES if not each.alpha], ids=lambda measure: measure.key
+    "measure", [each for each in MEASURES if each.key in DAMAGE], ids=lambda measure: measure.key
 )
 def test_a_measure_sees_the_damage_that_it_is_for(measure, real, yardstick):
     images, labels = DAMAGE[measure.key](real.images, real.labels, yardstick.train)
@@ -238,7 +238,7 @@ def ghostly():
 def test_white_sprites_on_nothing_are_measured_with_their_alpha(ghostly):
     assert ghostly.classifier.record["held_out_accuracy"] > 0.95
     found = evaluation.evaluate(*ghosts(100, 7), ghostly, resamples=20)
-    assert list(found.scores) == [
+    assert ["two_sample", *found.scores] == [
         measure.key for measure in MEASURES if measure.alpha is not False and not measure.procedural
     ]
     assert found.scores["label_accuracy"].value > 0.95
@@ -402,3 +402,63 @@ def test_the_steps_of_a_folders_classifier_can_be_watched():
     )
     assert seen == list(range(7))
     assert 0 <= yardstick.classifier.record["held_out_accuracy"] <= 1
+
+
+@pytest.fixture(scope="module")
+def half_broken(yardstick, real):
+    """What a test finds in sprites of which those of two classes are noisy."""
+    drawn = real.images.copy()
+    noisy = np.isin(real.labels, (1, 3))
+    drawn[noisy] ^= draw().integers(0, 8, drawn[noisy].shape, np.uint8)
+    return evaluation.tell_apart(drawn, real.labels, yardstick)
+
+
+def test_noisy_classes_are_told_from_real_and_others_are_not(half_broken):
+    assert half_broken.sprites == 300
+    assert half_broken.real.accuracy.low < 0.5 < half_broken.real.accuracy.high
+    for c, score in half_broken.model.classes.items():
+        assert score.value > 0.9 if c in (1, 3) else score.value < 0.75, (c, score)
+    assert report.is_told(half_broken)
+
+
+def test_the_report_no_longer_says_as_good_where_the_two_sample_test_says_otherwise(
+    found, yardstick, half_broken
+):
+    said = report.as_dict(found, yardstick, {}, half_broken)
+    assert next(iter(said["measures"])) == "two_sample"
+    assert said["measures"]["two_sample"]["worse_than_real"]
+    rest = [row["worse_than_real"] for key, row in said["measures"].items() if key != "two_sample"]
+    assert not any(rest)  # `found` is about real sprites
+    assert "the sprites are not as good as real, whatever single rows say" in said["verdict"]
+    assert "learned from 150 drawn sprites" in said["verdict"]
+    assert list(said["two_sample_by_class"]) == list(CLASSES)
+    page = report.as_html(*sprites.make(300, seed=77)[:2], found, yardstick, {}, half_broken)
+    assert "not as good as real, whatever single rows say" in page
+    assert page.count("<tr><td>") == len(said["measures"]) + len(CLASSES)
+
+
+def test_where_nothing_is_told_the_verdict_is_that_no_difference_was_found(half_broken):
+    same = half_broken._replace(model=half_broken.real)
+    assert not report.is_told(same)
+    assert "it has found no difference" in report.verdict(same)
+    one_class = same.real._replace(classes=same.real.classes | {3: Score(0.9, 0.85, 0.95)})
+    assert report.is_told(same._replace(model=one_class))
+
+
+def test_without_the_test_nobody_says_that_the_sprites_are_as_good_as_real(found, yardstick):
+    said = report.as_dict(found, yardstick, {})
+    assert "only the two-sample test can say" in said["verdict"]
+    assert "two_sample" not in said["measures"]
+    assert "two_sample_by_class" not in said
+
+
+def test_how_frequent_a_class_is_does_not_tell_sprites_apart(yardstick, real):
+    """A fifth of the heroes, and all the rest: of heroes fewer real ones take part too."""
+    kept = np.concatenate([np.flatnonzero(real.labels != 0), np.flatnonzero(real.labels == 0)[:12]])
+    told = evaluation.tell_apart(real.images[kept], real.labels[kept], yardstick)
+    assert told.sprites == 4 * 60 + 12
+    assert not report.is_told(told)
+
+
+def test_too_few_sprites_are_not_told_apart(ghostly):
+    assert evaluation.tell_apart(*ghosts(600, 7), ghostly) is None  # 90 real ones are in each half

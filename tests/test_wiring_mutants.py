@@ -245,8 +245,8 @@ MUTANTS = {
             "evaluate(self.real[: len(self.other)], self.other_labels, self)",
         ),
         "real features of train": (
-            "self.classifier.look(self.real).features",
-            "self.classifier.look(self.train).features",
+            "self.classifier.look(self.real)",
+            "self.classifier.look(self.train)",
         ),
     },
     ("evaluation", "measures", "the_three_sets_of_the_procedural_yardstick_share_no_seed"): {
