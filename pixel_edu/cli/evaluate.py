@@ -38,8 +38,8 @@ Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the first
 TwoSample = Annotated[
     bool,
     typer.Option(
-        help="Train a network to tell the sprites from real ones, which takes half a minute for 1,000 of them and "
-        "two minutes for 5,000."
+        help="Train a network to tell the sprites from real ones, which takes about 15 seconds for 1,000 of them and "
+        "a minute for 5,000."
     ),
 ]
 MLflow = Annotated[

@@ -167,6 +167,7 @@ def _measured(report: Mapping[str, Any] | None) -> list[str]:
         *lines,
         *markdown.table(("", "model", "real"), rows),
         "",
+        *([report["verdict"], ""] if "verdict" in report else []),
         "The distances are between features of a small classifier of these sprites: compare them with the column "
         "beside them, not with other models'.",
         "",

@@ -396,9 +396,10 @@ def test_a_hub_that_is_away_or_a_name_that_is_none_is_one_sentence(folders, clie
 def report():
     """A report as pixel-edu evaluate writes it."""
     score = {"value": 0.982, "low": 0.971, "high": 0.99}
-    row = {"name": "right class", "better": "higher", "model": score, "real": score, "as_good_as_real": True}
+    row = {"name": "right class", "better": "higher", "model": score, "real": score, "worse_than_real": False}
     settings = {"checkpoint": "tiny", "sprites": 1000, "sampler": "dpmpp_2m", "steps": 20, "guidance": 3.0}
-    return {"pixel_edu": "0", "settings": settings, "measures": {"label_accuracy": row}}
+    verdict = "They are told from real ones."
+    return {"pixel_edu": "0", "settings": settings, "verdict": verdict, "measures": {"label_accuracy": row}}
 
 
 def test_the_card_says_what_the_checkpoint_and_the_report_say(tmp_path, report):
@@ -412,6 +413,7 @@ def test_the_card_says_what_the_checkpoint_and_the_report_say(tmp_path, report):
         about.record["data"], about.record["hardware"], f"`{about.record['command']}`", "0.30 million parameters",
         f"{about.step:,} of {about.config.batch_size} sprites", "characters, creatures, food, items, side_view",
         "| right class | 98.2 % (97.1–99.0) | 98.2 % (97.1–99.0) |", "MIT licence", "![A row of drawn sprites",
+        report["verdict"],
     ):  # fmt: skip
         assert fact in page.text
     assert "Not measured yet" not in page.text
