@@ -15,11 +15,11 @@ NULL = 5
 def guide(ask: Ask) -> None:
     """The line through two answers."""
     cond, uncond = ask.randn(4, 3, 16, 16), ask.randn(4, 3, 16, 16)
-    for s in (3.0, 1.0, 0.0):
+    for w in (3.0, 1.0, 0.0):
         ask.same(
-            ask(cond, uncond, s, like=cond, what=f"at a scale of {s:g}"),
-            uncond + s * (cond - uncond),
-            _slips(cond, uncond, s),
+            ask(cond, uncond, w, like=cond, what=f"at a scale of {w:g}"),
+            uncond + w * (cond - uncond),
+            _slips(cond, uncond, w),
         )
     scales = torch.tensor([0.0, 1.0, 2.0, 7.5]).reshape(-1, 1, 1, 1)
     ask.same(
@@ -28,27 +28,27 @@ def guide(ask: Ask) -> None:
     )
 
 
-def _slips(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> Slips:
+def _slips(cond: torch.Tensor, uncond: torch.Tensor, w: float) -> Slips:
     """Guidance gone wrong."""
     step = cond - uncond
-    part = torch.cat([(uncond + s * step)[:, :3], cond[:, 3:]], dim=1)
+    part = torch.cat([(uncond + w * step)[:, :3], cond[:, 3:]], dim=1)
     return [
         (
-            cond + s * step,
+            cond + w * step,
             "This is the paper's formula, which counts from 0: here a scale of 1 is the conditional answer, and 0 the "
             "one without a label.",
         ),
-        (cond - s * step, "The two answers are swapped: at a scale of 0 the label must have no effect."),
+        (cond - w * step, "The two answers are swapped: at a scale of 0 the label must have no effect."),
         (
-            cond + (s - 1) * -step,
+            cond + (w - 1) * -step,
             "Your line starts at the conditional answer: at a scale of 0 the label must have no effect.",
         ),
-        (s * step, "The step is right, but its starting point is missing: add the answer without a label."),
+        (w * step, "The step is right, but its starting point is missing: add the answer without a label."),
         (
-            uncond - s * step,
+            uncond - w * step,
             "The difference has the wrong sign: guidance goes towards the label, not away from it.",
         ),
-        (uncond + s * cond, "At a scale of 1 this is the sum of both answers: the step is their difference."),
+        (uncond + w * cond, "At a scale of 1 this is the sum of both answers: the step is their difference."),
         (cond, "The scale has no effect: this is the conditional answer."),
         ((cond + uncond) / 2, "This is the mean of the two answers, whatever the scale."),
         (part, "Only the first three channels are guided, and the others are the conditional answer."),
@@ -56,39 +56,44 @@ def _slips(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> Slips:
 
 
 @exercise(
-    "ex-06-2", "by_the_paper(eps_cond, eps_uncond, w)", "Two conventions, and you can translate between them."
+    "ex-06-2",
+    "by_the_paper(eps_cond, eps_uncond, scale)",
+    "Two conventions, and you can translate between them.",
 )
 def by_the_paper(ask: Ask) -> None:
-    """Ho and Salimans' w."""
+    """Ho and Salimans' scale, which counts from zero."""
     cond, uncond = ask.randn(2, 3, 8, 8), ask.randn(2, 3, 8, 8)
-    for w in (3.0, 0.5, 0.0):
-        guided, s = ask(cond, uncond, w, like=(cond, 1.0), what=f"for w = {w:g}")
+    for scale in (3.0, 0.5, 0.0):
+        guided, w = ask(cond, uncond, scale, like=(cond, 1.0), what=f"for scale = {scale:g}")
         ask.same(
             guided,
-            (1 + w) * cond - w * uncond,
+            (1 + scale) * cond - scale * uncond,
             [
                 (
-                    uncond + w * (cond - uncond),
+                    uncond + scale * (cond - uncond),
                     "Your noise is that of this course's scale: at 0 the paper's formula is the conditional answer.",
                 ),
                 (
-                    (1 + w) * cond + w * uncond,
+                    (1 + scale) * cond + scale * uncond,
                     "The second term is added: the paper subtracts the answer without a label.",
                 ),
-                ((1 + w) * uncond - w * cond, "The two answers are swapped."),
-                (w * cond - w * uncond, "The first factor is 1 + w, not w."),
+                ((1 + scale) * uncond - scale * cond, "The two answers are swapped."),
+                (scale * cond - scale * uncond, "The first factor is 1 + scale, not scale."),
             ],
         )
         ask.same(
-            s,
-            w + 1,
+            w,
+            scale + 1,
             [
-                (w, "Your scale is the paper's number itself: compare what the two conventions give at 0."),
                 (
-                    w - 1,
+                    scale,
+                    "Your scale is the paper's number itself: compare what the two conventions give at 0.",
+                ),
+                (
+                    scale - 1,
                     "Your scale is on the wrong side: at the paper's 0 the label is taken as it is, which is 1 here.",
                 ),
-                (1 - w, "Your scale falls as the paper's number grows: it must rise."),
+                (1 - scale, "Your scale falls as the paper's number grows: it must rise."),
             ],
             what="The scales",
         )
@@ -169,15 +174,15 @@ def both_answers(ask: Ask) -> None:
 def guided(ask: Ask) -> None:
     """Guidance in an interval of timesteps."""
     calls: list[int] = []
-    x, c, s = ask.randn(3, 3, 16, 16), torch.tensor([0, 2, 4]), 3.0
+    x, c, w = ask.randn(3, 3, 16, 16), torch.tensor([0, 2, 4]), 3.0
     truth = _model([])
 
     def right(t: torch.Tensor, inside: bool) -> torch.Tensor:
         cond, uncond = truth(x, t, c), truth(x, t, torch.full_like(c, NULL))
-        return uncond + s * (cond - uncond) if inside else cond
+        return uncond + w * (cond - uncond) if inside else cond
 
     for interval, when in ((None, (0, 999)), ((200, 700), (199, 200, 450, 700, 701))):
-        predict = ask(_model(calls), c, s, NULL, interval, like=callable)
+        predict = ask(_model(calls), c, w, NULL, interval, like=callable)
         for at in when:
             calls.clear()
             t = torch.full((3,), at)
@@ -220,10 +225,10 @@ def guide_all(ask: Ask) -> None:
     """A planted bug: three of the channels."""
     for channels in (8, 4):
         cond, uncond = ask.randn(2, channels, 16, 16), ask.randn(2, channels, 16, 16)
-        step, s = cond - uncond, 2.5
-        right = uncond + s * step
+        step, w = cond - uncond, 2.5
+        right = uncond + w * step
         ask.same(
-            ask(cond, uncond, s, like=cond, what=f"for {channels} channels"),
+            ask(cond, uncond, w, like=cond, what=f"for {channels} channels"),
             right,
             [
                 (
@@ -244,7 +249,7 @@ def guide_all(ask: Ask) -> None:
                 ),
                 (cond, "The scale has no effect: this is the conditional answer."),
                 (
-                    cond + s * step,
+                    cond + w * step,
                     "This is the paper's formula, which counts from zero: here a scale of 1 is the conditional answer.",
                 ),
             ],
