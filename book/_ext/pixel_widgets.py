@@ -32,12 +32,12 @@ FOLDER = "widgets"
 STORED = Path(__file__).parents[1] / "generated" / "widgets.json"
 
 
-def opening(module: str, state: dict) -> nodes.raw:
-    """The beginning of a widget's place."""
-    told = escape(json.dumps(state, sort_keys=True))
-    return nodes.raw(
-        "", f'<div class="pixel-widget" data-widget="{module}" data-state="{told}">', format="html"
-    )
+def opening(env, module: str, state: dict) -> nodes.raw:
+    """The beginning of a widget's place; its name is known to `reserved.css`, which keeps room for the widget."""
+    named = f"{env.docname.rpartition('/')[2]}-{env.new_serialno('pixel-widget')}"
+    facts = {"widget": module, "place": named, "state": json.dumps(state, sort_keys=True)}
+    told = " ".join(f'data-{fact}="{escape(value)}"' for fact, value in facts.items())
+    return nodes.raw("", f'<div class="pixel-widget" {told}>', format="html")
 
 
 def closing() -> nodes.raw:
@@ -52,7 +52,7 @@ def place(env, name: str, traits: dict[str, Any]) -> list[nodes.Node]:
     for stored in json.loads(STORED.read_text(encoding="utf-8")):
         if (stored["widget"], stored["traits"]) == (name, traits):
             picture = nodes.raw("", stored["picture"], format="html")
-            return [opening(getattr(widgets, name).module, stored["state"]), picture, closing()]
+            return [opening(env, getattr(widgets, name).module, stored["state"]), picture, closing()]
     raise ExtensionError(f"{STORED.name} holds no {name} with {traits}: run pixel-edu course artwork")
 
 
@@ -85,7 +85,7 @@ def _make_places(app, doctree) -> None:
             if name in widgets.BY_MODULE[module].traits_of_its_own()
         }
         picture = parts["text/html"]
-        picture.children = [opening(module, traits), *picture.children, closing()]
+        picture.children = [opening(app.env, module, traits), *picture.children, closing()]
         bundle.children = [picture]
 
 

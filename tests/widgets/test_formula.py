@@ -200,12 +200,13 @@ def test_in_the_book_the_cell_stands_below_the_code_of_its_exercise(monkeypatch)
         code, stub, hint = (nodes.literal_block(text=text) for text in ("the bug", "the stub", "a hint"))
         inside = nodes.section("", code, stub, nodes.container("", hint))
         page += nodes.container("", inside, label=exercise)
-    app = SimpleNamespace(env=SimpleNamespace(note_dependency=noted.append))
+    env = SimpleNamespace(docname="chapters/02_noise", note_dependency=noted.append, new_serialno=lambda _: 2)
+    app = SimpleNamespace(env=env)
     pixel_widgets._add_formulas(app, page)
     with_cell, without = (exercise.children[0].children for exercise in page.children)
     texts = [node.astext() for node in with_cell]
     assert texts[:2] == ["the bug", "the stub"]
-    assert 'data-widget="formula"' in texts[3]
+    assert 'data-widget="formula" data-place="02_noise-2"' in texts[3]
     assert texts[-1] == "a hint"
     assert len(without) == 3
     assert [Path(each).name for each in noted] == ["widgets.json"]

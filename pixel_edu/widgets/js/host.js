@@ -60,6 +60,7 @@ function stayPicture(place, error) {
   said.setAttribute("role", "status");
   said.textContent = `This stays a picture: ${error.message}.`;
   place.append(said);
+  place.dataset.still = "";
 }
 
 const near = new IntersectionObserver((entries) => {

@@ -9,5 +9,6 @@ if (location.protocol === "file:") {
     said.textContent = "This stays a picture: a browser runs it only on a page that comes from a server. Run " +
       "“python -m http.server” in the folder of the book's pages, and open http://localhost:8000.";
     place.append(said);
+    place.dataset.still = "";
   }
 }
