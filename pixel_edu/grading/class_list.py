@@ -12,9 +12,27 @@ from pixel_edu.grading.results.tables import Line, Table
 
 HEADINGS = {
     *("student", "students", "student name", "name", "names", "full name"),
-    *("vollständiger name", "nom", "nom complet", "氏名", "名前", "学生"),
+    *(
+        "vollständiger name",
+        "studierende",
+        "schüler",
+        "nom",
+        "nom complet",
+        "étudiant",
+        "氏名",
+        "名前",
+        "学生",
+    ),
 }
 """What a column of names may be called, in the languages of Canvas's and Moodle's files; see `tables.title_key`."""
+PARTS = (
+    *(("first name", "last name"), ("first name", "surname"), ("given name", "family name")),
+    *(("vorname", "nachname"), ("prénom", "nom"), ("prénom", "nom de famille")),
+    *(("nombre", "apellidos"), ("nombre", "apellido(s)"), ("姓", "名")),
+)
+"""What two columns may be called that make a name, in the order in which it is written."""
+TOP = 10
+"""In how many lines at the top the titles may stand, below a title of the whole list."""
 NONE = "\x1f"
 """A separator that no list has."""
 LONGEST = 255
@@ -25,20 +43,19 @@ def read(path: Path) -> list[str]:
     """The students of a class, in the order of the list.
 
     Args:
-        path: a file with one student per line, or a table with a column called name or student.
+        path: a file with one student per line, or a table with a column called name or student, or with one for each
+            part of a name.
 
     Raises:
         UserError: it cannot be read, it is unclear which column has the names, or a name cannot be that of a folder
             or stands there twice.
     """
     table = _table(path)
-    column = _column(table)
-    titled = tables.title_key(table.header[column]) in HEADINGS
-    top = [] if titled else [Line(table.header, table.line, 1)]
+    columns, lines = _names(table)
     found: dict[str, Line] = {}
     names = []
-    for line in top + table.lines:
-        name = name_key(tables.plain(line.cells[column]))
+    for line in lines:
+        name = name_key(" ".join(tables.plain(line.cells[column]) for column in columns))
         if not any(map(str.isalnum, name)):
             continue
         if name.startswith(".") or set(name) & set("/\\\0") or len(name.encode()) > LONGEST:
@@ -64,17 +81,29 @@ def _table(path: Path) -> Table:
     decoded = tables.read_text(path)
     outside = re.sub(r'"(?:[^"]|"")*"', "", decoded.text)
     separators = [sign for sign in ",;\t" if re.search(f"{sign}(?! )", outside)]
-    return tables.parse(path, decoded, HEADINGS, separators or [NONE])
+    return tables.parse(path, decoded, HEADINGS.union(*PARTS), separators or [NONE])
 
 
-def _column(table: Table) -> int:
-    """Where the names stand: under such a title, or in the only column with anything in it."""
-    titled = [i for i, title in enumerate(table.header) if tables.title_key(title) in HEADINGS]
-    lines = [table.header, *(line.cells for line in table.lines)]
-    full = [i for i in range(len(table.header)) if any(cells[i].strip() for cells in lines)]
-    if len(found := titled or full) != 1:
+def _names(table: Table) -> tuple[tuple[int, ...], list[Line]]:
+    """The columns that make a name, by their titles or as the only one with anything in it, and the lines below."""
+    lines = [Line(table.header, table.line, 1), *table.lines]
+    for place, line in enumerate(lines[:TOP], 1):
+        titles = [tables.title_key(cell) for cell in line.cells]
+        if (place == 1 or len(list(filter(None, titles))) > 1) and (columns := _titled(titles)):
+            return columns, lines[place:]
+    full = [i for i in range(len(table.header)) if any(line.cells[i].strip() for line in lines)]
+    if len(full) != 1:
         raise UserError(
             f"{table.path}: it has {len(full)} columns, and it is unclear which has the names: call one of them name, "
             "or give one name per line"
         )
-    return found[0]
+    return tuple(full), lines
+
+
+def _titled(titles: list[str]) -> tuple[int, ...]:
+    """Which columns make a name, by their titles; none if that is not clear."""
+    for parts in PARTS:
+        if all(titles.count(each) == 1 for each in parts):
+            return tuple(map(titles.index, parts))
+    found = [i for i, title in enumerate(titles) if title in HEADINGS]
+    return tuple(found) if len(found) == 1 else ()

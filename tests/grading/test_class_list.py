@@ -57,6 +57,37 @@ def test_a_class_in_japan(name, tmp_path):
     assert class_list.read(tmp_path / "class.txt") == [name]
 
 
+@pytest.mark.parametrize("form", SPREADSHEETS.values(), ids=SPREADSHEETS)
+@pytest.mark.parametrize(
+    ("titles", "order"),
+    [
+        (["Vorname", "Nachname", "E-Mail"], (0, 1)),
+        (["Nom", "Prénom", "Adresse de courriel"], (1, 0)),  # `Nom` alone is the whole name elsewhere
+        (["ID", "SURNAME", "First name"], (2, 1)),
+    ],
+)
+def test_a_name_in_two_columns_is_one_name(titles, order, form, tmp_path):
+    people = [("Jérôme", "Lefèvre"), ("Zoé", "Lefèvre"), ("Änne", "Groß")]
+    rows = [["x"] * len(titles) for _ in people]
+    for row, parts in zip(rows, people, strict=True):
+        for place, part in zip(order, parts, strict=True):
+            row[place] = part
+    saved(tmp_path / "class.csv", [titles, *rows], form)
+    assert class_list.read(tmp_path / "class.csv") == ["Jérôme Lefèvre", "Zoé Lefèvre", "Änne Groß"]
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "utf-8-sig", "utf-16"])
+def test_in_japan_the_family_name_comes_first(encoding, tmp_path):
+    (tmp_path / "class.txt").write_bytes("学籍番号\t名\t姓\r\n1\t太郎\t山田\r\n".encode(encoding))
+    assert class_list.read(tmp_path / "class.txt") == ["山田 太郎"]
+
+
+def test_a_title_of_the_whole_list_may_stand_above_those_of_its_columns(tmp_path):
+    text = "Kursliste 2026;;\r\n;;\r\nGruppe;Name;\r\nA;Jörg Müller;\r\n"
+    (tmp_path / "class.csv").write_bytes(text.encode("cp1252"))
+    assert class_list.read(tmp_path / "class.csv") == ["Jörg Müller"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

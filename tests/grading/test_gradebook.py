@@ -73,11 +73,51 @@ def test_canvas_without_the_column_says_which_there_are(tmp_path):
 
 def test_moodle_in_any_language(tmp_path):
     (tmp_path / "in.csv").write_text(MOODLE, encoding="utf-8")
-    with pytest.raises(UserError, match="one of Kennung"):
+    for column in ("", "Bewertung", "bewertung "):
+        filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name, column)
+        assert [line[2] for line in table(tmp_path / "out.csv")] == ["Bewertung", "5", "3.5"]
+        assert filled.without == ["cy"]
+    (tmp_path / "in.csv").write_text(MOODLE.replace("Bewertung", "Ocena"), encoding="utf-8")
+    with pytest.raises(UserError, match="one of Kennung, Vollständiger Name, Ocena"):
         gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
-    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name, "Bewertung")
-    assert [line[2] for line in table(tmp_path / "out.csv")] == ["Bewertung", "5", "3.5"]
-    assert filled.without == ["cy"]
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "utf-8-sig", "utf-16"])
+def test_moodle_in_japan(encoding, tmp_path):
+    text = "識別子,氏名,評点,最大評点\r\n参加者 11,山田 太郎,,5\r\n参加者 21,佐藤　花子,,5\r\n"
+    (tmp_path / "in.csv").write_bytes(text.encode(encoding))
+    rows = gradebook.rows([result("山田 太郎", 0.5, "11"), result("佐藤 花子", 1)], {}, Policy())
+    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name)
+    assert (filled.students, filled.without) == (2, [])
+    assert (tmp_path / "out.csv").read_bytes().decode(encoding) == text.replace(",,", ",3.5,", 1).replace(
+        ",,", ",4,"
+    )
+
+
+def test_canvas_knows_students_by_name_where_it_puts_the_last_name_first(tmp_path):
+    (tmp_path / "in.csv").write_text(CANVAS.replace("Bo,12", '"Van Dyk, Bo",12'), encoding="utf-8")
+    rows = gradebook.rows([result("Ada Lovelace", 2), result("Van Dyk, Bo", 1)], {}, Policy())
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", rows, ASSIGNMENT.name)
+    assert (filled.students, filled.without) == (1, [])  # the other one is excused
+    assert table(tmp_path / "out.csv")[2][6] == "5"
+
+
+@pytest.mark.parametrize("wrap", [str, '"{}"'.format], ids=["only where it has to", "every line"])
+def test_a_table_that_excel_showed_in_a_single_column_is_read_as_it_was(wrap, tmp_path):
+    """Excel in Germany expects semicolons, so a line of commas is one cell, in quotation marks if it has some."""
+    lines = [
+        "Identifier,Full name,Grade,Feedback",
+        'Participant 11,"Lovelace, Ada",,',
+        "Participant 12,Bo,,good",
+    ]
+    quoted = [line.replace('"', '""') for line in lines]
+    made = [f'"{line}"' if '"' in line else wrap(line) for line in quoted]
+    (tmp_path / "in.csv").write_bytes("".join(f"{line}\r\n" for line in made).encode("cp1252"))
+    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
+    assert (filled.students, filled.without) == (2, ["cy"])
+    text = (tmp_path / "out.csv").read_bytes().decode("cp1252")
+    wanted = ["Identifier,Full name,Grade,Feedback", 'Participant 11,"Lovelace, Ada",5,']
+    assert text.split("\r\n") == [*wanted, "Participant 12,Bo,3.5,good", ""]
 
 
 def test_moodle_knows_students_by_name_where_files_have_no_numbers(tmp_path):

@@ -38,6 +38,8 @@ NBGRADER = (
     "score",
     "max_score",
 )
+GRADES = ("grade", "bewertung", "note", "calificación", "valutazione", "評点")
+"""What Moodle calls the column of grades in English, German, French, Spanish, Italian and Japanese."""
 
 
 @dataclass
@@ -221,7 +223,7 @@ def canvas(template: Path, out: Path | None, rows: list[Row], name: str, column:
     Raises:
         UserError: the file is not such an export, or it is unclear which column to fill in.
     """
-    table = tables.read(template)
+    table = tables.read(template, ("Student", "ID"))
     if table.column("ID") is None:
         raise UserError(
             f"{template}: it has no column ID: export the gradebook from Canvas and give that file"
@@ -230,6 +232,9 @@ def canvas(template: Path, out: Path | None, rows: list[Row], name: str, column:
     place = _column(table, column, titled, name)
     keys = [table.column(title) for title in ("ID", "SIS Login ID", "SIS User ID", "Student")]
     named = [(line, [line.cells[key] for key in keys if key is not None]) for line in table.lines]
+    for _, names in named:
+        last, comma, first = names[-1].partition(", ")  # Canvas puts the last name first
+        names += [f"{first} {last}"] * bool(comma)
     return _fill(table, named, out, rows, place)
 
 
@@ -241,13 +246,14 @@ def moodle(template: Path, out: Path | None, rows: list[Row], name: str, column:
         out: the copy to upload, in the form of the template; None writes nothing, and only looks at the template.
         rows: of the gradebook.
         name: of the assignment.
-        column: the title of the grades, in the site's language; "" is "Grade".
+        column: the title of the grades, in the site's language; "" is one of `GRADES`.
 
     Raises:
         UserError: the file is not such a worksheet, or has no such column.
     """
-    table = tables.read(template)
-    place = _column(table, column or "Grade", [], name)
+    table = tables.read(template, [column] if column else GRADES)
+    known = [title for title in table.header if tables.title_key(title) in GRADES]
+    place = _column(table, column or "".join(known[:1]), [], name)
     named = []
     for line in table.lines:  # the first column says "Participant 12", in the site's language
         participant = re.search(r"\d+\s*$", line.cells[0])

@@ -168,6 +168,7 @@ def parse(
     rows = list(_rows(path, body, separator, 2 if declared else 1))
     if not rows:
         raise UserError(f"{path}: it has nothing but separators: give the table again")
+    separator = _opened(rows, separator, wanted)
     newline = re.search(r"\r\n|\r|\n", text)
     form = Form(
         *(encoding, marked, separator, newline[0] if newline else "\n", bool(declared)),
@@ -205,6 +206,32 @@ def _rows(path: Path, text: str, separator: str, first: int) -> Iterator[Line]:
             ) from None
         if any(cell.strip() for cell in cells):
             yield Line(cells, line, row)
+
+
+def _opened(rows: list[Line], separator: str, wanted: set[str]) -> str:
+    """Open lines that stand in one cell each, and return what separates the cells inside.
+
+    So Excel saves a table of commas that it has shown in a single column, since it expects semicolons.
+    """
+    alone = len(rows[0].cells) == 1
+    if alone:
+        titles = {sign: _cells(rows[0].cells[0], sign) for sign in ",;\t"}
+        fits = [
+            sign for sign, cells in titles.items() if len(cells) > 1 and wanted & set(map(title_key, cells))
+        ]
+        if not fits:
+            return separator
+        separator, rows[0].cells = fits[0], titles[fits[0]]
+    for line in rows[1:]:
+        if len(line.cells) == 1 and (alone or '"' in line.cells[0]):
+            cells = _cells(line.cells[0], separator)
+            line.cells = cells if len(cells) == len(rows[0].cells) else line.cells
+    return separator
+
+
+def _cells(text: str, separator: str) -> list[str]:
+    """The cells of one line."""
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
 
 
 def _decimal(rows: list[Line], separator: str) -> str:
