@@ -2,6 +2,7 @@
 
     python benchmarks/grading.py --peers PYTHON     # an environment with nbgrader==0.9.6, otter-grader==7.0.0, torch
     python benchmarks/grading.py --count 100 300 1000 --no-peers     # how the cost grows with the class
+    python benchmarks/grading.py --count 300 --outputs 49 --no-peers     # how much memory large files take
 
 Two assignments of four exercises each, one that needs numpy alone and one that needs torch; every submission is honest,
 four of five are right. Prints seconds a submission, what start-up costs, memory of a worker, and the ratios.
@@ -24,7 +25,7 @@ import time
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from pixel_edu.config import cores
 from pixel_edu.grading import assignment
@@ -107,13 +108,21 @@ def class_of(kind: str, count: int) -> dict[str, str]:
     return made
 
 
-def ours(kind: str, class_: dict[str, str], folder: Path) -> tuple[float, float]:
-    """Seconds in all, and MiB of the command and all below it, counted in proportion (PSS)."""
+def with_output(text: str, size: int) -> str:
+    """A notebook with an output of so many MB."""
+    notebook = nbformat.reads(text, as_version=4)
+    code = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    code.outputs = [new_output("display_data", {"image/png": "A" * (size * 10**6)})]
+    return nbformat.writes(notebook)
+
+
+def ours(kind: str, class_: dict[str, str], folder: Path, outputs: int = 0) -> tuple[float, float]:
+    """Seconds in all, and MB of the command and all below it, counted in proportion (PSS)."""
     (folder / "in").mkdir(parents=True)
     (folder / "source").mkdir()
     (folder / "source" / "01_speed.ipynb").write_text(nbformat.writes(source(kind)))
     for student, text in class_.items():
-        (folder / "in" / f"{student}.ipynb").write_text(text)
+        (folder / "in" / f"{student}.ipynb").write_text(with_output(text, outputs) if outputs else text)
     command = [sys.executable, "-m", "pixel_edu.cli", "grade", folder / "in", "-a", "01_speed"]
     command += ["--source", folder / "source", "--out", folder / "out"]
     started = time.perf_counter()
@@ -143,8 +152,8 @@ def _watch(run: subprocess.Popen, most: list[float]) -> None:
                 total += process.memory_full_info().pss
             except psutil.Error:
                 continue
-        most[0] = max(most[0], total / 2**20)
-        time.sleep(0.5)
+        most[0] = max(most[0], total / 1e6)
+        time.sleep(0.1)
 
 
 def nbgrader(kind: str, class_: dict[str, str], folder: Path, python: Path) -> float:
@@ -220,6 +229,7 @@ def main() -> None:
     )
     parser.add_argument("--count", type=int, nargs="+", default=[100], help="submissions (100)")
     parser.add_argument("--peers", type=Path, help="Python of an environment with nbgrader and otter")
+    parser.add_argument("--outputs", type=int, default=0, help="MB of output in each file, for ours (0)")
     parser.add_argument("--no-peers", action="store_true", help="ours alone")
     parser.add_argument("--kinds", nargs="+", default=["numpy", "torch"], choices=["numpy", "torch"])
     chosen = parser.parse_args()
@@ -234,9 +244,9 @@ def main() -> None:
     for kind, count in itertools.product(chosen.kinds, chosen.count):
         class_ = class_of(kind, count)
         with tempfile.TemporaryDirectory() as folder:
-            seconds, memory = ours(kind, class_, Path(folder) / "ours")
+            seconds, memory = ours(kind, class_, Path(folder) / "ours", chosen.outputs)
             each = seconds / count
-            memory = f"{memory:.0f} MiB in all, {memory / workers:.0f} a worker"
+            memory = f"{memory:.0f} MB in all, {memory / workers:.0f} a worker"
             print(f"{kind:6} {count:5} ours      {each:6.3f} s a submission, {memory}", flush=True)
             for peer in () if chosen.no_peers else (nbgrader, otter):
                 took = peer(kind, class_, Path(folder) / peer.__name__, chosen.peers.absolute()) / count

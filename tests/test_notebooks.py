@@ -1,6 +1,9 @@
 """Chapters are run whole, stored whole, and stored the same when nothing has changed."""
 
+import importlib
 import json
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -9,7 +12,7 @@ from typer.testing import CliRunner
 
 from pixel_edu import notebooks
 from pixel_edu.cli.course import app
-from pixel_edu.notebooks import outputs
+from pixel_edu.notebooks import outputs, running
 
 LESSON = [
     ("parameters", "profile = 'cpu'\nsteps: int = 3"),
@@ -201,3 +204,18 @@ def test_a_chapter_that_is_not_there_is_one_sentence(lesson):
     result = CliRunner().invoke(app, ["notebooks", "07", "--folder", str(lesson(LESSON).parent)])
     assert "'07' is not a chapter" in str(result.exception)
     assert "use one of 01_toy" in str(result.exception)
+
+
+def test_papermill_is_loaded_without_what_it_needs_for_hadoop_alone():
+    """PyArrow takes 40 MB of every grader's memory; who asks for it later gets it."""
+    code = "import sys, pixel_edu.grading.running; assert 'pyarrow' not in sys.modules; import pyarrow"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_imported_without_a_module_does_not_see_it_unless_it_is_loaded():
+    with running.without("json"):
+        assert importlib.import_module("json") is json
+    sys.modules.pop("wave", None)
+    with running.without("wave"), pytest.raises(ImportError):
+        importlib.import_module("wave")
+    assert importlib.import_module("wave")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import socket
@@ -263,6 +264,8 @@ class Pool:
         self.assignment, self.fork_server, self.limits = assignment, fork_server, limits
         self.tests = Examiner(assignment)
         self.context = multiprocessing.get_context("fork")
+        gc.collect()
+        gc.freeze()  # a worker's collections then leave alone what it shares with this process, and copy none of it
         self.workers = [self._worker() for _ in range(jobs)]
 
     def _worker(self) -> tuple[Connection, BaseProcess]:
@@ -323,6 +326,7 @@ class Pool:
 
     def close(self) -> None:
         """End the workers."""
+        gc.unfreeze()
         for pipe, process in self.workers:
             pipe.close()
             process.kill()

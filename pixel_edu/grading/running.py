@@ -24,9 +24,6 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
-from papermill.iorw import load_notebook_node
 
 from pixel_edu.files import write_all
 from pixel_edu.grading import marking, scopes
@@ -39,6 +36,12 @@ from pixel_edu.grading.sandbox.isolation import Sandbox, SandboxError
 from pixel_edu.grading.sandbox.provisioner import ForkManager
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
 from pixel_edu.notebooks.magics import defined
+from pixel_edu.notebooks.running import without
+
+with without("pyarrow"):  # papermill would load 40 MB of it for Hadoop's files
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine, papermill_engines
+    from papermill.iorw import load_notebook_node
 
 PATIENCE = 3
 """After so many sandboxes have ended, every exercise gets one of its own."""

@@ -6,6 +6,7 @@ only when every cell has succeeded.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,19 @@ from pixel_edu.notebooks.storing import KERNEL, NotebookError, normalise, read, 
 ASSIGNED = re.compile(r"^(\w+)[ \t]*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@contextlib.contextmanager
+def without(module: str) -> Iterator[None]:
+    """Import something as if a module that it can do without were not installed; what is loaded already stays."""
+    loaded = module in sys.modules
+    if not loaded:
+        sys.modules[module] = None  # pyright: ignore[reportArgumentType] so that importing it fails
+    try:
+        yield
+    finally:
+        if not loaded:
+            del sys.modules[module]
 
 
 class Execution(NamedTuple):
@@ -124,7 +138,8 @@ def parameters_of(notebook: NotebookNode) -> list[str]:
 
 
 def _papermill(path, source, parameters, out, on_cell, timeout) -> NotebookNode:
-    import papermill
+    with without("pyarrow"):  # papermill would load it for Hadoop's files
+        import papermill
     from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
