@@ -25,6 +25,8 @@ CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))
 NBVAL = {"nbval-skip", "nbval-raises-exception"}
 LOADS = {("link", "href"), ("source", "src"), ("source", "srcset"), ("object", "data")}
 IDS = [path.stem for path in CHAPTERS]
+BUDGET = 640_000
+"""Bytes of the style sheets and scripts that a page may load, but for MathJax and the index of the search."""
 
 
 class Page(HTMLParser):
@@ -181,6 +183,18 @@ def test_only_pages_with_formulas_load_what_sets_them(pages):
     assert loading == formulas
     assert "intro" not in loading
     assert "02_noise" in loading
+
+
+def test_what_pages_load_before_their_text_is_seen_stays_within_its_bytes(pages):
+    for page in pages:
+        local = {
+            urlsplit(each).path for each in page.loads if each.partition("?")[0].endswith((".css", ".js"))
+        }
+        loads = {path: (page.path.parent / path).stat().st_size for path in local}
+        loads.pop("searchindex.js", None)  # grows with the book's text, and only the search page loads it
+        formulas = sum(size for path, size in loads.items() if "mathjax" in path)
+        assert sum(loads.values()) - formulas <= BUDGET, (page.path, loads)
+        assert formulas <= 1_200_000, page.path
 
 
 def test_the_address_of_the_repository_stands_in_one_file(book):

@@ -8,6 +8,7 @@ notebooks; with SOLUTIONS=0 in the environment the book has no solutions. Each o
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -62,6 +63,18 @@ def _drop_unused_math(app, pagename, templatename, context, doctree) -> None:
 
     scripts = context.get("script_files", [])
     context["script_files"] = [script for script in scripts if not sets_formulas(script)]
+
+
+def _drop_unused_design(app, pagename, templatename, context, doctree) -> None:
+    """The cards, tabs and dropdowns of sphinx-design are dressed where a page has some."""
+    if re.search(r'class="(?:[^"]* )?sd-', context.get("body", "")):
+        return
+    for kind in ("css_files", "script_files"):
+        files = context.get(kind, [])
+        names = ("sphinx-design", "design-tabs")
+        context[kind] = [
+            each for each in files if not any(name in str(getattr(each, "filename", "")) for name in names)
+        ]
 
 
 def _mend_lists(app, pagename, templatename, context, doctree) -> None:
@@ -136,5 +149,6 @@ def setup(app):
     app.connect("config-inited", _use_repository)
     app.connect("html-page-context", _stay_here, priority=900)
     app.connect("html-page-context", _drop_unused_math, priority=900)
+    app.connect("html-page-context", _drop_unused_design, priority=900)
     app.connect("html-page-context", _mend_lists)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

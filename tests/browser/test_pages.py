@@ -37,6 +37,13 @@ ICONS = """[...document.querySelectorAll("[class*=' fa-'], [class^='fa-']")].fil
     return [e.className, drawn.maskImage, width, height, behind, drawn.backgroundColor];
   })"""
 """Each icon that is seen: its classes, its picture, how large it is, and its colour and that of the page."""
+LOADED = "performance.getEntriesByType('resource').map(each => each.name)"
+COLUMNS = 88
+"""Columns of code that fit into the width of a page where the screen is 1280 pixels wide."""
+CUT = """columns => [...document.querySelectorAll(".bd-article > section > section > .cell div.highlight pre")]
+  .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.split("\\n"))
+  .filter(lines => Math.max(...lines.map(line => line.length)) <= columns).map(lines => lines.join("\\n"))"""
+"""Code that is cut off though none of its lines is longer."""
 KINDS = ("book/intro", "book/setup", "chapters/02_noise", "book/solutions/02_noise", "search")
 
 
@@ -152,6 +159,12 @@ def test_sprites_are_enlarged_without_smoothing(visit, name):
         assert set(ways) == {"pixelated"}
 
 
+@pytest.mark.parametrize("name", [page for page in PAGES if page.startswith("chapters/")], scope="module")
+def test_code_fits_a_laptop(visit, name):
+    with visit(name, width=1280) as page:
+        assert page.evaluate(CUT, COLUMNS) == []
+
+
 def test_colours_are_looked_at_on_pages_that_exist():
     assert set(KINDS) <= set(PAGES)
 
@@ -164,6 +177,7 @@ def test_buttons_show_their_icons(visit, name, width, scheme):
         icons = page.evaluate(ICONS)
         least = {"search": {360: 3, 1280: 5}, "book/setup": {360: 5, 1280: 6}}
         assert len(icons) >= least[name][width]
+        assert [url for url in page.evaluate(LOADED) if "webfonts" in url] == []
         for icon, picture, width_of_it, height, behind, ink in icons:
             assert picture.startswith('url("data:image/svg+xml,'), icon
             assert 8 <= width_of_it <= 32, icon
