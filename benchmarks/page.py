@@ -1,4 +1,4 @@
-"""What the model in the page costs a reader in seconds, bytes and memory, in headless Chromium.
+"""What pages, and the model in one of them, cost a reader in seconds, bytes and memory, in headless Chromium.
 
     make html && python benchmarks/page.py
 
@@ -28,10 +28,22 @@ from pixel_edu.widgets import assets
 
 ROOT = Path(__file__).parents[1]
 PAGE = "book/intro.html"
+PAGES = (PAGE, "book/setup.html", "chapters/02_noise.html", "chapters/10_tracking.html", "book/api.html")
+"""Pages of each kind: with a widget, plain, with formulas, with code alone, and the longest."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--js-flags=--expose-gc"]
 GUIDED, FIRST, MODEL, GROWTH = 1.0, 4.0, 4e6, 0.05
 """The bars: seconds of a guided sprite of 20 calls, seconds from a cold page to the first sprite, bytes of the model,
 and the share by which memory may grow while 100 sprites are drawn, after a warm-up."""
+
+WHEN = """() => new Promise(done => new PerformanceObserver(list => {
+  const tasks = list.getEntries().map(task => task.startTime + task.duration);
+  const paint = performance.getEntriesByName("first-contentful-paint")[0].startTime;
+  done([paint, Math.max(performance.timing.domInteractive - performance.timing.navigationStart, ...tasks)]);
+}).observe({ type: "longtask", buffered: true }) ?? setTimeout(() => done([
+  performance.getEntriesByName("first-contentful-paint")[0].startTime,
+  performance.timing.domInteractive - performance.timing.navigationStart,
+]), 500))"""
+"""Milliseconds to the first paint, and until the page answers at once."""
 
 
 @contextmanager
@@ -49,15 +61,15 @@ def served(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def opened(address: str) -> Iterator[Page]:
-    """The page in a fresh browser, without a cache."""
+def opened(address: str, name: str = PAGE) -> Iterator[Page]:
+    """A page in a fresh browser, without a cache."""
     with sync_playwright() as p, tempfile.TemporaryDirectory() as profile:
         found = shutil.which("chromium") or shutil.which("google-chrome")
         context = p.chromium.launch_persistent_context(profile, executable_path=found, args=FLAGS)
         page = context.new_page()
         page.answers = []
         page.on("response", lambda answer: page.answers.append(answer))
-        page.goto(address + PAGE, wait_until="commit")
+        page.goto(address + name, wait_until="commit")
         yield page
         context.close()
 
@@ -73,6 +85,13 @@ def draw(page: Page, number: int) -> float:
 def weight(page: Page) -> int:
     """Bytes that came over the network so far."""
     return sum(int(answer.header_value("content-length") or 0) for answer in page.answers)
+
+
+def opening(page: Page) -> tuple[float, float, float]:
+    """What opening a page took: MB, seconds to its first paint, and to the end of the last task of 50 ms or more."""
+    page.wait_for_load_state("networkidle")
+    paint, ready = page.evaluate(WHEN)
+    return weight(page) / 1e6, paint / 1e3, max(paint, ready) / 1e3
 
 
 def memory(page: Page) -> float:
@@ -93,6 +112,12 @@ def main() -> None:
         sys.exit("the book is not built: run make html first")
     firsts: list[float] = []
     with served(built) as address:
+        print("| page | MB | first paint | answers at once |\n| :--- | ---: | ---: | ---: |")
+        for name in PAGES:
+            with opened(address, name) as page:
+                size, paint, ready = opening(page)
+            print(f"| {name} | {size:.2f} | {paint:.2f} s | {ready:.2f} s |")
+        print()
         for _ in range(3):
             with opened(address) as page:
                 began = time.perf_counter()
