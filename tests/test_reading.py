@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+import zipfile
 
 import nbformat
 import pytest
@@ -216,3 +217,15 @@ def test_outputs_are_kept_where_they_are_asked_for(tmp_path):
     path.write_text(json.dumps(notebook), encoding="utf-16")
     assert notebooks.read(path).cells[1].outputs[0].text == "a\nb"
     assert notebooks.read(path, outputs=False).cells[1].outputs == []
+
+
+@pytest.mark.parametrize(
+    "members", [{"[Content_Types].xml": "", "word/document.xml": ""}, {"mimetype": "application/vnd.oasis.x"}]
+)
+def test_an_office_document_is_not_to_be_unpacked(members, tmp_path):
+    with zipfile.ZipFile(tmp_path / "hw.docx", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    says = r"not a notebook but an office document: hand in the \.ipynb file itself"
+    with pytest.raises(reading.Unreadable, match=says):
+        reading.parse((tmp_path / "hw.docx").read_bytes())

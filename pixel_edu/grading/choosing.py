@@ -9,7 +9,7 @@ from pixel_edu.grading.archives import opened
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.grading.merge import merge, untouched
 from pixel_edu.grading.places import Entry
-from pixel_edu.grading.platforms import COPY
+from pixel_edu.grading.platforms import original_of
 from pixel_edu.notebooks.handouts import grade_id
 from pixel_edu.notebooks.reading import LARGEST, Unreadable
 
@@ -100,9 +100,7 @@ def _other(entry: Entry, assignment: Assignment | None) -> str:
     """The other notebook that a file is by its name or folder, where its cells could be the assignment's; or ""."""
     if not assignment:
         return ""
-    stem = entry.name.removesuffix(".ipynb")
-    copy = COPY.fullmatch(stem)
-    name = (copy["name"] or copy["of"]) if copy else stem
+    name = original_of(entry.name.removesuffix(".ipynb"))
     for place in assignment.alike:
         folder, _, notebook = place.rpartition("/")
         if name == notebook if folder == assignment.folder else folder in entry.parts[1:-1]:

@@ -175,7 +175,8 @@ def _of_file(entry: Entry) -> Place:
     """The place of a file at the top; an archive there is as good as a folder."""
     inside = list(_expanded([entry]))
     suffix = _other_archive(entry.name) or Path(entry.name).suffix
-    name = entry.name.removesuffix(suffix).removesuffix(".ipynb")
+    name = entry.name.removesuffix(suffix)
+    name = name[: -len(".ipynb")] if name.lower().endswith(".ipynb") else name
     return Place(name, entry.name, False, entries=inside, time=entry.time)
 
 

@@ -96,10 +96,21 @@ def owners(places: list[Place], layout: str = "", folder: str = "", assignment: 
 
 def _originals(places: list[Place]) -> dict[str, tuple[str, bool]]:
     """For each file that is named as a copy: whose it would be, and whether no other file is of that name."""
-    matches = {place.name: COPY.fullmatch(place.name) for place in places if not place.is_folder}
-    names = {name: match["name"] or match["of"] for name, match in matches.items() if match}
+    files = [place.name for place in places if not place.is_folder]
+    names = {name: original for name in files if (original := original_of(name)) != name}
     taken = Counter(name_key(names.get(place.name, place.name)) for place in places)
     return {name: (original, taken[name_key(original)] == 1) for name, original in names.items()}
+
+
+def original_of(name: str) -> str:
+    """The name that a copy was made of, and a copy of a copy; any other name as it is.
+
+    >>> original_of("ada (1) (2)"), original_of("Copy of ada"), original_of("ada")
+    ('ada', 'ada', 'ada')
+    """
+    while match := COPY.fullmatch(name):
+        name = match["name"] or match["of"]
+    return name
 
 
 def _plain(name: str, originals: dict[str, tuple[str, bool]], notes: tuple[str, ...]) -> Owner:

@@ -27,6 +27,8 @@ OTHERS = {
     b"<": "a web page: download the .ipynb file itself",
 }
 """How files begin that are handed in by mistake, and what they are."""
+OFFICE = re.compile(rb"\APK\x03\x04.*?(\[Content_Types\]\.xml|mimetypeapplication/vnd)", re.DOTALL)
+"""How a zip archive begins that Word, Excel, LibreOffice and their like save."""
 
 
 class Unreadable(UserError):
@@ -54,6 +56,8 @@ def parse(content: bytes, outputs: bool = False) -> tuple[NotebookNode, list[str
         raise Unreadable("it is empty")
     for beginning, what in OTHERS.items():
         if content.lstrip().startswith(beginning):
+            if OFFICE.search(content, 0, 4096):
+                what = "an office document: hand in the .ipynb file itself"
             raise Unreadable(f"it is not a notebook but {what}")
     raw, notes = _json(content, outputs)
     if not isinstance(raw, dict) or not isinstance(raw.get("nbformat", 4), int | float):

@@ -55,6 +55,11 @@ def test_the_name_of_a_copy_is_the_students_where_that_is_clear(tmp_path):
     assert found["Copy Smith"] == ()
 
 
+def test_a_copy_of_a_copy_and_a_suffix_in_capitals_are_the_students(tmp_path):
+    put(tmp_path, "dee (1) (2).ipynb", "Copy of Kopie von bo.ipynb", "eve.IPYNB.zip")
+    assert [each.student for each in find(tmp_path)] == ["bo", "dee", "eve"]
+
+
 def test_copies_of_one_name_stay_apart_since_they_may_be_of_several_students(tmp_path):
     put(tmp_path, "ada.ipynb", "ada (1).ipynb", "hw (1).ipynb", "hw (2).ipynb", "Eve (3)/hw.ipynb")
     found = {each.student: each.notes for each in find(tmp_path)}
