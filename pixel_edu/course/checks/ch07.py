@@ -76,7 +76,7 @@ def posterior_std(ask: Ask) -> None:
             ),
             (
                 there.noise / here.noise * (1 - a.sqrt()).sqrt(),
-                "Your a is a fraction of signals: it is one of ᾱ, their squares.",
+                "Your a is a fraction of signal levels: it is one of their squares.",
             ),
             (
                 here.noise / there.noise * (1 - 1 / a).abs().sqrt(),
@@ -246,7 +246,7 @@ def solve(
 @exercise(
     "ex-07-5",
     "dpmpp_2m_sample(predict_eps, schedule, x, num_steps)",
-    "Half the calls: this is the course's sampler.",
+    "Second order: this is the course's sampler.",
 )
 def dpmpp_2m_sample(ask: Ask) -> None:
     """Second order, two guesses."""
