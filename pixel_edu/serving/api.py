@@ -90,7 +90,7 @@ def create_app(
         exception_handlers=HANDLERS,
     )
     app.openapi = _naming(app.openapi, denoiser.classes)
-    app.state.studio, app.state.metrics, app.state.tags = studio, metrics, web.Tags()
+    app.state.studio, app.state.metrics = studio, metrics
     app.add_middleware(web.Bounded, seconds=limits.seconds)
     app.add_middleware(Measured, metrics=metrics)
     if origins:
@@ -198,18 +198,13 @@ async def show(order: Annotated[QueryOrder, Query()], request: Request) -> Respo
     its ETag whether the server's model still draws it, for which nothing is drawn again. Without a seed it is a new one
     each time.
     """
-    tags, asked = request.app.state.tags, request.headers.get("if-none-match", "")
-    lasts = {"Cache-Control": f"public, max-age={web.DAY}"}
-    if order.lasting and web.has_it(asked, tag := tags.find(order)):
-        return Response(status_code=304, headers=lasts | {"ETag": tag})
+    request.app.state.studio.classes_of(order)  # what cannot be drawn has no tag
+    kept, has_it = _kept(request, order, f"public, max-age={web.DAY}")
+    if has_it:
+        return Response(status_code=304, headers=kept)
     answer = await _drawn(order, request)
-    if not order.lasting:
-        answer.headers["Cache-Control"] = "no-store"
-    elif answer.status_code == 200:
-        tag = tags.note(order, bytes(answer.body))
-        answer.headers.update(lasts | {"ETag": tag})
-        if web.has_it(asked, tag):
-            return Response(status_code=304, headers=lasts | {"ETag": tag})
+    if answer.status_code == 200:
+        answer.headers.update(kept)
     return answer
 
 
@@ -227,12 +222,9 @@ async def sprite(order: Annotated[SpriteOrder, Query()], request: Request) -> Re
     """
     studio = request.app.state.studio
     studio.classes_of(order.alone)  # what cannot be drawn has no tag
-    kept = {"Cache-Control": "no-store"}
-    if order.lasting:
-        tag = web.tag_of(studio.fingerprint, order.model_dump_json(exclude={"v"}))
-        kept = {"Cache-Control": web.FOR_GOOD, "ETag": tag}
-        if web.has_it(request.headers.get("if-none-match", ""), tag):
-            return Response(status_code=304, headers=kept)
+    kept, has_it = _kept(request, order, web.FOR_GOOD)
+    if has_it:
+        return Response(status_code=304, headers=kept)
     drawn = await _unless_gone(request, studio.accept(order.alone).sprites())
     if drawn is None:
         return Response(status_code=GONE)
@@ -405,6 +397,15 @@ def _http(request: Request | None, error: HTTPException) -> str:
         413: f"the body is longer than {web.LONGEST_BODY} bytes: no order needs that",
     }
     return says.get(error.status_code, error.detail)
+
+
+def _kept(request: Request, order: QueryOrder | SpriteOrder, how: str) -> tuple[dict[str, str], bool]:
+    """The headers by which caches keep the answer to an order, and whether the client has it already."""
+    if not order.lasting:
+        return {"Cache-Control": "no-store"}, False
+    tag = web.tag_of(request.app.state.studio.fingerprint, order.model_dump_json(exclude={"v"}))
+    asked = ", ".join(request.headers.getlist("if-none-match"))
+    return {"Cache-Control": how, "ETag": tag}, web.has_it(asked, tag)
 
 
 async def _drawn(order: QueryOrder, request: Request) -> Response:

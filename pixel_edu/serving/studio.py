@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import PIL
 import torch
 
 from pixel_edu import __version__
@@ -290,6 +291,8 @@ class Studio:
         if not bool(answer.isfinite().all()):
             raise UserError("the model's answers are not finite: take another copy of its checkpoint")
         palette = b"" if model.palette is None else model.palette.tobytes()
-        facts = repr((__version__, model.classes, model.prediction)).encode()
+        facts = repr(
+            (__version__, PIL.__version__, torch.__version__, model.classes, model.prediction)
+        ).encode()
         decides = [facts, palette, model.schedule.alpha_bar.numpy().tobytes(), answer.numpy().tobytes()]
         return hashlib.sha256(b"".join(decides)).hexdigest()

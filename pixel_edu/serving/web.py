@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -172,30 +171,6 @@ def checked_prefix(path: str) -> str:
     if not re.fullmatch(r"(/[\w.~-]+)*", prefix, re.ASCII):
         raise UserError(f"{path!r} is not the beginning of a path: write one such as /sprites")
     return prefix
-
-
-class Tags:
-    """The ETags of answers that were drawn lately, so that nothing is drawn to say that it has not changed.
-
-    Args:
-        most: how many are remembered.
-    """
-
-    def __init__(self, most: int = 4096) -> None:
-        self._most, self._known = most, OrderedDict[Hashable, str]()
-
-    def find(self, order: Hashable) -> str:
-        """The tag of the answer to an order; "" if it was not drawn lately."""
-        return self._known.get(order, "")
-
-    def note(self, order: Hashable, body: bytes) -> str:
-        """The tag of an answer that has been drawn: a strong one, by the answer's bytes."""
-        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        self._known[order] = tag
-        self._known.move_to_end(order)
-        if len(self._known) > self._most:
-            self._known.popitem(last=False)
-        return tag
 
 
 def tag_of(*decides: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 from pixel_edu.addresses import hide_password, hide_passwords
@@ -132,7 +133,8 @@ def experiment(client: MlflowClient, name: str = EXPERIMENT) -> str:
     """The id of an experiment, which is made if it is not there; the files of a local one lie beside its database.
 
     Raises:
-        TrackingError: it was deleted, or MLflow does not answer.
+        TrackingError: it was deleted, a server holds its files and this is that server's database, or MLflow does not
+            answer.
     """
     with asking(client):
         found = client.get_experiment_by_name(name)
@@ -142,6 +144,11 @@ def experiment(client: MlflowClient, name: str = EXPERIMENT) -> str:
         raise TrackingError(
             f"the experiment {name} was deleted at {hide_password(client.tracking_uri)}: bring it back with "
             f"mlflow experiments restore --experiment-id {found.experiment_id}"
+        )
+    if found.artifact_location.startswith("mlflow-artifacts:") and not client.tracking_uri.startswith("http"):
+        raise TrackingError(
+            f"the experiment {name} at {hide_password(client.tracking_uri)} was made by a server, which holds its "
+            "files: give that server's address, or another database"
         )
     return found.experiment_id
 
@@ -195,10 +202,11 @@ def _absolute(uri: str) -> str:
 
 
 def _at(uri: str, path: Path) -> str:
-    """The address of the same database at another place."""
-    from sqlalchemy.engine import make_url
-
-    return make_url(uri).set(database=str(path)).render_as_string(hide_password=False)
+    """The address of the same database at another place, with no more escapes than it needs: MLflow reads none."""
+    scheme, _, rest = uri.partition("://")
+    _, mark, options = rest.partition("?")
+    name = re.sub(r"[?]|%(?=[0-9a-fA-F]{2})", lambda found: quote(found[0]), str(path))
+    return f"{scheme}:///{name}{mark}{options}"
 
 
 def _sqlite_file(uri: str) -> Path | None:

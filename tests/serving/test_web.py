@@ -119,11 +119,35 @@ def test_with_a_seed_an_address_is_kept_and_asked_again_by_its_tag_without_drawi
     assert client.get("/v1/sprites?class=food&seed=8&num_steps=2").headers["ETag"] != tag
 
 
-def test_a_server_that_was_started_again_knows_a_tag_by_drawing(client, tiny):
+def test_a_server_that_was_started_again_knows_a_tag_and_draws_nothing_for_it(client, tiny):
     tag = client.get(f"/v1/sprites?{FOOD}").headers["ETag"]
     with TestClient(create_app(tiny)) as other:
-        again = other.get(f"/v1/sprites?{FOOD}", headers={"If-None-Match": tag})
-    assert (again.status_code, again.content) == (304, b"")
+        calls = other.app.state.metrics.images._value.get()
+        again = other.get("/v1/sprites?num_steps=2&n=1&seed=7&class=food", headers={"If-None-Match": tag})
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+        assert other.app.state.metrics.images._value.get() == calls
+
+
+@pytest.mark.parametrize(
+    "more", ["n=2", "format=json", "format=indexed", "scale=2", "transparent=1", "sampler=ddim"]
+)
+def test_every_field_that_changes_the_answer_changes_its_tag(client, more):
+    plain, changed = (client.get(f"/v1/sprites?{FOOD}{rest}") for rest in ("", f"&{more}"))
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != plain.headers["ETag"]
+
+
+def test_tags_may_come_in_several_headers(client):
+    for path in ("/v1/sprites", "/sprite.png"):
+        tag = client.get(f"{path}?{FOOD}").headers["ETag"]
+        given = [("If-None-Match", '"a"'), ("If-None-Match", tag)]
+        assert client.get(f"{path}?{FOOD}", headers=given).status_code == 304
+
+
+def test_what_cannot_be_drawn_has_no_tag(client):
+    answer = client.get("/v1/sprites?class=dragon&seed=1", headers={"If-None-Match": "*"})
+    assert answer.status_code == 422
+    assert "ETag" not in answer.headers
 
 
 def test_without_a_seed_an_address_is_never_kept(client):
@@ -133,13 +157,6 @@ def test_without_a_seed_an_address_is_never_kept(client):
     assert one.headers["Cache-Control"] == "no-store"
     assert "ETag" not in one.headers
     assert one.headers["Seed"] != other.headers["Seed"]
-
-
-def test_only_so_many_tags_are_remembered():
-    tags = web.Tags(most=2)
-    for order in ("a", "b", "a", "c"):
-        tags.note(order, order.encode())
-    assert [tags.find(order) != "" for order in "abc"] == [True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,14 @@ def test_an_experiment_that_was_deleted_is_said(client):
         connecting.experiment(client, "gone")
 
 
+def test_the_database_of_a_server_that_holds_the_files_is_said(client):
+    client.create_experiment("served", "mlflow-artifacts:/7")
+    with pytest.raises(
+        tracking.TrackingError, match=r"^the experiment served at sqlite:.* give that server's"
+    ):
+        connecting.experiment(client, "served")
+
+
 def test_what_mlflow_refuses_is_told_in_its_words(client):
     with (
         pytest.raises(
@@ -90,6 +98,21 @@ def test_an_address_without_a_file_is_told_to_name_one(elsewhere):
     with pytest.raises(tracking.TrackingError, match=r"^sqlite:// names no file: write"):
         tracking.connect("sqlite://")
     assert os.listdir(elsewhere) == []
+
+
+@pytest.mark.parametrize("folder", ["ü b", "100%", "a%41b", "what?", "张", "a@b:c", "x#y", "10% more"])
+def test_an_address_stands_for_its_file_whatever_that_is_called(folder, tmp_path):
+    path = tmp_path / folder / "x.db"
+    address = connecting._at("sqlite:///y.db?timeout=9", path)
+    assert connecting._sqlite_file(address) == path
+    assert address.endswith("x.db?timeout=9")
+
+
+def test_a_folder_with_an_umlaut_is_made_once_and_under_its_name(store, elsewhere):
+    Path("ü b").mkdir()
+    Path("ü b/x.db").write_bytes(Path(store.removeprefix("sqlite:///")).read_bytes())
+    tracking.connect("sqlite:///ü b/x.db")
+    assert os.listdir(elsewhere) == ["ü b"]
 
 
 def test_home_is_understood(tmp_path, monkeypatch):

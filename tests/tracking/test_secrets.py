@@ -1,6 +1,7 @@
 """A password in the address of a tracking server, over a whole small project: it is written and printed nowhere."""
 
 import base64
+import shutil
 import sys
 import threading
 from functools import partial
@@ -17,12 +18,22 @@ PASSWORD = "geheim-9Q"
 
 
 @pytest.fixture
-def server(store, client, tmp_path, monkeypatch):
-    """MLflow's own server, in this process, on the database of these tests; and what clients sent to be let in."""
-    from mlflow.server import ARTIFACTS_DESTINATION_ENV_VAR, BACKEND_STORE_URI_ENV_VAR, app
+def database(store, client, tmp_path):
+    """A database of its own: the server keeps the files of the experiment, which no other test could then reach."""
+    (tmp_path / "kept").mkdir()
+    copy = shutil.copy(store.removeprefix("sqlite:///"), tmp_path / "kept")
+    return f"sqlite:///{copy}"
+
+
+@pytest.fixture
+def server(database, tmp_path, monkeypatch):
+    """MLflow's own server, in this process, on this database; and what clients sent to be let in."""
+    from mlflow.server import ARTIFACTS_DESTINATION_ENV_VAR, BACKEND_STORE_URI_ENV_VAR, app, handlers
     from werkzeug.serving import make_server
 
-    monkeypatch.setenv(BACKEND_STORE_URI_ENV_VAR, store)
+    for kept in ("_tracking_store", "_model_registry_store", "_artifact_repo"):  # for the life of a process
+        monkeypatch.setattr(handlers, kept, None)
+    monkeypatch.setenv(BACKEND_STORE_URI_ENV_VAR, database)
     monkeypatch.setenv(ARTIFACTS_DESTINATION_ENV_VAR, (tmp_path / "kept").as_uri())
     monkeypatch.setenv("_MLFLOW_SERVER_SERVE_ARTIFACTS", "true")
     monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/")
@@ -47,7 +58,7 @@ def typed(words, monkeypatch):
     return ended.value.code
 
 
-def test_a_password_in_an_address_is_in_no_file_and_no_line(server, store, tmp_path, monkeypatch, capfd):
+def test_a_password_in_an_address_is_in_no_file_and_no_line(server, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(evaluation, "evaluate", partial(evaluation.evaluate, resamples=5))  # quick
     address, sent = server
     model = tmp_path / "run" / "model.safetensors"
@@ -75,8 +86,7 @@ def test_a_password_in_an_address_is_in_no_file_and_no_line(server, store, tmp_p
         assert not typed(words, monkeypatch), (words, capfd.readouterr())
     assert typed(["train", "--out", "x", "--mlflow", address.replace("@127", "@256.")], monkeypatch) == 1
     assert f"Basic {base64.b64encode(f'ada:{PASSWORD}'.encode()).decode()}" in sent
-    kept = Path(store.removeprefix("sqlite:///")).parent
-    written = {p: p.read_bytes() for folder in (tmp_path, kept) for p in folder.rglob("*") if p.is_file()}
+    written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     said = capfd.readouterr()
     written |= {Path("said"): (said.out + said.err).encode()}
     names = {path.name for path in written}
