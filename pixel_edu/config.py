@@ -45,6 +45,8 @@ EXTRAS = ("", "serve", "track", "server", "grade", "hub", "lab", "all")
 """Extras of this package, the one to name first; "" are the dependencies that it always has."""
 LAB = {"", "serve", "track", "lab"}
 """Those of them that `make lab` installs; `make test` installs all."""
+BF16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
+"""Either lets a CPU multiply in bfloat16. ARM's are not among them: nobody has measured a training step there."""
 OTHER_NAMES = {"PIL": "pillow", "psycopg2": "psycopg2-binary", "yaml": "pyyaml", "zmq": "pyzmq"}
 """Packages whose modules have another name."""
 
@@ -126,6 +128,31 @@ def pick_device(name: str = "auto") -> torch.device:
         devices = ", ".join(here)
         raise UserError(f"no device {name!r} on this machine: use auto or one of: {devices}") from error
     return device
+
+
+def cpu_features() -> frozenset[str]:
+    """The instruction sets of this processor, as PyTorch names them; none where it does not tell (before 2.10).
+
+    >>> cpu_features() <= {"no", "such", "names"} or len(cpu_features()) > 5
+    True
+    """
+    import torch
+
+    told = getattr(torch.cpu, "get_capabilities", dict)()
+    return frozenset(name for name, here in told.items() if here is True)
+
+
+def has_bf16(device: str) -> bool:
+    """Whether a device has instructions for bfloat16; without them it is slower than float32, not faster.
+
+    Args:
+        device: "cuda", "cpu" or another of PyTorch's device types, for which nothing was measured: they say no.
+    """
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)  # older ones only imitate it
+    return device == "cpu" and not cpu_features().isdisjoint(BF16_INSTRUCTIONS)
 
 
 def cores() -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from pixel_edu import checkpoints, data, files, palette, training
 from pixel_edu.checkpoints import MODEL, RUN
-from pixel_edu.config import UserError, class_names, hardware, numbered
+from pixel_edu.config import UserError, class_names, hardware, has_bf16, numbered
 from pixel_edu.data import SpriteData
 from pixel_edu.facts import DataFacts
 from pixel_edu.generate import generate, specimens
@@ -62,6 +62,9 @@ class TrainingRun:
 
     A finished run goes on when the config asks for more steps; it may then change what is in `CHANGEABLE`. Weights,
     average and the optimiser's memory are kept; the learning rate warms up again and falls to 0 at the new last step.
+
+    Where the config leaves the precision to the device, a run goes on in the one it was begun in; but one begun in bf16
+    that is moved to a device without instructions for it goes on in fp32. Its weights are float32 either way.
 
     Attributes:
         state: the network, its average and the optimiser; `state.step` steps are done.
@@ -121,6 +124,26 @@ class TrainingRun:
         model = self.folder / MODEL
         done = self.state.step == self.state.config.steps and model.exists()
         return done and checkpoints.read_about(model).step == self.state.step
+
+    def settle_precision(self, device: str = "auto") -> str:
+        """Decide the precision where that is left to the device; `train` does so by itself.
+
+        Args:
+            device: as `train` takes it.
+
+        Returns:
+            What was decided and why, in a line to show; "" where the config had decided, and decided well.
+        """
+        asked, kind = self.state.config.precision, training.device_type(device)
+        self.state.config = training.settled(self.state.config, kind)
+        chip = "processor" if kind == "cpu" else "GPU"
+        if asked == "auto" and self.state.config.precision == "bf16":
+            return f"precision: bf16, for which this {chip} has instructions"
+        if asked == "auto":
+            return f"precision: fp32, since bf16 is not known to be faster on this {chip}"
+        if asked == "bf16" and not has_bf16(kind):
+            return f"precision: bf16 as asked; fp32 may be much faster, since this {chip} has no instructions for bf16"
+        return ""
 
     @property
     def continues(self) -> bool:
@@ -272,12 +295,20 @@ class TrainingRun:
 def _reopened(path: Path, config: TrainConfig) -> TrainState:
     """A run as it was left; a finished one with the new config, if that asks for more steps."""
     about = checkpoints.read_about(path)
-    begun = about.config.begun
-    if about.step < about.config.steps or config.steps <= about.step:
-        return checkpoints.load_run(path, dataclasses.replace(config, begun=begun))
-    kept = {name: getattr(about.config, name) for name in CHANGEABLE}
+    config = dataclasses.replace(config, begun=about.config.begun)
+    kept = {}
+    if "auto" in (
+        before := about.config.precision,
+        config.precision,
+    ):  # before: only an earlier version wrote it
+        kept["precision"] = before
+        if before == "fp32":
+            config = dataclasses.replace(config, precision="fp32")
+    if about.step == about.config.steps < config.steps:
+        kept = {name: getattr(about.config, name) for name in CHANGEABLE}
+        config = dataclasses.replace(config, begun=about.step)
     state = checkpoints.load_run(path, dataclasses.replace(config, **kept))
-    state.config = dataclasses.replace(config, begun=about.step)
+    state.config = config
     return state
 
 

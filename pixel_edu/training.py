@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pixel_edu.augmentation import balanced_rows, mirrored, recolored, shifted
-from pixel_edu.config import CHANNELS, CLASSES, UserError, class_names
+from pixel_edu.config import CHANNELS, CLASSES, UserError, class_names, has_bf16
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import (
     Images,
@@ -60,8 +60,8 @@ class TrainConfig:
         p_uncond: share of labels replaced by "no label", so that guidance has something to compare with.
         ema_decay: of the weights' running average.
         min_snr: γ of the min-SNR weighting; None weighs all timesteps alike.
-        precision: "bf16" computes the network's products in bfloat16, about twice as fast where the chip supports it;
-            "auto" does so on a GPU.
+        precision: "bf16" computes the network's products in bfloat16, which is faster where the processor or GPU has
+            instructions for it, and ten times slower where not; "auto" asks the chip, once, see `settled`.
         seed: of the first weights and of every batch.
         begun: the step after which the curve of the learning rate begins: 0, or where a finished run was gone on with.
         mirror: show every second sprite, by chance, as in a mirror.
@@ -83,7 +83,7 @@ class TrainConfig:
     p_uncond: float = 0.1
     ema_decay: float = 0.999
     min_snr: float | None = None
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
     seed: int = 0
     begun: int = 0
     mirror: bool = False
@@ -216,15 +216,32 @@ def _augmented(images: np.ndarray, config: TrainConfig, generator: torch.Generat
 
 
 def batch_loss(network: Model, batch: Batch, schedule: Schedule, config: TrainConfig) -> Float[Tensor, ""]:
-    """Mean loss of a batch, weighted if the config says so; the network computes in the config's precision."""
+    """Mean loss of a batch, weighted if the config says so; the network computes in the config's precision.
+
+    "auto" is float32 here: `settled` decides it.
+    """
     level, device = schedule.levels(batch.t), batch.x0.device.type
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and device == "cuda")
-    with torch.autocast(device, torch.bfloat16, enabled=bf16):
+    with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
         answer = network(add_noise(batch.x0, batch.eps, level), batch.t, batch.c)
     each = loss(answer.float(), batch.x0, batch.eps, level, config.prediction)
     if config.min_snr is not None:
         each = each * min_snr_weight(level, config.prediction, config.min_snr)
     return each.mean()
+
+
+def settled(config: TrainConfig, device: str) -> TrainConfig:
+    """The config with a precision for this device where it leaves the choice: bf16 where `has_bf16`, else fp32.
+
+    Args:
+        config: of a run.
+        device: PyTorch's device type, such as "cpu".
+
+    >>> settled(TrainConfig(precision="auto"), "mps").precision
+    'fp32'
+    """
+    if config.precision != "auto":
+        return config
+    return replace(config, precision="bf16" if has_bf16(device) else "fp32")
 
 
 def train(
@@ -242,7 +259,7 @@ def train(
         images: (N, S, S, C) uint8, of as many channels as the network draws.
         labels: (N,) int64 in 0 .. K-1.
         config: of a new run.
-        state: of a run to go on with, instead of config.
+        state: of a run to go on with, instead of config; a precision that it leaves open is noted in it.
         device: "auto" takes what accelerate finds; "cpu" stays on the CPU.
 
     Raises:
@@ -256,8 +273,9 @@ def train(
     [1, 2]
     """
     state = state or TrainState(config or TrainConfig())
-    config, schedule = state.config, state.config.make_schedule()
     accelerator = _accelerator(cpu=device == "cpu")
+    config = state.config = settled(state.config, accelerator.device.type)
+    schedule = config.make_schedule()
     _check(images, labels, config, accelerator.num_processes)
     if state.data is None:
         state.data = DataFacts.of(images, labels, class_names(config.unet.classes))
@@ -284,6 +302,15 @@ def train(
         state.ema.update(accelerator.unwrap_model(network), step)
         state.step = step
         yield TrainStep(step, mean, float(grad_norm), config.learning_rate_at(step), state)
+
+
+def device_type(device: str = "auto") -> str:
+    """PyTorch's type of the device on which `train` computes, such as "cuda".
+
+    Args:
+        device: "auto" takes what accelerate finds; "cpu" stays on the CPU.
+    """
+    return _accelerator(cpu=device == "cpu").device.type
 
 
 def is_main_process() -> bool:
@@ -334,14 +361,14 @@ def _check(images: np.ndarray, labels: np.ndarray, config: TrainConfig, processe
 
 RECIPES = {name: TrainConfig(unet) for name, unet in PRESETS.items()} | {
     "tiny": TrainConfig(PRESETS["tiny"], steps=1_000, batch_size=64, learning_rate=4e-3),
-    "reference": TrainConfig(PRESETS["reference"], steps=24_000, precision="bf16"),
+    "reference": TrainConfig(PRESETS["reference"], steps=24_000, precision="auto"),
     "classic": TrainConfig(
         PRESETS["classic"],
         steps=10_000,
         prediction="eps",
         schedule="linear",
         learning_rate=1e-3,
-        precision="bf16",
+        precision="auto",
     ),
 }
 """A run by a preset's name: how each of the networks is trained; by default as `TrainConfig` says."""
@@ -371,5 +398,6 @@ FINE_TUNING: dict[str, Any] = {
     "ema_decay": 0.99,
     "mirror": True,
     "balance": True,
+    "precision": "auto",
 }
 """Of a `TrainConfig`: what fine-tuning changes."""

@@ -50,3 +50,31 @@ print(config.cores())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("features", "fast"),
+    [
+        ({"avx2": True, "avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, False),
+        ({"architecture": "aarch64", "bf16": True}, False),  # not measured
+        ({}, False),
+    ],
+)
+def test_bf16_is_for_processors_with_instructions_for_it(features, fast, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features, raising=False)
+    assert config.has_bf16("cpu") is fast
+    assert config.has_bf16("mps") is False
+
+
+def test_an_older_pytorch_tells_no_features(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert config.cpu_features() == frozenset()
+    assert config.has_bf16("cpu") is False
+
+
+@pytest.mark.parametrize(("generation", "fast"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_bf16_is_for_gpus_that_do_not_only_imitate_it(generation, fast, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: generation)
+    assert config.has_bf16("cuda") is fast

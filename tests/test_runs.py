@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pixel_edu import data, palette, runs, sprites
-from pixel_edu.checkpoints import KEY, load_model, load_run, read_about
+from pixel_edu.checkpoints import KEY, load_model, load_run, read_about, save_run
 from pixel_edu.config import UserError
 from pixel_edu.runs import LOG, MODEL, RUN, TrainingRun, interruptible, locked, training_part
 from pixel_edu.training import RECIPES
@@ -173,6 +173,75 @@ def test_a_finished_run_goes_on_to_more_steps_as_if_it_had_not_stopped_anywhere_
     assert losses(one)[:6] == losses(whole)
     assert [int(step) for step, _ in losses(one)] == list(range(1, 13))
     assert read_about(one / MODEL).step == 12
+
+
+AUTO = dataclasses.replace(CONFIG, precision="auto")
+
+
+def chip(monkeypatch, bf16):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": bf16}, raising=False)
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("begun_with", [True, False])
+@pytest.mark.parametrize("goes_on_with", [True, False])
+def test_a_run_keeps_the_precision_that_its_first_chip_chose_unless_the_next_has_no_bf16(
+    begun_with, goes_on_with, tmp_path, monkeypatch
+):
+    chip(monkeypatch, bf16=begun_with)
+    assert train(tmp_path, stop=2, config=AUTO) is False
+    assert read_about(tmp_path / RUN).config.precision == ("bf16" if begun_with else "fp32")
+    chip(monkeypatch, bf16=goes_on_with)
+    assert train(tmp_path, config=AUTO) is True
+    assert read_about(tmp_path / MODEL).config.precision == (
+        "bf16" if begun_with and goes_on_with else "fp32"
+    )
+    more = TrainingRun(tmp_path, dataclasses.replace(AUTO, steps=9))
+    assert more.continues
+    more.settle_precision("cpu")
+    assert more.state.config.precision == read_about(tmp_path / MODEL).config.precision
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_another_precision_than_that_of_an_unfinished_run_is_refused_if_it_was_asked_for(
+    tmp_path, monkeypatch
+):
+    chip(monkeypatch, bf16=True)
+    train(tmp_path, stop=1, config=AUTO)
+    with pytest.raises(UserError, match="precision is bf16, not fp32"):
+        TrainingRun(tmp_path, CONFIG)
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("asked", ["auto", "fp32"])
+def test_a_run_of_an_earlier_version_that_left_its_precision_open_goes_on(asked, tmp_path, monkeypatch):
+    chip(monkeypatch, bf16=False)
+    train(tmp_path, stop=2)
+    state = load_run(tmp_path / RUN)
+    state.config = AUTO
+    save_run(tmp_path / RUN, state, read_about(tmp_path / RUN).record)
+    assert train(tmp_path, config=dataclasses.replace(CONFIG, precision=asked)) is True
+    assert read_about(tmp_path / MODEL).config.precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("asked", "bf16", "says"),
+    [
+        ("auto", True, "precision: bf16, for which this processor has instructions"),
+        ("auto", False, "precision: fp32, since bf16 is not known to be faster on this processor"),
+        ("bf16", False, "precision: bf16 as asked; fp32 may be much faster"),
+        ("bf16", True, ""),
+        ("fp32", True, ""),
+    ],
+)
+def test_what_precision_was_chosen_is_one_line_where_it_may_surprise(
+    asked, bf16, says, tmp_path, monkeypatch
+):
+    chip(monkeypatch, bf16)
+    run = TrainingRun(tmp_path, dataclasses.replace(CONFIG, precision=asked))
+    line = run.settle_precision("cpu")
+    assert line.startswith(says)
+    assert bool(line) is bool(says)
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -18,7 +18,17 @@ from pixel_edu.config import NULL_LABEL, UserError
 from pixel_edu.diffusion import add_noise, clean, loss, min_snr_weight, target
 from pixel_edu.images import to_tensor
 from pixel_edu.schedules import cosine
-from pixel_edu.training import RECIPES, Batch, TrainConfig, TrainState, batch_loss, draw_batch, train
+from pixel_edu.training import (
+    RECIPES,
+    Batch,
+    TrainConfig,
+    TrainState,
+    batch_loss,
+    draw_batch,
+    fine_tuning,
+    settled,
+    train,
+)
 from pixel_edu.unet import PRESETS
 
 TINY = TrainConfig(PRESETS["tiny"], steps=6, batch_size=16, warmup=2)
@@ -225,6 +235,31 @@ def test_bf16_stays_close_to_fp32(drawn):
     ours, exact = losses(drawn, config), losses(drawn, full)
     assert ours != exact
     assert ours == pytest.approx(exact, rel=0.02)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_auto_is_the_precision_of_the_chip_and_the_run_says_which(drawn, precision, monkeypatch):
+    features = {"avx512_bf16": precision == "bf16"}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features, raising=False)
+    config = TrainConfig(PRESETS["tiny"], steps=2, batch_size=4)
+    state = TrainState(replace(config, precision="auto"))
+    assert losses(drawn, None, state) == losses(drawn, replace(config, precision=precision))
+    assert state.config.precision == precision
+
+
+def test_what_was_asked_for_is_computed_on_any_chip(monkeypatch):
+    for here in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": here}, raising=False)  # noqa: B023
+        for precision in ("fp32", "bf16"):
+            assert settled(TrainConfig(precision=precision), "cpu").precision == precision
+
+
+def test_no_recipe_asks_for_more_than_the_chip_has(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    for name, recipe in RECIPES.items():
+        assert settled(recipe, "cpu").precision == "fp32", name
+        tuned = fine_tuning(replace(recipe, precision="bf16"))
+        assert settled(tuned, "cpu").precision == "fp32", name
 
 
 def test_the_denoiser_answers_eps_whatever_was_trained(drawn):

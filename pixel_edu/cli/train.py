@@ -86,7 +86,10 @@ MinSnr = Annotated[
 ]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"] | None,
-    typer.Option(help="bf16 is faster; auto uses it on a GPU.", show_default=RECIPES),
+    typer.Option(
+        help="bf16 is faster where the processor or GPU has instructions for it; auto asks.",
+        show_default=RECIPES,
+    ),
 ]
 Bits = Annotated[
     bool, typer.Option("--bits", help="Draw the bits of palette indices instead of colours; see chapter 8.")
@@ -223,8 +226,18 @@ def _go_on(
     if run.continues:  # as another run of MLflow, whose parameters cannot change
         _send_the_rest(run, address)
     images, labels = _load(run, read, validation, count, licence)
+    _say_precision(run, device)
     with _tracked(run, images, labels, address, restart or run.continues) as tracked:
         _train(run, images, labels, device, sample_every, save_every, tracked)
+
+
+def _say_precision(run: TrainingRun, device: str) -> None:
+    """Decide the precision before anything notes it, and say what it is where that may surprise."""
+    from pixel_edu.training import is_main_process
+
+    line = run.settle_precision(device)
+    if line and is_main_process():
+        typer.echo(line, err=True)
 
 
 def _config(
