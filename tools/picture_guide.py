@@ -5,7 +5,6 @@ The pictures go to book/_static/art; the run stays in runs/guide. On one core it
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +22,8 @@ from pixel_edu.training import TrainStep, fine_tuning
 ROOT = Path(__file__).parents[1]
 ART, WORK = ROOT / "book" / "_static" / "art", ROOT / "runs" / "guide"
 START, HELD_OUT = "reference", 0.25
-STEPS, LOOKS = 1_000, (1, 100, 300, 500)
-"""Of the run, and after which of them to draw. It is not trained on after the last."""
+STEPS, LOOKS = 1_000, (1, 100, 300, 1_000)
+"""Of the run, and after which of them to draw."""
 
 
 def look(step: TrainStep) -> None:
@@ -37,15 +36,15 @@ def look(step: TrainStep) -> None:
 
 
 def looking(steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
-    """The same steps up to the last look."""
-    for step in itertools.islice(steps, LOOKS[-1]):
+    """The same steps, looked at now and then."""
+    for step in steps:
         if step.step in LOOKS:
             look(step)
         yield step
 
 
 def fine_tune(sprites: data.SpriteData, train: np.ndarray, labels: np.ndarray) -> None:
-    """Do what `pixel-edu train stickers --from reference --steps 1000 --validation 0.25` does, up to the last look."""
+    """Do what `pixel-edu train stickers --from reference --steps 1000 --validation 0.25` does."""
     config = fine_tuning(checkpoints.read_about(checkpoints.find(START)).config)
     unet = replace(config.unet, classes=len(sprites.classes), image_channels=sprites.channels)
     config = replace(config, unet=unet, steps=STEPS)
