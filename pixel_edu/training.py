@@ -10,6 +10,7 @@ whole batch and keeps its own share.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -320,6 +321,12 @@ def is_main_process() -> bool:
     return PartialState().is_main_process
 
 
+OTHER_TRAINERS = [
+    f"ACCELERATE_USE_{name}" for name in ("DEEPSPEED", "FSDP", "MEGATRON_LM", "PARALLELISM_CONFIG")
+]
+"""By these variables accelerate would divide the network itself, which a network of this size does not need."""
+
+
 def _accelerator(cpu: bool) -> Accelerator:
     """An accelerator for one run, which takes no settings from accelerate's environment that change what is computed.
 
@@ -336,7 +343,13 @@ def _accelerator(cpu: bool) -> Accelerator:
         AcceleratorState._reset_state(reset_partial_state=True)
     # `batch_loss` computes in the config's precision; accelerate would add the one of ACCELERATE_MIXED_PRECISION.
     whole_steps = GradientAccumulationPlugin(num_steps=1)
-    return Accelerator(cpu=cpu, mixed_precision="no", gradient_accumulation_plugin=whole_steps)
+    asked = {name: os.environ.pop(name) for name in OTHER_TRAINERS if name in os.environ}
+    try:
+        return Accelerator(
+            cpu=cpu, mixed_precision="no", dynamo_backend="no", gradient_accumulation_plugin=whole_steps
+        )
+    finally:
+        os.environ.update(asked)
 
 
 def _check(images: np.ndarray, labels: np.ndarray, config: TrainConfig, processes: int) -> None:

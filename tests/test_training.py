@@ -229,6 +229,25 @@ def test_a_tiny_network_learns(drawn, prediction):
     assert sum(values[-20:]) < 0.8 * sum(values[:20])
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCELERATE_DYNAMO_BACKEND", "inductor"),
+        ("ACCELERATE_USE_DEEPSPEED", "true"),
+        ("ACCELERATE_USE_FSDP", "true"),
+        ("ACCELERATE_USE_MEGATRON_LM", "true"),
+        ("ACCELERATE_USE_PARALLELISM_CONFIG", "true"),
+    ],
+)
+def test_what_accelerate_is_told_elsewhere_changes_no_training(drawn, name, value, monkeypatch):
+    config = replace(TINY, steps=2)
+    expected = losses(drawn, config)
+    monkeypatch.setenv(name, value)
+    state = TrainState(config)
+    assert losses(drawn, None, state) == expected
+    assert not any("_orig_mod" in key for key in state.ema.network.state_dict())
+
+
 def test_bf16_stays_close_to_fp32(drawn):
     config = TrainConfig(PRESETS["tiny"], steps=10, batch_size=16, precision="bf16")
     full = TrainConfig(PRESETS["tiny"], steps=10, batch_size=16, precision="fp32")
