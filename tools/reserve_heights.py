@@ -85,9 +85,8 @@ def main() -> None:
     """Measure every page that shows a widget."""
     built = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "_build" / "html"
     names = [path.relative_to(built).as_posix() for path in sorted(built.rglob("*.html"))]
-    shown = [
-        name for name in names if re.search('class="pixel-widget"[^>]*data-place', (built / name).read_text())
-    ]
+    pages = {name: (built / name).read_text(encoding="utf-8") for name in names}
+    shown = [name for name, page in pages.items() if re.search('class="pixel-widget"[^>]*data-place', page)]
     if not shown:
         sys.exit("no page shows a widget: run make html first")
     measured: dict[str, list[int]] = {}
