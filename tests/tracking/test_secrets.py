@@ -2,8 +2,10 @@
 
 import base64
 import shutil
+import sqlite3
 import sys
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +24,9 @@ def database(store, client, tmp_path):
     """A database of its own: the server keeps the files of the experiment, which no other test could then reach."""
     (tmp_path / "kept").mkdir()
     copy = shutil.copy(store.removeprefix("sqlite:///"), tmp_path / "kept")
+    # What other tests made keeps its files in other places.
+    with closing(sqlite3.connect(copy)) as base, base:
+        base.execute("UPDATE experiments SET name = 'earlier ' || experiment_id")
     return f"sqlite:///{copy}"
 
 
