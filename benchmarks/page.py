@@ -8,15 +8,12 @@ Ends with 1 where a bar is missed.
 from __future__ import annotations
 
 import argparse
-import functools
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +21,7 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from pixel_edu.config import hardware
+from pixel_edu.making.hosting import served
 from pixel_edu.widgets import assets
 
 ROOT = Path(__file__).parents[1]
@@ -44,20 +42,6 @@ WHEN = """() => new Promise(done => new PerformanceObserver(list => {
   performance.timing.domInteractive - performance.timing.navigationStart,
 ]), 500))"""
 """Milliseconds to the first paint, and until the page answers at once."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a folder's files."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 @contextmanager

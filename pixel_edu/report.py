@@ -85,8 +85,8 @@ def verdict(told: Told | None) -> str:
     """What the two-sample test says of the model's sprites as a whole, which no other measure can."""
     if told is None:
         return (
-            "Whether the sprites are as good as real only the two-sample test can say, and it was not made: it takes "
-            f"{LEAST} real sprites and {LEAST} drawn ones at least, of the same classes."
+            "Only the two-sample test can say whether the sprites are as good as real ones. It was not made: it needs "
+            f"at least {LEAST} real and {LEAST} drawn sprites of the same classes, and is skipped by --no-two-sample."
         )
     model, real = (" (".join(in_words(TOLD, each.accuracy)) + ")" for each in (told.model, told.real))
     learned = f"A network that learned from {told.sprites - told.sprites // 2:,} drawn sprites and as many real ones"

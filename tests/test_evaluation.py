@@ -447,7 +447,7 @@ def test_where_nothing_is_told_the_verdict_is_that_no_difference_was_found(half_
 
 def test_without_the_test_nobody_says_that_the_sprites_are_as_good_as_real(found, yardstick):
     said = report.as_dict(found, yardstick, {})
-    assert "only the two-sample test can say" in said["verdict"]
+    assert "Only the two-sample test can say" in said["verdict"]
     assert "two_sample" not in said["measures"]
     assert "two_sample_by_class" not in said
 
