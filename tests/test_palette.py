@@ -369,3 +369,9 @@ def test_a_projected_guess_keeps_its_alpha():
     found = palette.projected(lambda x, t: eps, schedule, FEW)(x, t)
     assert torch.allclose(found[:, 3], eps[:, 3], atol=1e-3)
     assert not torch.allclose(found[:, :3], eps[:, :3], atol=0.1)
+
+
+def test_a_covering_palette_merges_no_more_than_it_must():
+    far = np.arange(60, 180, 12, dtype=np.uint8)  # ten greys, 0.04 apart in OKLab, and one beside the first
+    greys = np.append(np.repeat(far, 2), far[0] + 1).reshape(1, 1, -1, 1).repeat(3, axis=3)
+    assert sorted(palette.covering_palette(greys, 10)[:, 0]) == far.tolist()
