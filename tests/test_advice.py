@@ -98,7 +98,8 @@ def command_of(words: list[str]):
 
 
 def options_of(command) -> set[str]:
-    return {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    names = [[*parameter.opts, *parameter.secondary_opts] for parameter in command.params]
+    return {name for each in names for name in each} | {"--help"}
 
 
 def wrong_with(text: str) -> list[str]:
