@@ -23,6 +23,8 @@ IMPORTED = [
     "rich.table",
     "safetensors.torch",
     "torch",
+    "torch._dynamo",
+    "torch.distributed.fsdp",
     "torchmetrics",
 ]
 """But for what pytest's plugins must be the first to import."""

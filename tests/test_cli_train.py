@@ -4,8 +4,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -20,11 +18,10 @@ from pixel_edu.config import CLASSES
 from pixel_edu.runs import HEADINGS, Log
 from pixel_edu.training import RECIPES
 from tests import command
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.slow
 
-COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 ENVIRONMENT = os.environ | {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 SMALL = ["--sprites", "60", "--batch-size", "8", "--device", "cpu", "--sample-every", "1000"]
 
@@ -114,15 +111,14 @@ def test_a_log_that_is_ahead_of_its_checkpoint_is_cut(tmp_path):
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_the_step_it_was_at(how, code, tmp_path):
     out = tmp_path / "stopped"
-    asked = [*COMMAND, "train", "--steps", "100000", "--save-every", "5", "--out", out, *SMALL]
-    with subprocess.Popen(asked, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as run:
-        while checkpoint_step(out) == 0 and run.poll() is None:
-            time.sleep(0.05)
-        run.send_signal(how)
-        said = run.communicate(timeout=PATIENCE)[1]
-    assert run.returncode == code
-    assert "the same command continues from there" in said
-    assert f"step {checkpoint_step(out):,};" in said
+    asked = ["train", "--steps", 100_000, "--save-every", 5, "--out", out, *SMALL]
+    run, (_, said) = command.start(*asked, env=ENVIRONMENT)
+    wait_until(lambda: checkpoint_step(out) or not run.is_alive())
+    os.kill(run.pid, how)
+    run.join(PATIENCE)
+    assert run.exitcode == code
+    assert "the same command continues from there" in said.read_text()
+    assert f"step {checkpoint_step(out):,};" in said.read_text()
 
 
 def test_the_precision_is_what_was_asked_for_whatever_accelerate_is_told(whole, tmp_path):
