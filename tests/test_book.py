@@ -1,5 +1,6 @@
 """The book: built without a warning, asking no other origin, telling of what it shows, each fact in one place."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))
 NBVAL = {"nbval-skip", "nbval-raises-exception"}
 LOADS = {("link", "href"), ("source", "src"), ("source", "srcset"), ("object", "data")}
 IDS = [path.stem for path in CHAPTERS]
-BUDGET = 640_000
+BUDGET = 360_000
 """Bytes of the style sheets and scripts that a page may load, but for MathJax and the index of the search."""
 
 
@@ -195,6 +196,25 @@ def test_what_pages_load_before_their_text_is_seen_stays_within_its_bytes(pages)
         formulas = sum(size for path, size in loads.items() if "mathjax" in path)
         assert sum(loads.values()) - formulas <= BUDGET, (page.path, loads)
         assert formulas <= 1_200_000, page.path
+
+
+SHEET = """\
+/*! Somebody's licence */ .a .b, .a #c:not(.z) { color: red } .b { color: blue } :is(.b) > p { margin: 0 }
+@media print { .a { top: 0 } .b { top: 1px } } @media screen { .b { top: 0 } } @font-face { font-family: x } /* gone */
+"""
+KEPT = """\
+/*! Somebody's licence */.a #c:not(.z){ color: red }:is(.b) > p{ margin: 0 }@media print {.a{ top: 0 }}\
+@font-face { font-family: x }"""
+
+
+def test_rules_stay_whose_classes_and_ids_some_page_or_script_names(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    sheets = importlib.import_module("pixel_sheets")
+    page = '<p class="a x" id="c">.b</p><script>document.body.className = "shown" + later</script>'
+    assert sheets.names(page) >= {"a", "x", "c", "shown"}
+    assert "b" not in sheets.names(page)
+    assert sheets.reduced(SHEET, sheets.names(page)) == KEPT
+    assert ".b{ color: blue }" in sheets.reduced(SHEET, {"a", "b", "c"})
 
 
 def test_the_address_of_the_repository_stands_in_one_file(book):

@@ -1,8 +1,7 @@
 """The icons that the pages show, as one small style sheet, in place of the theme's script of all that there are.
 
 The theme loads a script of 1.5 MB on every page to draw a dozen icons. Here the pages that were written say which icons
-they show, the script says how these are drawn, and `icons.css` gets them; the script is not part of the book, and the
-theme's style sheet loses its two thousand code points of the same set.
+they show, the script says how these are drawn, and `icons.css` gets them; the script is not part of the book.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from sphinx.errors import ExtensionError
 
 SHEET = "icons.css"
 SCRIPT = "scripts/fontawesome.js"
-THEME = "styles/pydata-sphinx-theme.css"
 SETS = {"fa-solid": "fas", "fas": "fas", "fa-regular": "far", "far": "far", "fa-brands": "fab", "fab": "fab"}
 """The classes that say of which set an icon is, and that set's name in the script."""
 SIZES = {"fa-lg", "fa-fw", "fa-xs", "fa-sm", "fa-xl", "fa-1x", "fa-2x", "fa-3x"}
@@ -27,7 +25,6 @@ ENTRY = re.compile(
     r'[{,]"?([a-z0-9-]+)"?:\[(\d+),(\d+),\[([^\]]*)\],"[0-9a-f]+",(?:"([^"]+)"|\["[^"]*","([^"]+)"\])\]'
 )
 SET_ENDS = re.compile(r'\("(fa[brs])",')
-CODE_POINTS = re.compile(r'(?:\.fa-[a-z0-9-]+:{1,2}before,?)+\{content:"[^"]*"\}')
 
 ICONS = ":is(.fas, .far, .fab, .fa-solid, .fa-regular, .fa-brands)"
 BEGINNING = f"""\
@@ -126,9 +123,8 @@ def _write_sheet(app, error) -> None:
     out = Path(app.outdir)
     pages = [path for path in out.rglob("*.html") if "_static" not in path.relative_to(out).parts]
     wanted = set().union(*(shown(path.read_text(encoding="utf-8")) for path in pages))
-    theme, script = out / "_static" / THEME, _theme_file(app, SCRIPT)
+    script = _theme_file(app, SCRIPT)
     (out / "_static" / SHEET).write_text(sheet(wanted, script.read_text(encoding="utf-8")), encoding="utf-8")
-    theme.write_text(CODE_POINTS.sub("", theme.read_text(encoding="utf-8")), encoding="utf-8")
     for left in (out / "_static" / SCRIPT).parent.glob("fontawesome.js*"):
         left.unlink()
 
