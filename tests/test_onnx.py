@@ -18,12 +18,14 @@ from pixel_edu.denoiser import Denoiser
 from pixel_edu.facts import DataFacts
 from pixel_edu.serving import onnx
 from pixel_edu.training import TrainConfig, TrainState
-from pixel_edu.unet import PRESETS, UNetConfig
-from tests import needs
+from pixel_edu.unet import UNetConfig
+from tests import command, needs
 
 RECIPE = Path(__file__).parents[1] / "book" / "draw_with_onnx.py"
 ALONE = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
 """The folders of all that the recipe may import, beside Python itself."""
+SMALL = UNetConfig((16, 32), (False, True))
+"""A network with one layer of each kind: exporting takes as long as it has layers."""
 
 pytestmark = [pytest.mark.slow, needs.package("onnxruntime"), needs.package("onnxscript")]
 
@@ -42,19 +44,23 @@ def export(state, folder):
 def folder(tmp_path_factory):
     """A small model, as a checkpoint and as ONNX."""
     folder = tmp_path_factory.mktemp("onnx")
-    state = TrainState(TrainConfig(PRESETS["tiny"], prediction="x0", schedule="linear"))
-    export(state, folder)
+    export(TrainState(TrainConfig(SMALL, prediction="x0", schedule="linear")), folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory):
+def commanded(tmp_path_factory):
+    """What the command said that exported a shipped model, and the file."""
+    folder = tmp_path_factory.mktemp("commanded")
+    return command.run("export", "tiny", cwd=folder), folder / "tiny.onnx"
+
+
+@pytest.fixture(scope="module")
+def shipped(commanded, tmp_path_factory):
     """The shipped models as ONNX, by name; the reference at half precision."""
-    folder = tmp_path_factory.mktemp("shipped")
-    files = {name: folder / f"{name}.onnx" for name in ("tiny", "reference")}
-    for name, path in files.items():
-        onnx.export(checkpoints.find(name), path, half=name == "reference")
-    return files
+    path = tmp_path_factory.mktemp("shipped") / "reference.onnx"
+    onnx.export(checkpoints.find("reference"), path, half=True)
+    return {"tiny": commanded[1], "reference": path}
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])
@@ -85,7 +91,7 @@ def test_a_whole_guided_run_ends_where_pytorch_s_does(shipped, name):
 
 
 def test_half_precision_halves_the_weights_and_what_is_lost_is_small(folder, tmp_path):
-    state = TrainState(TrainConfig(PRESETS["tiny"]))
+    state = TrainState(TrainConfig(SMALL))
     with torch.no_grad():
         for parameter in state.ema.network.parameters():
             parameter.normal_(std=0.1)
@@ -148,15 +154,11 @@ except UserError as error:
     assert done.stdout.startswith("onnxruntime is not installed: pip install 'pixel-edu[serve]', or make lab")
 
 
-def test_the_command_exports_a_shipped_model_and_samples_from_it(tmp_path):
-    def run(*arguments):
-        command = [sys.executable, "-m", "pixel_edu.cli", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-
-    exported = run("export", "tiny")
+def test_the_command_exports_a_shipped_model_and_samples_from_it(commanded, tmp_path):
+    exported, file = commanded
     assert (exported.returncode, exported.stderr) == (0, "")
     assert exported.stdout == "tiny.onnx; draw with it: pixel-edu sample --checkpoint tiny.onnx\n"
-    drawn = run("sample", "--checkpoint", "tiny.onnx", "-n", "2", "--steps", "3")
+    drawn = command.run("sample", "--checkpoint", file, "-n", 2, "--steps", 3, cwd=tmp_path)
     assert (drawn.returncode, drawn.stderr) == (0, "")
     assert (tmp_path / "sprites.png").stat().st_size > 100
 

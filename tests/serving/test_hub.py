@@ -27,7 +27,7 @@ from pixel_edu.runs import TrainingRun
 from pixel_edu.serving import card, hub, standalone
 from pixel_edu.training import TrainConfig, train
 from pixel_edu.unet import PRESETS
-from tests import needs
+from tests import command, needs
 
 pytestmark = [pytest.mark.slow, needs.package("diffusers", "pip install 'pixel-edu[hub]'")]
 
@@ -173,7 +173,7 @@ def environment(server, tmp_path_factory):
 def eps_model(tmp_path_factory):
     """A small network that answers eps, on the linear schedule, trained until it has an opinion."""
     drawn = sprites.make(500)
-    config = TrainConfig(PRESETS["tiny"], "linear", "eps", steps=150, batch_size=32, warmup=10)
+    config = TrainConfig(PRESETS["tiny"], "linear", "eps", steps=150, batch_size=12, warmup=10)
     *_, last = train(drawn.images, drawn.labels, config, device="cpu")
     path = tmp_path_factory.mktemp("eps") / "model.safetensors"
     checkpoints.save_model(path, last.state)
@@ -186,7 +186,7 @@ def ghosts(tmp_path_factory):
     drawn = cut_out(sprites.make(200).images[:, 2:14, 2:14])
     unet = replace(PRESETS["tiny"], image_channels=4)
     folder = tmp_path_factory.mktemp("ghosts")
-    run = TrainingRun(folder, TrainConfig(unet, steps=60, batch_size=32, warmup=10))
+    run = TrainingRun(folder, TrainConfig(unet, steps=20, batch_size=16, warmup=10))
     assert run.train(drawn, sprites.make(200).labels, "cpu", sample_every=100)
     return folder / "model.safetensors"
 
@@ -234,8 +234,7 @@ def test_a_card_says_the_size_the_transparency_and_the_licence_of_the_data():
 @pytest.fixture(scope="module")
 def pushed(folders, server, environment):
     """What the command said that pushed one of them."""
-    command = [sys.executable, "-m", "pixel_edu.cli", "push", folders["tiny"][1], REPO, "--private"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    return command.run("push", folders["tiny"][1], REPO, "--private", env=environment)
 
 
 WAYS = {
@@ -478,10 +477,7 @@ except UserError as error:
 
 def test_the_command_writes_a_pipeline_and_says_what_next(tmp_path, environment):
     def run(*arguments):
-        command = [sys.executable, "-m", "pixel_edu.cli", "export", *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-        )
+        return command.run("export", *arguments, cwd=tmp_path, env=environment)
 
     done = run("tiny", "--format", "diffusers")
     assert (done.returncode, done.stderr) == (0, "")

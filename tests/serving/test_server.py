@@ -7,38 +7,31 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from tests import command
+from tests.waiting import PATIENCE, wait_until
 
-COMMAND = [sys.executable, "-m", "pixel_edu.cli", "serve"]
-PATIENCE = 120
+pytestmark = pytest.mark.slow
 
 
 class Running:
     """A server in a process of its own."""
 
     def __init__(self, folder, *options):
-        self.log = (folder / "server.log").open("w+")
-        command = [*COMMAND, "tiny", "--engine", "torch", "--port", "0", "--timeout", str(PATIENCE), *options]
         self.cwd = folder / "cwd"
         self.cwd.mkdir()
+        given = ["serve", "tiny", "--engine", "torch", "--port", 0, "--timeout", PATIENCE, *options]
         environment = os.environ | {"TMPDIR": str(self.cwd), "HOME": str(self.cwd)}
-        self.process = subprocess.Popen(
-            command, stdout=self.log, stderr=self.log, cwd=self.cwd, env=environment, preexec_fn=listen
-        )
-        wait_until(lambda: "is served" in self.said() or self.process.poll() is not None, self.said)
+        self.process, self.logs = command.start(*given, cwd=self.cwd, env=environment)
+        wait_until(lambda: "is served" in self.said() or not self.process.is_alive(), self.said)
         (port,) = re.findall(r"http://127\.0\.0\.1:(\d+);", self.said())
         self.port = int(port)
 
     def said(self):
-        self.log.seek(0)
-        return self.log.read()
+        return "".join(log.read_text() for log in self.logs if log.exists())
 
     def ask(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -54,20 +47,9 @@ class Running:
         return float(value)
 
     def end(self, how):
-        self.process.send_signal(how)
-        return self.process.wait(PATIENCE)
-
-
-def listen():
-    """A shell's background jobs are started deaf to Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def wait_until(so, log=lambda: ""):
-    until = time.monotonic() + PATIENCE
-    while not so():
-        assert time.monotonic() < until, log()
-        time.sleep(0.02)
+        os.kill(self.process.pid, how)
+        self.process.join(PATIENCE)
+        return self.process.exitcode
 
 
 @contextlib.contextmanager
@@ -77,8 +59,7 @@ def running(folder, *options):
         yield server
     finally:
         server.process.kill()
-        server.process.wait()
-        server.log.close()
+        server.process.join()
 
 
 def test_sigterm_finishes_what_was_accepted_and_ends_with_0(tmp_path):
@@ -132,7 +113,7 @@ def test_a_client_that_goes_away_keeps_nobody_waiting(tmp_path):
 
 
 def refused(*arguments, cwd):
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, timeout=PATIENCE)
+    done = command.run("serve", *arguments, cwd=cwd)
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     return done.returncode, done.stderr
