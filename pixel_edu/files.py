@@ -70,6 +70,27 @@ def check_writable(path: str | os.PathLike, folder: bool = False) -> None:
                     each.rmdir()
 
 
+def check_room(folder: str | os.PathLike, size: int) -> None:
+    """See that a disk has room for files, before the work whose result they are to hold.
+
+    Args:
+        folder: where they are to be written; it must be there.
+        size: of all files together, in bytes.
+
+    Raises:
+        UserError: they do not fit.
+
+    >>> check_room(".", 2**60)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    pixel_edu.config.UserError: . cannot be written (it needs 1,152,921,504,607 MB, and ... MB are free there): make ...
+    """
+    with suppress(OSError):  # a file system that does not tell
+        disk = shutil.disk_usage(folder)
+        if disk.total and disk.free < size:
+            mega = f"it needs {-(-size // 10**6):,} MB, and {disk.free // 10**6:,} MB are free there"
+            raise UserError(f"{folder} cannot be written ({mega}): make room, or choose another folder")
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 

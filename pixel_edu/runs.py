@@ -30,6 +30,8 @@ LOCK = ".lock"
 """In the folder while it is trained in."""
 SCRATCH = "scratch"
 """In the record of a run that began with random weights."""
+BYTES, HALF = 4, 2
+"""Of a number: in a checkpoint, and in a model."""
 CHANGEABLE = (
     "steps",
     "begun",
@@ -180,13 +182,28 @@ class TrainingRun:
 
         Raises:
             UserError: labels and config do not fit, the loss is no longer a number, the run was begun with other
-                sprites, they have too many colours for a network that draws bits, the folder cannot be written, or
-                another program trains in it or has done so since it was opened.
+                sprites, they have too many colours for a network that draws bits, the folder cannot be written, its
+                disk has too little room, or another program trains in it or has done so since it was opened.
         """
         with locked(self.folder):
+            self.check_room()
             if _version(self.folder / RUN) != self._seen:
                 raise UserError(f"another program has trained in {self.folder} meanwhile: open the run again")
             return self._train(images, labels, device, sample_every, save_every, track, on_picture)
+
+    def check_room(self) -> None:
+        """See that the disk has room for what the run will write; `train` does so by itself.
+
+        The folder must be there. An older checkpoint is replaced only when the new one is whole, so there are two.
+
+        Raises:
+            UserError: there is too little.
+        """
+        weights = sum(weight.numel() for weight in self.state.network.parameters())
+        whole = 4 * BYTES * weights  # the network, its average, and two moments of its gradient
+        first = not (self.folder / RUN).exists()
+        if is_main_process():
+            files.check_room(self.folder, whole + first * whole + HALF * weights)
 
     def check_data(
         self,

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -335,6 +336,23 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(folder, tmp_pat
     with pytest.raises(UserError, match=r"cannot be written .*: choose another folder"):
         TrainingRun(tmp_path / folder, CONFIG).train(DRAWN.images, DRAWN.labels, "cpu", track=steps.append)
     assert not steps
+
+
+def test_a_disk_without_room_for_the_checkpoints_is_said_before_any_work(whole, tmp_path, monkeypatch):
+    needed = 2 * (whole / RUN).stat().st_size + (whole / MODEL).stat().st_size
+    free = int(0.9 * needed)
+    disk = types.SimpleNamespace(total=10**12, used=0, free=free)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: disk)
+    steps = []
+    with pytest.raises(UserError, match=r"cannot be written \(it needs \d+ MB, and \d+ MB are free there\)"):
+        TrainingRun(tmp_path / "run", CONFIG).train(DRAWN.images, DRAWN.labels, "cpu", track=steps.append)
+    assert not steps
+    assert not (tmp_path / "run").exists()
+    disk.free = needed
+    assert train(tmp_path / "run") is True
+    disk.free = free
+    more = dataclasses.replace(CONFIG, steps=CONFIG.steps + 1)
+    assert train(tmp_path / "run", config=more) is True  # one checkpoint is there already
 
 
 def test_pictures_come_at_their_steps_and_at_the_end(tmp_path):

@@ -225,6 +225,7 @@ def _go_on(
         return _send_the_rest(run, address)
     if run.continues:  # as another run of MLflow, whose parameters cannot change
         _send_the_rest(run, address)
+    run.check_room()
     images, labels = _load(run, read, validation, count, licence)
     _say_precision(run, device)
     with _tracked(run, images, labels, address, restart or run.continues) as tracked:

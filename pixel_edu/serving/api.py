@@ -351,7 +351,8 @@ def reason(request: Request | None, error: Exception) -> tuple[int, str, dict[st
     """The status, the sentence and the headers for an error."""
     match error:
         case RequestValidationError():
-            return 422, sentence(error), None
+            manual = _here(request, "/docs") if request else "/docs"
+            return 422, sentence(error, manual), None
         case CannotDraw():
             return 422, str(error), None
         case Busy():
@@ -365,7 +366,7 @@ def reason(request: Request | None, error: Exception) -> tuple[int, str, dict[st
     return 500, "something broke in the server: its log says what", None
 
 
-def sentence(error: RequestValidationError) -> str:
+def sentence(error: RequestValidationError, manual: str = "/docs") -> str:
     """The first thing that is wrong with a request, in words.
 
     >>> wrong = {"type": "less_than_equal", "loc": ("body", "n"), "msg": "Input should be less than 65", "input": 99}
@@ -380,7 +381,7 @@ def sentence(error: RequestValidationError) -> str:
     if first["type"] == "value_error":
         return says.removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        return f"{field!r} is not a field of an order: see /docs"
+        return f"{field!r} is not a field of an order: see {manual}"
     if not field:
         return 'the body must be a JSON object, such as {"class": "food"}'
     given = repr(first["input"])

@@ -319,6 +319,8 @@ def test_behind_a_proxy_redirects_pages_and_the_document_stay_inside_the_prefix(
     assert b'"servers":[{"url":"/art/sprites"}]' in asked(port, "GET", "/openapi.json")[2]
     says = b'{"error":"there is nothing at /art/sprites/v1/sprite: see /art/sprites/docs"}'
     assert asked(port, "GET", "/v1/sprite")[2] == says
+    says = b'{"error":"\'sed\' is not a field of an order: see /art/sprites/docs"}'
+    assert asked(port, "GET", "/v1/sprites?sed=1")[2] == says
     picture = asked(port, "GET", f"/v1/sprites?{FOOD}")[2]
     assert np.array(Image.open(io.BytesIO(picture))).shape == (128, 128, 3)
 
