@@ -186,6 +186,20 @@ def test_time_that_the_whole_process_stands_still_does_not_count():
     assert child.returncode == 0
 
 
+def test_a_countdown_counts_what_was_computed_and_no_pause_longer_than_a_step(monkeypatch):
+    wall, computed = [100.0], [7.0]
+    monkeypatch.setattr(calling.time, "monotonic", lambda: wall[0])
+    monkeypatch.setattr(calling.time, "process_time", lambda: computed[0])
+    countdown = calling.Countdown(10, step=1)
+    wall[0] += 0.5
+    assert countdown.tick() == 9.5
+    wall[0] += 3600
+    assert countdown.tick() == 8.5
+    wall[0], computed[0] = wall[0] + 60, computed[0] + 4
+    assert countdown.tick() == 4.5
+    assert countdown.left == 4.5
+
+
 def test_what_computes_without_letting_go_of_python_uses_up_the_limit():
     """Where a clock gets no turn, as in one long call of C, its late slices count as what was computed."""
     started = time.monotonic()

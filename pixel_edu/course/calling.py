@@ -95,6 +95,29 @@ def crash(error: Exception) -> Crash:
     return Crash(type(error).__name__, said[:300], next((line for line in reversed(lines) if line), ""))
 
 
+class Countdown:
+    """Time that is left, and stands still while this whole process does: on a suspended laptop, say, or after Ctrl-Z.
+
+    Args:
+        seconds: what is left at first.
+        step: the most seconds from one tick to the next that count, but for those in which the process computed.
+
+    Attributes:
+        left: seconds, as of the last tick; 0 or less once the time is up.
+    """
+
+    def __init__(self, seconds: float, step: float = 2 * TICK) -> None:
+        self.left, self.step = seconds, step
+        self._wall, self._computed = time.monotonic(), time.process_time()
+
+    def tick(self) -> float:
+        """Look at the clock, as whoever waits does at least once in each step; what is left."""
+        wall, computed = time.monotonic(), time.process_time()
+        self.left -= min(wall - self._wall, max(self.step, computed - self._computed))
+        self._wall, self._computed = wall, computed
+        return self.left
+
+
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Interrupt the main thread after so many seconds, and again until it listens; elsewhere there is no limit.
@@ -111,13 +134,10 @@ def time_limit(seconds: float) -> Iterator[None]:
     lock, done, rang, over = threading.Lock(), threading.Event(), threading.Event(), False
 
     def ring() -> None:
-        left = seconds
-        while left > 0:
-            wall, computed = time.monotonic(), time.process_time()
-            if done.wait(min(left, TICK)):
+        countdown = Countdown(seconds)
+        while countdown.tick() > 0:
+            if done.wait(min(countdown.left, TICK)):
                 return
-            # who wakes late has stood still, but for what the process computed meanwhile
-            left -= min(time.monotonic() - wall, max(TICK, time.process_time() - computed))
         while True:
             with lock:
                 if done.is_set():

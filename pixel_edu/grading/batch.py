@@ -17,6 +17,7 @@ from pathlib import Path
 
 import nbformat
 
+from pixel_edu.course.calling import Countdown
 from pixel_edu.grading import selftest
 from pixel_edu.grading.assignment import Assignment, Task
 from pixel_edu.grading.marking import FAILED, NOTHING, PASSED, UNWRITTEN, Examiner, Mark
@@ -292,17 +293,17 @@ class Pool:
     def grade(self, jobs: list[GradingJob], level: str) -> Iterator[tuple[Result, str]]:
         """Grade them all, and yield each result as soon as it is known."""
         todo, tries = list(reversed(jobs)), dict.fromkeys((job.submission.key for job in jobs), 0)
-        busy: dict[Connection, tuple[GradingJob, float]] = {}
+        busy: dict[Connection, tuple[GradingJob, Countdown]] = {}
         while todo or busy:
             for pipe, _ in list(self.workers):
                 if todo and pipe not in busy:
                     job = todo.pop()
                     tries[job.submission.key] += 1
-                    busy[pipe] = (job, time.monotonic() + self.limits.notebook + SLACK)
+                    busy[pipe] = (job, Countdown(self.limits.notebook + SLACK, step=2))
                     with contextlib.suppress(OSError):  # a worker that has died is seen below
                         pipe.send((level, self.tests.inside, job))
             ready = wait(list(busy), timeout=1)
-            late = [pipe for pipe, (_, until) in busy.items() if time.monotonic() > until]
+            late = [pipe for pipe, (_, countdown) in busy.items() if countdown.tick() <= 0]
             for pipe in {*ready, *late}:
                 job, _ = busy.pop(pipe)
                 try:

@@ -11,20 +11,19 @@ import ast
 import asyncio
 import contextlib
 import logging
-import math
 import socket
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import zmq.asyncio
 from jupyter_core.utils import ensure_event_loop
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 
+from pixel_edu.course.calling import TICK, Countdown
 from pixel_edu.files import write_all
 from pixel_edu.grading import marking, scopes
 from pixel_edu.grading.assignment import Task
@@ -64,6 +63,7 @@ class Watch:
     Attributes:
         sandbox: where the notebook runs.
         cell: index of the running cell; -1 before the first.
+        left: the time that this cell may still take; None where it may take any.
         shown: bytes of output of this cell.
         total: bytes of output of all cells.
         cut: indices of cells whose output was cut off.
@@ -74,6 +74,7 @@ class Watch:
 
     sandbox: Sandbox
     cell: int = -1
+    left: Countdown | None = None
     shown: int = 0
     total: int = 0
     cut: set[int] = field(default_factory=set)
@@ -96,6 +97,8 @@ class WatchedClient(PapermillNotebookClient):
 
     def execute_cell(self, cell: NotebookNode, cell_index: int, **options: Any) -> NotebookNode:
         """Execute a cell, and note which."""
+        tests, limit = cell.metadata.get("part") == "tests", self.watch.sandbox.limits.cell
+        self.watch.left = None if tests else Countdown(limit)
         self.watch.cell, self.watch.shown = cell_index, 0
         return super().execute_cell(cell, cell_index, **options)
 
@@ -161,7 +164,7 @@ class SubmissionRun:
         self.metadata, self.executed = merged.notebook.metadata, merged.notebook
         self.places, self.files, self.ran = merged.places, merged.files, 0
         self.tests, self.fork_server, self.level, self.limits = tests, fork_server, level, limits
-        self.until = time.monotonic() + limits.notebook
+        self.left = Countdown(limits.notebook)
         self.skipped: dict[int, str] = {}
         self.suspects: set[str] = set()
         self.marks: dict[str, Mark] = {}
@@ -217,7 +220,7 @@ class SubmissionRun:
         return len(self.cells) if all(map(names.isdisjoint, changed)) else place
 
     def _late(self) -> bool:
-        return time.monotonic() > self.until
+        return self.left.left <= 0
 
     def _needed(self, task: Task) -> list[int]:
         """Indices of the given cells, the task's own, and those that define a name which its tests or these read."""
@@ -325,11 +328,8 @@ class SubmissionRun:
                 watch=watch,
                 allow_errors=True,
                 raise_on_iopub_timeout=False,
-                timeout_func=lambda cell: None if cell.metadata.get("part") == "tests" else self.limits.cell,
                 startup_timeout=60,
             )
-        except CellTimeoutError:
-            watch.stop(f"it did not end within {self.limits.cell:g} s")
         except DeadKernelError:
             pass
         except Exception as error:
@@ -342,7 +342,10 @@ class SubmissionRun:
 
     def _guard(self, watch: Watch) -> None:
         """Enforce the limits of the sandbox as a whole, in a thread of its own."""
-        while not watch.finished.wait(0.1):
+        while not watch.finished.wait(TICK):
+            self.left.tick()
+            if watch.left and watch.left.tick() <= 0:
+                watch.stop(f"it did not end within {self.limits.cell:g} s")
             if why := watch.sandbox.too_much():
                 watch.stop(f"it used {why}")
             if self._late():
@@ -379,15 +382,15 @@ def _listen(sandbox: Sandbox) -> tuple[socket.socket, str | tuple[str, int]]:
 def _accept(listening: socket.socket, watch: Watch, last: int) -> Client | None:
     """The client, once the kernel has reached the tests, which come after the last cell; None if it never does."""
     listening.settimeout(0.02)
-    until = math.inf
+    countdown = None
     while True:
         try:
             return Client(listening.accept()[0])
         except TimeoutError:
             if watch.cell == last:
-                until = min(until, time.monotonic() + CONNECTS)
-            if watch.finished.is_set() or time.monotonic() > until:
-                watch.why = watch.why or "its kernel stopped responding" * (until < math.inf)
+                countdown = countdown or Countdown(CONNECTS)
+            if watch.finished.is_set() or (countdown and countdown.tick() <= 0):
+                watch.why = watch.why or "its kernel stopped responding" * bool(countdown)
                 return None
 
 

@@ -5,6 +5,8 @@ import json
 import os
 import random
 import re
+import signal
+import threading
 import time
 from dataclasses import replace
 
@@ -16,6 +18,8 @@ from pixel_edu.grading.marking import Examiner
 from pixel_edu.grading.results import gradebook, manual, tracked
 from pixel_edu.grading.results.late import Policy
 from pixel_edu.grading.results.store import Result, Store
+from pixel_edu.grading.rpc import client
+from pixel_edu.grading.sandbox import isolation
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.submissions import Submission, find
 from pixel_edu.tracking import connecting
@@ -55,6 +59,42 @@ def with_tests(old, new):
     for each in notebook.cells:
         each.source = each.source.replace(old, new)
     return assignment.from_notebook(notebook, ASSIGNMENT.name)
+
+
+SLOW = """\
+import time
+for _ in range(8):
+    time.sleep(0.1)
+"""
+
+
+def test_time_that_the_grader_stands_still_is_nobodys(fork_server, level, monkeypatch):
+    """As after Ctrl-Z and `fg`, or where a container is paused: in a cell, and in a call by the tests."""
+    monkeypatch.setattr(client, "LIMIT", 1)
+    monkeypatch.setattr(client, "GRACE", 0.5)
+    notebook = solved()
+    answer = classroom.find(notebook, "double")
+    answer.source = SLOW + answer.source.replace(
+        "return 2 * x", "[time.sleep(0.1) for _ in 5 * x]\n    return 2 * x"
+    )
+    results = []
+    with Pool(ASSIGNMENT, fork_server, LIMITS._replace(cell=1.5), 1) as alone:
+        grading = threading.Thread(target=lambda: results.extend(alone.grade([job(notebook)], level)))
+        grading.start()
+        while grading.is_alive():
+            kernels = list(isolation.descendants(fork_server.process.pid))
+            stopped = [alone.workers[0][1].pid, *kernels]
+            signal_all(stopped, signal.SIGSTOP)
+            time.sleep(2)
+            signal_all(stopped, signal.SIGCONT)
+            grading.join(0.5)
+    assert points(results[0][0]) == FULL, results[0][0]
+
+
+def signal_all(processes, which):
+    for each in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, which)
 
 
 def test_what_is_graded_is_not_graded_again(pool, level, tmp_path):

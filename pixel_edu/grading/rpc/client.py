@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import builtins
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from pixel_edu.course.calling import Crash, TooSlow, Unwritten
+from pixel_edu.course.calling import Countdown, Crash, TooSlow, Unwritten
 from pixel_edu.course.values import Wrong, described
 from pixel_edu.grading.rpc.wire import Disconnected, Packer, Unpacker, WireError, receive, send
 
@@ -70,13 +69,13 @@ class Client:
         if self.broken:
             raise KernelLost(self.broken)
         name = of if isinstance(of, str) else "what your answer made"
-        until, raised = time.monotonic() + limit + GRACE, None
+        countdown, raised = Countdown(limit + GRACE), None
         try:
             packer = Packer(self._keep)
             packed = {"of": packer.pack(of), "arguments": packer.pack(list(arguments))}
-            send(self.connection, {"do": do, "limit": limit, "method": method} | packed, packer, until)
+            send(self.connection, {"do": do, "limit": limit, "method": method} | packed, packer, countdown)
             while True:
-                message, arrays = receive(self.connection, until)
+                message, arrays = receive(self.connection, countdown)
                 if message.get("say") != "ask":
                     break
                 raised = self._asked(message, arrays) or raised

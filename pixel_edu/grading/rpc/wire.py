@@ -13,11 +13,12 @@ import json
 import math
 import socket
 import struct
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from pixel_edu.course.calling import TICK, Countdown
 
 HEAD = struct.Struct("!IQ")
 """Length of the JSON, length of the arrays."""
@@ -184,7 +185,7 @@ def _fields(value: Any) -> list:
 
 
 def send(
-    connection: socket.socket, message: dict, packer: Packer | None = None, until: float | None = None
+    connection: socket.socket, message: dict, packer: Packer | None = None, countdown: Countdown | None = None
 ) -> None:
     """Send a message.
 
@@ -192,7 +193,7 @@ def send(
         connection: to write to.
         message: in JSON's own types.
         packer: holds the arrays of the values in it.
-        until: time by `time.monotonic` at which each part of it must have gone; None waits for ever.
+        countdown: the time that it may take; None waits for ever.
 
     Raises:
         Disconnected: nobody is there.
@@ -203,33 +204,27 @@ def send(
     size = packer.size if packer else 0
     if len(text) + size > LARGEST:
         raise WireError(f"a message of {(len(text) + size) >> 20} MiB: at most {LARGEST >> 20} MiB can cross")
-    try:
-        _limit_wait(connection, until)
-        connection.sendall(HEAD.pack(len(text), size) + text)
-        for array in packer.arrays if packer else ():
-            connection.sendall(array.reshape(-1).view(np.uint8).data)
-    except TimeoutError:
-        raise
-    except OSError:
-        raise Disconnected from None
+    _pass(connection, connection.send, memoryview(HEAD.pack(len(text), size) + text), countdown)
+    for array in packer.arrays if packer else ():
+        _pass(connection, connection.send, array.reshape(-1).view(np.uint8).data, countdown)
 
 
-def receive(connection: socket.socket, until: float | None = None) -> tuple[dict, bytearray]:
+def receive(connection: socket.socket, countdown: Countdown | None = None) -> tuple[dict, bytearray]:
     """The next message, and the arrays of its values.
 
     Args:
         connection: to read from.
-        until: time by `time.monotonic` at which all of it must have come; None waits for ever.
+        countdown: the time within which all of it must have come; None waits for ever.
 
     Raises:
         Disconnected: nobody is there.
         TimeoutError: it has not come in time.
         WireError: it is not a message.
     """
-    text_size, size = HEAD.unpack(_exactly(connection, HEAD.size, until))
+    text_size, size = HEAD.unpack(_exactly(connection, HEAD.size, countdown))
     if text_size + size > LARGEST:
         raise WireError(f"a message of {(text_size + size) >> 20} MiB: at most {LARGEST >> 20} MiB can cross")
-    text, arrays = _exactly(connection, text_size, until), _exactly(connection, size, until)
+    text, arrays = _exactly(connection, text_size, countdown), _exactly(connection, size, countdown)
     try:
         message = json.loads(bytes(text))
     except (ValueError, RecursionError):
@@ -239,28 +234,31 @@ def receive(connection: socket.socket, until: float | None = None) -> tuple[dict
     return message, arrays
 
 
-def _exactly(connection: socket.socket, size: int, until: float | None) -> bytearray:
+def _exactly(connection: socket.socket, size: int, countdown: Countdown | None) -> bytearray:
     buffer = bytearray(size)
-    view, got = memoryview(buffer), 0
-    while got < size:
-        _limit_wait(
-            connection, until
-        )  # for each piece anew, or a sender that trickles could hold us for ever
+    _pass(connection, connection.recv_into, memoryview(buffer), countdown)
+    return buffer
+
+
+def _pass(
+    connection: socket.socket,
+    step: Callable[[memoryview], int],
+    data: memoryview,
+    countdown: Countdown | None,
+) -> None:
+    """Send or fill all of the data, a piece at each step; TimeoutError once the time is up."""
+    connection.settimeout(TICK if countdown else None)
+    while data:
+        if (
+            countdown and countdown.tick() <= 0
+        ):  # for each piece anew, or one that trickles could hold us for ever
+            raise TimeoutError
         try:
-            count = connection.recv_into(view[got:])
+            count = step(data)
         except TimeoutError:
-            raise
+            continue
         except OSError:
             raise Disconnected from None
         if not count:
             raise Disconnected
-        got += count
-    return buffer
-
-
-def _limit_wait(connection: socket.socket, until: float | None) -> None:
-    """Let the connection's next call wait no longer than until then; TimeoutError where that is past."""
-    left = None if until is None else until - time.monotonic()
-    if left is not None and left <= 0:
-        raise TimeoutError
-    connection.settimeout(left)
+        data = data[count:]

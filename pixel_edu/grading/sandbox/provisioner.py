@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import subprocess
-import time
 from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -19,6 +18,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
+from pixel_edu.course.calling import Countdown
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.isolation import Sandbox
 from pixel_edu.grading.sandbox.plain import PlainServer
@@ -44,9 +44,9 @@ class ForkClient(AsyncKernelClient):
         Raises:
             RuntimeError: it has ended, or does not answer in time.
         """
-        until, manager = time.monotonic() + timeout, self.parent
+        countdown, manager = Countdown(timeout, step=2), self.parent
         assert isinstance(manager, ForkManager)
-        while time.monotonic() < until:
+        while countdown.tick() > 0:
             self.kernel_info()
             with contextlib.suppress(queue.Empty):
                 # Any reply will do: the kernel runs in our environment, so its protocol is ours.
