@@ -1,5 +1,6 @@
 """A notebook is read whatever an editor made of the file, and whatever it cannot be is said in one sentence."""
 
+import gzip
 import json
 import tracemalloc
 import zipfile
@@ -159,8 +160,32 @@ def test_a_lone_surrogate_becomes_its_escape():
         (b'{"nbformat": "four", "cells": []}', "has no `nbformat`"),
         (b"{}", "it has no cells"),
         (b'{"cells": {}, "nbformat": 4}', "it has no cells"),
-        (b"\n<!DOCTYPE html>", "not a notebook but a web page"),
-        (b"PK\3\4...", "not a notebook but a zip archive"),
+        (b"---\njupyter:\n---\n\n# Noise\n", "not JSON, but Python or other text: hand in the .ipynb file"),
+        ("The answer is \u221a\u1fb1, since ...".encode(), "not JSON, but Python or other text: hand in"),
+        ("x = 1\n".encode("utf-16"), "not JSON, but Python or other text: hand in the .ipynb file itself"),
+        (b"\x80\4\x95\0\0", "not JSON, nor any other text: hand in the .ipynb file itself"),
+        (b'{"cells": [] 1}', "damaged at line 1, column 14: save the notebook in its editor and hand it in"),
+        (b'{"cells": []}\n# end', "damaged at line 2, column 1: save the notebook in its editor"),
+        (b'{"cells": [{"source": "x = ', "cut off in the middle: save the notebook and hand it in again"),
+        (b'{"message": "Not Found"}', "it has no cells; hand in the .ipynb file itself"),
+        (b"\n<!DOCTYPE html>", "not a notebook but a web page: download the .ipynb file itself"),
+        (b"\xef\xbb\xbf<html>Log in", "not a notebook but a web page: download the .ipynb file itself"),
+        ("<html>Log in".encode("utf-16"), "not a notebook but a web page: download the .ipynb file itself"),
+        (b"PK\3\4...", "not a notebook but a zip archive: unpack it"),
+        (gzip.compress(b"{}"), "not a notebook but an archive: unpack it"),
+        (b"Rar!\x1a\7\1\0", "not a notebook but an archive: unpack it"),
+        (b"a.ipynb".ljust(257, b"\0") + b"ustar\x0000", "not a notebook but an archive: unpack it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "not a notebook but an office document: hand in the .ipynb file"),
+        (b"{\\rtf1 Hello}", "not a notebook but an office document: hand in the .ipynb file itself"),
+        (b"\x89PNG\r\n\x1a\n", "not a notebook but a picture or a film: hand in the .ipynb file itself"),
+        (b"\0\0\0\x18ftypheic", "not a notebook but a picture or a film: hand in the .ipynb file itself"),
+        (b"https://colab.research.google.com/drive/1\n", "not a notebook but a link: hand in the .ipynb"),
+        (b"[InternetShortcut]\nURL=http://x", "not a notebook but a link: hand in the .ipynb file itself"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "git's stand-in for a large file: run `git lfs pull`",
+        ),
+        (b"\0\5\x16\7\0\2\0\0Mac OS X", "not a notebook but what macOS keeps beside a file"),
     ],
 )
 def test_what_is_not_a_notebook_is_one_sentence(content, says, tmp_path):
@@ -229,3 +254,12 @@ def test_an_office_document_is_not_to_be_unpacked(members, tmp_path):
     says = r"not a notebook but an office document: hand in the \.ipynb file itself"
     with pytest.raises(reading.Unreadable, match=says):
         reading.parse((tmp_path / "hw.docx").read_bytes())
+
+
+def test_a_place_in_a_file_is_told_only_where_its_outputs_were_not_left_out(monkeypatch):
+    damaged = b'{"outputs": ["a",\n"b"],\n"cells": [] 1}'
+    with pytest.raises(reading.Unreadable, match="damaged at line 3, column 13"):
+        reading.parse(damaged)
+    monkeypatch.setattr(reading, "LEAN", len(damaged) - 1)
+    with pytest.raises(reading.Unreadable, match="damaged: save"):
+        reading.parse(damaged)

@@ -10,6 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from pixel_edu.config import UserError
+from pixel_edu.notebooks import mistaken
 
 LARGEST = 256 << 20
 """The largest file that is read, in bytes."""
@@ -21,14 +22,6 @@ TOKEN = re.compile(
     re.DOTALL,
 )
 KINDS = {"code", "markdown", "raw"}
-OTHERS = {
-    b"PK\3\4": "a zip archive: unpack it",
-    b"%PDF": "a PDF",
-    b"<": "a web page: download the .ipynb file itself",
-}
-"""How files begin that are handed in by mistake, and what they are."""
-OFFICE = re.compile(rb"\APK\x03\x04.*?(\[Content_Types\]\.xml|mimetypeapplication/vnd)", re.DOTALL)
-"""How a zip archive begins that Word, Excel, LibreOffice and their like save."""
 
 
 class Unreadable(UserError):
@@ -54,18 +47,15 @@ def parse(content: bytes, outputs: bool = False) -> tuple[NotebookNode, list[str
         )
     if not content.strip(b" \t\r\n\0"):
         raise Unreadable("it is empty")
-    for beginning, what in OTHERS.items():
-        if content.lstrip().startswith(beginning):
-            if OFFICE.search(content, 0, 4096):
-                what = "an office document: hand in the .ipynb file itself"
-            raise Unreadable(f"it is not a notebook but {what}")
+    if what := mistaken.known(content):
+        raise Unreadable(f"it is not a notebook but {what}")
     raw, notes = _json(content, outputs)
     if not isinstance(raw, dict) or not isinstance(raw.get("nbformat", 4), int | float):
-        raise Unreadable("it is not a notebook: it has no `nbformat`")
+        raise Unreadable(f"it is not a notebook: it has no `nbformat`; {mistaken.ITSELF}")
     worksheets = [each.get("cells") for each in _dicts(raw.get("worksheets"))]
     cells = raw["cells"] if "cells" in raw else [cell for each in worksheets for cell in _dicts(each)]
     if not isinstance(cells, list) or not ("cells" in raw or "worksheets" in raw):
-        raise Unreadable("it is not a notebook: it has no cells")
+        raise Unreadable(f"it is not a notebook: it has no cells; {mistaken.ITSELF}")
     old = raw.get("nbformat", 4) < 4
     if old:
         notes.append(f"upgraded from notebook format {raw['nbformat']}")
@@ -79,13 +69,13 @@ def parse(content: bytes, outputs: bool = False) -> tuple[NotebookNode, list[str
 
 def _json(content: bytes, outputs: bool) -> tuple[Any, list[str]]:
     """What stands in a file, and notes."""
-    notes = []
+    notes, whole = [], True
     try:
         encoding = json.detect_encoding(content)
         if encoding not in ("utf-8", "utf-8-sig"):
             content = content.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
         if len(content) > LEAN and not outputs:
-            content = _without_outputs(content)
+            content, whole = _without_outputs(content), False
             if len(content) > LEAN:
                 raise Unreadable(
                     f"it is {len(content) >> 20} MiB large without its outputs, more than {LEAN >> 20} MiB: take out "
@@ -97,21 +87,9 @@ def _json(content: bytes, outputs: bool) -> tuple[Any, list[str]]:
             text = content.decode("cp1252", "replace")
             notes.append("read as Windows-1252, since it is not UTF-8")
         return json.loads(text), notes
-    except (UnicodeError, ValueError, RecursionError):
-        raise Unreadable(f"it is not a notebook: its content is not JSON{_what_to_do(content)}") from None
-
-
-def _what_to_do(content: bytes) -> str:
-    """What to do about a file that is not JSON, where its content shows it."""
-    if re.search(rb"^<{7} ", content, re.MULTILINE) and re.search(rb"^>{7} ", content, re.MULTILINE):
-        return ", since git's marks of a merge conflict stand in it: settle the conflict first"
-    if re.match(rb"\s*+(?:#|import\s|from\s|def\s|print\(|\"\"\"|%)", content):
-        return ", but Python or other text: hand in the .ipynb file itself"
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and not content.rstrip(b" \t\r\n\0").endswith(
-        b"}"
-    ):
-        return ", and is cut off in the middle: save the notebook and hand it in again"
-    return ""
+    except (UnicodeError, ValueError, RecursionError) as error:
+        what = mistaken.advice(content, error, whole)
+        raise Unreadable(f"it is not a notebook: its content is not JSON{what}") from None
 
 
 def _without_outputs(content: bytes) -> bytes:
