@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 from html.parser import HTMLParser
@@ -5,8 +6,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from pixel_edu import evaluation, report, sprites
+from pixel_edu.cli import app
 from pixel_edu.config import CLASSES
 from pixel_edu.evaluation import MEASURES, Score
 from tests import command
@@ -64,10 +67,13 @@ def test_evaluate_prints_a_table_and_writes_it_for_programs_and_people(tmp_path)
     assert page.fetched == []
 
 
-def test_evaluate_on_a_folder_trains_a_classifier_and_says_how_good_it_is(tmp_path):
-    assert pixel_edu("data", "make", tmp_path / "set", "-n", 600).returncode == 0
-    done = pixel_edu("evaluate", "tiny", *QUICK, "--data", tmp_path / "set", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_evaluate_on_a_folder_trains_a_classifier_and_says_how_good_it_is(tmp_path, monkeypatch):
+    few = functools.partial(evaluation.folder_yardstick, steps=250)
+    monkeypatch.setattr(evaluation, "folder_yardstick", few)
+    monkeypatch.chdir(tmp_path)
+    assert pixel_edu("data", "make", "set", "-n", 600).returncode == 0
+    done = CliRunner().invoke(app, ["evaluate", "tiny", *QUICK, "--data", "set"], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
     assert "of the held-out sprites" in done.stderr
     found = json.loads((tmp_path / "evaluation" / "report.json").read_text())
     assert " ".join(done.stdout.split()).count(found["comparison"]) == 1

@@ -88,12 +88,14 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
-    from pixel_edu import evaluation
+    from pixel_edu import evaluation, runs
+    from pixel_edu.generate import specimens
 
-    few = functools.partial(evaluation.folder_yardstick, steps=5)
+    # In seconds: a classifier, which is right by chance, and the picture that a training ends with.
     monkeypatch.setattr(
-        evaluation, "folder_yardstick", few
-    )  # a classifier in seconds, which is right by chance
+        evaluation, "folder_yardstick", functools.partial(evaluation.folder_yardstick, steps=5)
+    )
+    monkeypatch.setattr(runs, "specimens", functools.partial(specimens, each=1))
     return Reader(tmp_path, monkeypatch)
 
 

@@ -50,7 +50,12 @@ CLICK_EACH = f"""async links => {{
   }}
   return found;
 }}"""
-LOOK = f"async name => {{ await ({SETTLED})(); return [[name, ({AWAY})(document.getElementById(name))]]; }}"
+LOOK = f"""async name => {{
+  await new Promise(first => requestAnimationFrame(() => requestAnimationFrame(first)));
+  await ({SETTLED})();
+  return [[name, ({AWAY})(document.getElementById(name))]];
+}}"""
+"""A page scrolls to its fragment when it draws its first frame, which on a busy machine comes after `load`."""
 
 ROOM = """[...document.querySelectorAll(".pixel-widget")].map(place => [
   place.dataset.place,
