@@ -23,7 +23,7 @@ from pixel_edu import finetuning
 from pixel_edu.config import UserError, class_names
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.facts import CHANNELS_OF, DataFacts
-from pixel_edu.files import replacing
+from pixel_edu.files import remedy, replacing
 from pixel_edu.guidance import Model
 from pixel_edu.palette import BITS
 from pixel_edu.training import TrainConfig, TrainState
@@ -304,7 +304,7 @@ def _write(path: str | os.PathLike, tensors: dict[str, Tensor], about: About) ->
             os.fsync(file.fileno())  # on the disk before it takes the old one's name
     except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be written ({error.strerror}): make room or choose another place; an older one is untouched"
+            f"{path} cannot be written ({error.strerror}): {remedy(path, error)}; an older one is untouched"
         ) from error
 
 

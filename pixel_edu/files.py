@@ -36,9 +36,14 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(
-            f"{path} cannot be written ({reason}): choose a place that you may write to, with room"
-        ) from error
+        raise UserError(f"{path} cannot be written ({reason}): {remedy(path, error)}") from error
+
+
+def remedy(path: str | os.PathLike, error: OSError) -> str:
+    """What to do where a system refused to write a file, for a message."""
+    if isinstance(error, PermissionError) and os.path.isfile(path) and os.access(path, os.W_OK):
+        return "close the program that has it open, or choose another place"  # as Windows refuses
+    return "choose a place that you may write to, with room"
 
 
 def check_writable(path: str | os.PathLike, folder: bool = False) -> None:

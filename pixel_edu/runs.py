@@ -473,7 +473,8 @@ def draw_samples(path: Path, state: TrainState) -> np.ndarray:
     labels, columns = specimens(denoiser.null_label)
     made = generate(denoiser, labels, range(len(labels)), device=device)
     picture = upscale(grid(over(palette.in_colors(made, denoiser.palette, "off")), columns), 4)
-    write_png(path, picture)
+    with files.writing(path):
+        write_png(path, picture)
     return picture
 
 
@@ -502,7 +503,10 @@ class Log:
         )
 
     def write(self) -> None:
-        """Write the table, whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(self.path) as temporary:
+        """Write the table, whole or not at all.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with files.writing(self.path), files.replacing(self.path) as temporary:
             temporary.write_text("\n".join(self.rows) + "\n", encoding="utf-8", newline="\n")

@@ -442,6 +442,14 @@ def test_a_sprite_in_the_terminal_has_every_pixel():
     assert "38;2;0;1;2;48;2;12;13;14m" in shown
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_terminal_without_half_blocks_gets_two_spaces_for_every_pixel(encoding):
+    shown = in_terminal(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), encoding)
+    assert shown.encode(encoding)
+    assert [line.count("m  ") for line in shown.split("\n")] == [4] * 4
+    assert shown.startswith("\x1b[48;2;0;1;2m  \x1b[48;2;3;4;5m  ")
+
+
 def test_the_picture_of_a_run_shows_a_row_for_each_class(whole):
     sheet = np.asarray(Image.open(whole / "samples.png"))[::4, ::4]
     assert np.array_equal(images.upscale(sheet, 4), np.asarray(Image.open(whole / "samples.png")))

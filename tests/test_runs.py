@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import os
 import shutil
 import signal
 import threading
@@ -18,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from pixel_edu import data, palette, runs, sprites
 from pixel_edu.checkpoints import KEY, load_model, load_run, read_about, save_run
 from pixel_edu.config import UserError
-from pixel_edu.runs import LOG, MODEL, RUN, TrainingRun, interruptible, locked, training_part
+from pixel_edu.runs import GRID, LOG, MODEL, RUN, TrainingRun, interruptible, locked, training_part
 from pixel_edu.training import RECIPES
 
 CONFIG = dataclasses.replace(RECIPES["tiny"], steps=6, batch_size=4)
@@ -336,6 +337,29 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(folder, tmp_pat
     with pytest.raises(UserError, match=r"cannot be written .*: choose another folder"):
         TrainingRun(tmp_path / folder, CONFIG).train(DRAWN.images, DRAWN.labels, "cpu", track=steps.append)
     assert not steps
+
+
+@pytest.mark.parametrize("name", [LOG, GRID, RUN, MODEL])
+def test_a_file_that_another_program_has_open_is_one_sentence_and_the_run_goes_on(
+    name, tmp_path, monkeypatch
+):
+    """Windows lets nobody replace a file that is open, such as a log in a spreadsheet."""
+    assert train(tmp_path, stop=2) is False
+    (tmp_path / name).touch()
+    real = os.replace
+
+    def as_on_windows(source, target):
+        if os.path.basename(target) == name:
+            raise PermissionError(13, "Access is denied", str(source), None, str(target))
+        real(source, target)
+
+    monkeypatch.setattr("os.replace", as_on_windows)
+    says = rf"{name} cannot be written \(Access is denied\): close the program that has it open, or "
+    with pytest.raises(UserError, match=says):
+        train(tmp_path)
+    monkeypatch.undo()
+    assert train(tmp_path) is True
+    assert [int(step) for step, _ in losses(tmp_path)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_disk_without_room_for_the_checkpoints_is_said_before_any_work(whole, tmp_path, monkeypatch):
