@@ -4,6 +4,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import torch
+from torchmetrics.image.fid import FrechetInceptionDistance
 
 from pixel_edu import distances
 from pixel_edu.distances import NEIGHBOURS, plus_minus
@@ -46,6 +48,26 @@ def test_the_frechet_distance_along_a_line_is_that_of_means_and_spreads():
     expected = plus_minus(distance(features), resampled)
     score = distances.frechet_distance(features.astype(np.float32), real.astype(np.float32), 6, draw(5))
     assert score == pytest.approx(expected, rel=1e-4)
+
+
+class PassThrough(torch.nn.Module):
+    """In place of a network: what torchmetrics gets are the features already."""
+
+    num_features = 6
+
+    def forward(self, features):
+        return features
+
+
+@pytest.mark.parametrize("n", [4, 50])
+def test_the_frechet_distance_is_that_of_torchmetrics_also_where_the_covariance_has_no_inverse(n):
+    mix = draw(2).normal(size=(6, 6))
+    features, real = draw(0).normal(size=(n, 6)) @ mix + 0.5, draw(1).normal(size=(60, 6))
+    theirs = FrechetInceptionDistance(PassThrough())
+    for rows, is_real in ((real, True), (features, False)):
+        theirs.update(torch.from_numpy(rows), real=is_real)
+    ours = distances.frechet_distance(features, real, 1, draw())
+    assert ours.value == pytest.approx(theirs.compute().item(), rel=1e-4)
 
 
 def plain_kernel(a, b):
