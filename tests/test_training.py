@@ -224,7 +224,7 @@ def test_training_leaves_the_callers_random_numbers_alone(drawn):
 @pytest.mark.slow
 @pytest.mark.parametrize("prediction", ["eps", "x0", "v"])
 def test_a_tiny_network_learns(drawn, prediction):
-    config = TrainConfig(PRESETS["tiny"], prediction=prediction, steps=120, batch_size=32, warmup=20)
+    config = TrainConfig(PRESETS["tiny"], prediction=prediction, steps=80, batch_size=16, warmup=10)
     values = losses(drawn, config)
     assert sum(values[-20:]) < 0.8 * sum(values[:20])
 

@@ -51,15 +51,14 @@ def test_a_training_is_in_mlflow_whole_quiet_and_once(tmp_path):
     assert {metric.step for metric in client.get_metric_history(run.info.run_id, "loss")} == set(range(1, 21))
 
 
-@pytest.mark.parametrize("again", [["--restart"], ["--steps", "22"]])
-def test_restart_and_more_steps_begin_another_run(again, trained, store, client, tmp_path):
+def test_restart_and_more_steps_begin_another_run(store, client, tmp_path):
     asked = ["train", "--mlflow", store, "--out", tmp_path / "a", *SMALL]
     ids = []
-    for more in ([], again):
+    for more in ([], ["--restart"], ["--steps", "22"]):
         called(*asked, *more)
         ids.append(tracking.run_of(tmp_path / "a"))
-    assert ids[0] != ids[1]
-    assert [client.get_run(id).info.status for id in ids] == ["FINISHED", "FINISHED"]
+    assert len(set(ids)) == 3
+    assert {client.get_run(id).info.status for id in ids} == {"FINISHED"}
 
 
 def test_a_training_that_ctrl_c_stops_goes_on_with_its_run(store, client, tmp_path, monkeypatch):
