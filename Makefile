@@ -19,8 +19,8 @@ LAB := .venv/.ready-lab
 TEST := .venv/.ready-test
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test check test-gpu course course-in-colab tracking-server images notebooks links release lint format \
-	pins clean
+.PHONY: help book html lab test check all-tests quick-tests test-gpu course course-in-colab tracking-server images \
+	notebooks links release lint format pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -42,13 +42,22 @@ lab: $(LAB) ## open the chapters and exercises in JupyterLab
 	@$(BIN)/jupyter trust chapters/*.ipynb > /dev/null # else JupyterLab strips stored plots down to their words
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/chapters $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: lint ## check the code's style, then run all tests, the notebooks included; JOBS=3 at a time
-	@# One thread for each of the jobs: threads of two jobs that wait for each other cost ten times what they gain.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(SHARED) tests pixel_edu chapters \
-		--nbval-lax --nbval-current-env --cpu
+# One thread for each of the jobs: threads of two jobs that wait for each other cost ten times what they gain.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(SHARED)
+# The type checker keeps one processor busy for half a minute, beside which tests can start; -k: each says all it finds.
+BOTH = @$(MAKE) --no-print-directory -k -j 2 lint
 
-check: lint ## a quick look while you work: style, and the tests that are neither slow nor in a browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(SHARED) -m "not slow and not browser and not gpu" tests pixel_edu
+test: ## check the code's style, and run all tests, the notebooks included; JOBS=3 at a time
+	$(BOTH) all-tests
+
+check: ## a quick look while you work: style, and the tests that are neither slow nor in a browser
+	$(BOTH) quick-tests
+
+all-tests: $(TEST)
+	@$(PYTEST) tests pixel_edu chapters --nbval-lax --nbval-current-env --cpu
+
+quick-tests: $(TEST)
+	@$(PYTEST) -m "not slow and not browser and not gpu" tests pixel_edu
 
 test-gpu: $(TEST) ## run the tests that need a GPU
 	$(BIN)/python -m pytest -m gpu tests
@@ -76,11 +85,11 @@ release: $(BOOK) ## build the wheel and the notes of a release into dist/; TAG=v
 	$(BIN)/python tools/release.py "$(TAG)"
 
 lint: $(TEST) ## check the code's style and types
-	$(BIN)/ruff check --output-format concise .
-	$(BIN)/ruff format --check .
-	$(BIN)/basedpyright --level error
-	$(BIN)/deno fmt --quiet --check
-	$(BIN)/deno lint --quiet
+	@$(BIN)/ruff check --quiet --output-format concise .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/basedpyright --level error
+	@$(BIN)/deno fmt --quiet --check
+	@$(BIN)/deno lint --quiet
 
 format: $(TEST) ## fix the code's style
 	$(BIN)/ruff check --fix .
