@@ -310,6 +310,39 @@ def test_chapter_3_says_of_copying_what_was_measured():
     assert re.search(told, text, re.S).groups() == measured
 
 
+def test_chapter_9_says_of_copying_what_was_measured():
+    table = (ROOT / "book/measured/memorisation.md").read_text(encoding="utf-8")
+    row = r"^\| (\d[^|]*) \| ([\d,]+) \|.*\| ([\d.]+)% \((\d+)% to (\d+)%\) \|$"
+    nearer = {(who, steps): tuple(map(float, found)) for who, steps, *found in re.findall(row, table, re.M)}
+    rising = [nearer["894", steps] for steps in ("1,000", "2,000", "4,000", "8,000")]
+    assert rising[0][1] > 50, "it leans after a thousand steps"
+    assert rising == sorted(rising)
+    _, low, high = rising[-1]
+    assert low < nearer["894, weight decay 0.1", "8,000"][0] < high, (
+        "a stronger pull changes nothing that shows"
+    )
+    assert nearer["894, each in nine places", "8,000"][2] < low, "moving every sprite helps"
+    assert nearer["20,000", "8,000"][1] < 50 < nearer["20,000", "8,000"][2]
+    assert nearer["338", "8,000"][1] > high, "real sprites are the hardest case"
+    seen = dict(re.findall(r"^\| ([\d,]+) \| 8,000 \| ([\d,]+) \|", table, re.M))
+    text = " ".join(CHAPTERS[8].read_text(encoding="utf-8").split())
+    assert f"each seen {seen['20,000']} times and not {seen['894']}" in text
+
+
+def test_chapter_9_says_of_blind_sheets_what_was_measured():
+    text = (ROOT / "book/measured/blind_sheets.md").read_text(encoding="utf-8").replace("\u2212", "-")
+    drawn, real = map(int, re.search(r"seen in (\d+)% of the drawn and (\d+)% of the real", text).groups())
+    assert drawn > 50 > real > 0
+    classes, single = text.split("And sprite by sprite")
+    rows = re.findall(r"^\| ([^|*]+?) \|.*\| ([-+][\d.]+) \|$", classes, re.M)
+    agrees = {name: float(value) for name, value in rows}
+    assert min(agrees[name] for name in ("told from real", "mirror difference", "Fréchet distance")) > 0.8
+    assert agrees["oddness"] < 0
+    values = [abs(float(value)) for value in re.findall(r"[-+]\d\.\d+", single)]
+    assert len(values) > 8
+    assert max(values) < 0.5
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
 def test_below_every_output_stands_how_exact_it_is(path, book):
     page = (book / "chapters" / f"{path.stem}.html").read_text(encoding="utf-8")
