@@ -94,6 +94,20 @@ def test_an_empty_place_is_refused_since_it_would_be_the_current_folder(place, t
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/x.npz", "file:///tmp/x.npz", "HTTPS://host/x.npz"])
+@pytest.mark.parametrize("place", PLACES)
+def test_an_address_is_refused_since_it_would_be_a_folder_of_that_name(
+    place, address, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    words = [address if word.startswith("file/x") else word for word in place.split()]
+    code, said = typed(words, monkeypatch, capfd)
+    assert code == 2
+    assert f"{address} is an address, not a path: name a place on this machine" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -47,13 +47,18 @@ SMALLER = {
 }
 """What a command with such an option can do about it."""
 EMPTY = "an empty path is not a place: name one (this folder is .), and see whether a variable is empty"
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+"""How an address begins, as s3://bucket; a drive letter has no two slashes."""
 
 
 class Command(TyperCommand):
-    """A command that refuses an empty path, as in `--out "$OUT"` without an OUT: it would be the current folder."""
+    """A command that refuses what is not a path: an address, or nothing.
+
+    Nothing, as in `--out "$OUT"` without an OUT, would be the current folder.
+    """
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        """Parse as every command does, and refuse an empty path before anything else."""
+        """Parse as every command does, and refuse what is not a path before anything else."""
         given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         kinds = get_type_hints(inspect.unwrap(self.callback)) if self.callback else {}
         for param in self.params:
@@ -62,6 +67,10 @@ class Command(TyperCommand):
             is_path = Path in (kind, *get_args(kind)) or param.metavar == "PATH"
             if is_path and "" in texts:
                 raise typer.BadParameter(EMPTY, ctx=ctx, param_hint=param.opts)
+            addresses = [each for each in texts if is_path and ADDRESS.match(str(each))]
+            if addresses:
+                says = f"{addresses[0]} is an address, not a path: name a place on this machine"
+                raise typer.BadParameter(says, ctx=ctx, param_hint=param.opts)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> object:

@@ -390,4 +390,6 @@ def _train(run: TrainingRun, images, labels, device: str, sample_every: int, sav
             raise typer.Exit(128 + signal.SIGTERM)
         raise KeyboardInterrupt
     took, model = showing.duration(float(run.record["seconds"])), run.folder / runs.MODEL
-    typer.echo(f"{total:,} steps in {took}; sprites: pixel-edu sample --checkpoint {quoted(model)}")
+    typer.echo(
+        f"{total:,} step{'s' * (total > 1)} in {took}; sprites: pixel-edu sample --checkpoint {quoted(model)}"
+    )

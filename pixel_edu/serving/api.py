@@ -293,8 +293,8 @@ async def root(request: Request) -> RedirectResponse:
 
 
 async def nowhere(request: Request, error: Exception) -> Response:
-    """An address that is not there; one that has only a slash too many is redirected."""
-    path = _route_path(request).rstrip("/")
+    """An address that is not there; one that has only slashes too many is redirected."""
+    path = re.sub("/+", "/", _route_path(request)).rstrip("/")
     if path not in {route.path for route in _routes()}:
         return await explain(request, error)
     query = f"?{request.url.query}" if request.url.query else ""

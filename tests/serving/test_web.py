@@ -348,6 +348,12 @@ def test_a_slash_too_many_is_redirected_on_this_server(client, path):
     assert client.post("/v1/sprites/", json={"num_steps": 2}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["//v1/sprites?seed=1&num_steps=2", "/v1//sprites/?seed=1&num_steps=2"])
+def test_a_doubled_slash_is_redirected_on_this_server(client, path):
+    answer = client.get(f"http://testserver{path}", follow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (307, "/v1/sprites?seed=1&num_steps=2")
+
+
 @pytest.mark.parametrize("path", ["//evil.test/", "/nowhere/", "/%2F%2Fevil.test/"])
 def test_nothing_else_is_redirected(client, path):
     answer = client.get(f"http://testserver{path}", follow_redirects=False)
