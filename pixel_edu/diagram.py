@@ -1,0 +1,169 @@
+"""A picture of a ContextUNet, drawn from the modules of the network itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.patches import FancyBboxPatch
+
+from pixel_edu.figures import COLORS, Figure, axes, plot
+from pixel_edu.unet import Block, ContextUNet, Level
+
+WIDTH, HEIGHT = 0.9, 0.7
+"""Of a block; blocks stand 1 apart."""
+
+
+class Stage(NamedTuple):
+    """A block of the network, and its place in the U.
+
+    Attributes:
+        name: the module's, such as `levels.below.down.0`.
+        side: "down", "bottom" or "up".
+        depth: of its level, 0 at the top.
+        row: counted from the top; a block on the way up stands in the row of the one whose features it is handed.
+        channels: of its output.
+        size: height and width of its output, in places.
+        attends: whether it ends with attention.
+    """
+
+    name: str
+    side: str
+    depth: int
+    row: int
+    channels: int
+    size: int
+    attends: bool
+
+
+def stages(network: ContextUNet, size: int = 16) -> list[Stage]:
+    """The blocks of a network in the order in which features pass through them.
+
+    Args:
+        network: any ContextUNet.
+        size: height and width of its images.
+
+    >>> [f"{s.side} {s.channels} x {s.size} x {s.size}" for s in stages(ContextUNet("tiny"))][:4]
+    ['down 16 x 16 x 16', 'down 32 x 8 x 8', 'down 48 x 4 x 4', 'bottom 48 x 4 x 4']
+    """
+    passed = _shapes(network, size)
+    names = {module: name for name, module in network.named_modules()}
+    found: dict[str, tuple[str, int, int]] = {}
+    level, depth, row = network.levels, 0, 0
+    while isinstance(level, Level):
+        for number, block in enumerate(level.down):
+            found[names[block]] = "down", depth, row + number
+        row += len(level.down)
+        for number, block in enumerate(level.up, 1):
+            found[names[block]] = "up", depth, row - number  # takes the last of the skips that are left
+        level, depth = level.below, depth + 1
+    found[names[level]] = "bottom", depth, row
+    return [
+        Stage(name, *found[name], channels, places, network.get_submodule(name).attention is not None)
+        for name, (channels, places) in passed.items()
+    ]
+
+
+def network_diagram(network: ContextUNet, alt: str, size: int = 16) -> Figure:
+    """The U of a network: its blocks with their sizes, the skips, and the context that enters every block.
+
+    Args:
+        network: any ContextUNet.
+        alt: what the picture shows, in words.
+        size: height and width of its images.
+
+    >>> network_diagram(ContextUNet("tiny"), "A U of seven blocks.")
+    A U of seven blocks.
+    """
+    blocks = stages(network, size)
+    last = max(stage.depth for stage in blocks)
+    places = {stage.name: (_column(stage, last), -stage.row) for stage in blocks}
+    rows = 1 + max(stage.row for stage in blocks)
+    canvas, ax = axes(height=0.7 + 0.54 * rows)
+    _context(ax, (last, 1), places.values())
+    for stage, following in pairwise(blocks):
+        _arrow(ax, _edge(places[stage.name], stage, -1), _edge(places[following.name], following, 1))
+    _skips(ax, blocks, places)
+    for stage in blocks:
+        _block(ax, stage, places[stage.name])
+    _ends(ax, network, size, last)
+    ax.set(xlim=(-0.55, 2 * last + 0.55), ylim=(0.45 - rows, 1.4))
+    ax.axis("off")
+    return plot(canvas, alt)
+
+
+def _shapes(network: ContextUNet, size: int) -> dict[str, tuple[int, int]]:
+    """Channels and size of each block's output, by its name, in the order of the calls."""
+    seen: dict[str, tuple[int, int]] = {}
+    hooks = [
+        module.register_forward_hook(
+            lambda _, __, made, name=name: seen.update({name: tuple(made.shape[1:3])})
+        )
+        for name, module in network.named_modules()
+        if isinstance(module, Block)
+    ]
+    device = next(network.parameters()).device
+    zero = torch.zeros(1, dtype=torch.int64, device=device)
+    with torch.no_grad():
+        network(torch.zeros(1, network.config.image_channels, size, size, device=device), zero, zero)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def _column(stage: Stage, last: int) -> int:
+    return 2 * last - stage.depth if stage.side == "up" else stage.depth
+
+
+def _edge(place: tuple[int, int], stage: Stage, towards: int) -> tuple[float, float]:
+    """Where an arrow leaves a block (-1) or meets it (1): below on the way down, above on the way up."""
+    x, y = place
+    way = towards if stage.side == "down" else -towards
+    if stage.side == "bottom":
+        return x - towards * WIDTH / 2, y
+    return x, y + way * HEIGHT / 2
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], **look: object) -> None:
+    style = {"arrowstyle": "-|>", "color": "black", "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0} | look
+    ax.annotate("", end, start, arrowprops=style)
+
+
+def _block(ax: Axes, stage: Stage, place: tuple[int, int]) -> None:
+    x, y = place
+    color = COLORS[2] if stage.attends else COLORS[0]
+    corner = x - WIDTH / 2, y - HEIGHT / 2
+    shape = "round,pad=0,rounding_size=0.08"
+    look = {"edgecolor": color, "facecolor": to_rgba(color, 0.18), "linewidth": 1.4}
+    ax.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, shape, **look))
+    ax.text(x, y, f"{stage.channels}\n{stage.size}×{stage.size}", ha="center", va="center", fontsize=9.5)
+
+
+def _context(ax: Axes, place: tuple[int, int], blocks: Iterable[tuple[int, int]]) -> None:
+    """The context above the U, and a line from it to every block."""
+    x, y = place
+    for column, row in blocks:
+        ends = [x, column], [y - 0.3, row + HEIGHT / 2]
+        ax.plot(*ends, color=COLORS[1], linewidth=0.8, alpha=0.55, marker="o", markersize=3, markevery=[1])
+    ax.text(x, y, "context:\ntimestep and class", ha="center", va="center", fontsize=9.5, color=COLORS[1])
+
+
+def _skips(ax: Axes, blocks: list[Stage], places: dict[str, tuple[int, int]]) -> None:
+    """A dashed arrow across each row, from the way down to the way up."""
+    ups = {stage.row: stage for stage in blocks if stage.side == "up"}
+    for stage in blocks:
+        if stage.side == "down":
+            (start, y), (end, _) = places[stage.name], places[ups[stage.row].name]
+            _arrow(ax, (start + WIDTH / 2, y), (end - WIDTH / 2, y), linestyle="--")
+
+
+def _ends(ax: Axes, network: ContextUNet, size: int, last: int) -> None:
+    """The image that goes in, and the answer that comes out."""
+    for x, word, ends in ((0, "noisy", (0.7, HEIGHT / 2)), (2 * last, "answer", (HEIGHT / 2, 0.7))):
+        shape = f"{network.config.image_channels}, {size}×{size}"
+        ax.text(x, 1, f"{word}\n{shape}", ha="center", va="center", fontsize=9.5)
+        _arrow(ax, (x, ends[0]), (x, ends[1]))
