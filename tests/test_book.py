@@ -310,6 +310,24 @@ def test_chapter_3_says_of_copying_what_was_measured():
     assert re.search(told, text, re.S).groups() == measured
 
 
+def test_chapter_8_says_of_palettes_what_was_measured():
+    table = (ROOT / "book/measured/palettes.md").read_text(encoding="utf-8")
+    rows = {
+        row[1].strip(" *"): row for row in (line.split("|") for line in table.splitlines()) if len(row) > 7
+    }
+    snapped, projected = rows["snapped**, the default"], rows["projected at λ above 2, then snapped"]
+    text = CHAPTERS[7].read_text(encoding="utf-8")
+    assert f"It costs {snapped[-2].strip()} milliseconds a sprite" in text
+
+    def interval(row, column):
+        return tuple(map(float, re.search(r"<small>([\d.]+)–([\d.]+)", row[column]).groups()))
+
+    (low, high), (other_low, other_high) = interval(snapped, 5), interval(projected, 5)
+    assert low < other_high, "projecting before closes no more outlines"
+    assert other_low < high
+    assert interval(projected, 2)[1] > interval(snapped, 2)[0], "and saves no colour"
+
+
 def test_chapter_9_says_of_copying_what_was_measured():
     table = (ROOT / "book/measured/memorisation.md").read_text(encoding="utf-8")
     row = r"^\| (\d[^|]*) \| ([\d,]+) \|.*\| ([\d.]+)% \((\d+)% to (\d+)%\) \|$"
