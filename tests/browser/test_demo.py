@@ -5,8 +5,6 @@ import io
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +14,12 @@ import pytest
 from PIL import Image
 
 from pixel_edu import images
-from tests import needs
+from tests import command, needs
 from tests.browser.contrast import too_faint
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs.package("gradio")]
 
-COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 PATIENCE = 120_000
 """Milliseconds that anything may take; a machine of a continuous integration is slow."""
 SHOTS = os.environ.get("PIXEL_EDU_SHOTS")
@@ -62,25 +60,18 @@ def demo(tmp_path_factory, elsewhere):
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), elsewhere[0])
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with open(folder.parent / "demo.log", "w+") as log:
-        server = subprocess.Popen(
-            [*COMMAND, "demo", "tiny", "--port", str(port), "--device", "cpu"],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env=os.environ | proxies | {"TMPDIR": str(folder), "OMP_NUM_THREADS": "1"},
-        )
-        try:
-            said = server.stdout.readline()
-            log.seek(0)
-            assert said == f"open http://127.0.0.1:{port} in a browser; Ctrl-C ends it\n", log.read()
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.communicate(timeout=120)
-            log.seek(0)
-            complaints = log.read()
-    assert (server.returncode, complaints) == (0, "")
+    environment = os.environ | proxies | {"TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
+    given = ["demo", "tiny", "--port", port, "--device", "cpu"]
+    server, (said, complaints) = command.start(*given, env=environment)
+    try:
+        opens = f"open http://127.0.0.1:{port} in a browser; Ctrl-C ends it\n"
+        wait_until(lambda: (said.exists() and said.read_text() == opens) or not server.is_alive(), str)
+        assert said.read_text() == opens, complaints.read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.kill(server.pid, signal.SIGINT)
+        server.join(120)
+    assert (server.exitcode, complaints.read_text()) == (0, "")
     assert elsewhere[1] == []  # the server asked nobody else
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
@@ -163,10 +154,8 @@ def food(tmp_path_factory):
     """What `pixel-edu sample` draws, (16, 16, 3): food of seed 7."""
     out = tmp_path_factory.mktemp("sample") / "food.png"
     options = ["--class", "food", "--seed", 7, "-n", 1, "--scale", 1, "--checkpoint", "tiny", "--out", out]
-    command = [*COMMAND, "sample", *map(str, options), "--device", "cpu"]
-    subprocess.run(
-        command, check=True, capture_output=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+    done = command.run("sample", *options, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
     return pixels(out.read_bytes())
 
 
