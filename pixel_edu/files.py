@@ -120,8 +120,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename is not None and Path(os.fsdecode(error.filename)) == temporary:
-            error.filename = str(path)  # the name that was asked for
+        if error.filename is None or Path(os.fsdecode(error.filename)) == temporary:
+            error.filename = str(path)  # the name that was asked for; a full disk tells none
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """The command line as a user meets it: in its own process, by its exit code and what it prints."""
 
+import errno
+import io
 import os
 import re
 import signal
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pixel_edu import __version__
+from pixel_edu import __version__, cli, files
 
 HEAVY = {"torch", "numpy", "PIL", "matplotlib", "pandas", "papermill", "nbformat", "jsonschema", "kagglehub"}
 
@@ -70,6 +72,7 @@ print("imported:", *sorted({HEAVY!r} & set(sys.modules)))
         (["data", "check"], "Missing argument"),
         (["data", "make", "x", "-n", "many"], "valid integer"),
         (["data", "make", "x", "-n", "0"], "'-n'"),
+        (["grade", "x", "--notebook-seconds", "inf"], "'--notebook-seconds': inf is not a finite number"),
     ],
 )
 def test_misuse_is_one_sentence_and_exit_code_2(arguments, says, tmp_path):
@@ -89,6 +92,33 @@ def test_a_mistake_the_user_can_mend_is_one_sentence_and_exit_code_1(tmp_path):
     assert done.stderr.startswith("error: ")
     assert "nowhere" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
+def test_a_full_disk_is_told_with_the_place_and_what_to_do(code, monkeypatch, capsys, tmp_path):
+    def full(**_):
+        with files.replacing(tmp_path / "table.csv"):
+            raise OSError(code, os.strerror(code))  # as from `write`, which knows no name
+
+    monkeypatch.setattr(cli, "app", full)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    place = tmp_path / "table.csv"
+    assert capsys.readouterr().err == (
+        f"error: {place} cannot be written ({os.strerror(code)}): make room there, and run this again\n"
+    )
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_terminal_that_lacks_letters_shows_their_numbers(errors, monkeypatch):
+    """In the locale C, Python gives its output the second of these."""
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors=errors)
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(cli, "app", lambda **_: print("\u5f35"))
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert output.buffer.getvalue() == b"\\u5f35\n"
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"COLUMNS": "40"}, {}])

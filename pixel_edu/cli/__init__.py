@@ -6,8 +6,10 @@ works with inside its own function.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
+import math
 import os
 import re
 import sys
@@ -37,6 +39,8 @@ from pixel_edu.cli import (
 from pixel_edu.config import UserError, not_installed
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""What the system says where a disk is full, or a share of it."""
 FULL = re.compile(r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|ALLOC_FAILED")
 """In what torch says where the memory is full, of a processor's or a GPU's."""
 SMALLER = {
@@ -52,13 +56,13 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 class Command(TyperCommand):
-    """A command that refuses what is not a path: an address, or nothing.
+    """A command that refuses what is not a path: an address, or nothing; and what is not a finite number.
 
     Nothing, as in `--out "$OUT"` without an OUT, would be the current folder.
     """
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        """Parse as every command does, and refuse what is not a path before anything else."""
+        """Parse as every command does; refuse what is not a path before anything else, `inf` and `nan` after it."""
         given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         kinds = get_type_hints(inspect.unwrap(self.callback)) if self.callback else {}
         for param in self.params:
@@ -71,7 +75,12 @@ class Command(TyperCommand):
             if addresses:
                 says = f"{addresses[0]} is an address, not a path: name a place on this machine"
                 raise typer.BadParameter(says, ctx=ctx, param_hint=param.opts)
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        for param in self.params:
+            value = ctx.params.get(param.name or "")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise typer.BadParameter(f"{value} is not a finite number", ctx=ctx, param_hint=param.opts)
+        return rest
 
     def invoke(self, ctx: typer.Context) -> object:
         """Run, and say what needs less memory where that is used up."""
@@ -138,7 +147,7 @@ def main() -> None:
     Whatever the user can fix is one line on stderr. A traceback means a bug in the package.
     """
     for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8, nor a terminal
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
@@ -158,7 +167,12 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILURE)
     except OSError as error:
-        _complain(f"error: {error.filename or 'the system'}: {error.strerror or error}", FAILURE)
+        place, reason = error.filename or "the system", error.strerror or error
+        if error.errno in NO_ROOM:
+            _complain(
+                f"error: {place} cannot be written ({reason}): make room there, and run this again", FAILURE
+            )
+        _complain(f"error: {place}: {reason}", FAILURE)
 
 
 def _say_misuse(misuse: typer.TyperException) -> str:

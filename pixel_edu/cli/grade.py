@@ -188,7 +188,7 @@ def _show(collection: Collection, assignment: Assignment | None, options: Gradin
     console.print(table)
     forms = ", ".join(f"{count} {form}" for form, count in layouts.most_common())
     judged = "" if options.layout else " (judged from the whole folder; --layout NAME settles it)"
-    console.print(f"{len(found)} students; names: {forms}{judged}")
+    console.print(f"{len(found)} student{'s' * (len(found) != 1)}; names: {forms}{judged}")
     if collection.came_at_once:
         console.print(
             "all files came within minutes: their times may be those of the download; see handed_in in late.yaml"

@@ -174,7 +174,7 @@ def _without_wrapping(entries: list[Entry], stem: str) -> list[Entry]:
 def _of_file(entry: Entry) -> Place:
     """The place of a file at the top; an archive there is as good as a folder."""
     inside = list(_expanded([entry]))
-    suffix = _other_archive(entry.name) or Path(entry.name).suffix
+    suffix = other_archive(entry.name) or Path(entry.name).suffix
     name = entry.name.removesuffix(suffix)
     name = name[: -len(".ipynb")] if name.lower().endswith(".ipynb") else name
     return Place(name, entry.name, False, entries=inside, time=entry.time)
@@ -248,7 +248,7 @@ def _problem(path: Path, own: Path) -> str:
     return ""
 
 
-def _other_archive(name: str) -> str:
+def other_archive(name: str) -> str:
     """The suffix of an archive that is not opened, or ""."""
     return next((name[-len(each) :] for each in OTHER_ARCHIVES if name.lower().endswith(each)), "")
 
@@ -260,7 +260,7 @@ def _is_archive(entry: Entry) -> bool:
 def _expanded(entries: Iterable[Entry], depth: int = 1) -> Iterator[Entry]:
     """The entries, with the files of an archive in its place."""
     for entry in entries:
-        other = _other_archive(entry.name)
+        other = other_archive(entry.name)
         if other and not entry.problem:
             problem = f"it is a {other} archive, which is not opened: hand in the notebook, or a zip archive"
             yield entry._replace(source=b"", problem=problem)

@@ -161,7 +161,7 @@ def collect(folder: Path, assignment: Assignment | None = None, layout: str = ""
         if not is_table:
             students.setdefault((name_key(owner.student), owner.number), []).append((place, owner))
     if not students:
-        raise UserError(f"{folder}: this folder is empty: give the folder of the files handed in")
+        raise UserError(f"{folder}: {_kind(folder)} is empty: give the folder of the files handed in")
     made = [_submission(each, assignment) for each in students.values()]
     layouts = Counter(owner.layout for _, owner in itertools.chain(*students.values()))
     return Collection(sorted(made, key=lambda each: (each.student, each.file)), layouts, passed)
@@ -175,6 +175,10 @@ def _places(folder: Path) -> tuple[list[Place], list[str]]:
         if folder.suffix.lower() == ".ipynb" and not folder.is_dir():
             return [places.of_file(folder)], []
         if not folder.is_dir():
+            if other := places.other_archive(folder.name):
+                raise UserError(
+                    f"{folder}: it is a {other} archive, which is not opened: unpack it, and give its folder"
+                )
             return places.of_archive(folder, platforms.is_sure)
         found, passed = places.of_folder(folder)
         if len(found) == 1 and found[0].file.lower().endswith(".zip") and not found[0].entries[0].problem:
@@ -187,6 +191,10 @@ def _places(folder: Path) -> tuple[list[Place], list[str]]:
         raise UserError(
             f"{folder}: {what}: give the folder of the files handed in, or a zip archive"
         ) from None
+
+
+def _kind(folder: Path) -> str:
+    return "this folder" if folder.is_dir() else "this archive"
 
 
 def _submission(handed_in: list[tuple[Place, Owner]], assignment: Assignment | None) -> Submission:

@@ -197,6 +197,8 @@ def _absolute(uri: str) -> str:
         )
     if uri.rstrip("/") == "sqlite:":
         raise TrackingError(f"{uri} names no file: write {LOCAL}, or another name")
+    if uri.startswith("sqlite:") and ":memory:" in uri:
+        raise TrackingError(f"{uri} keeps nothing: write {LOCAL}, or another name")
     path = _sqlite_file(uri)
     return _at(uri, path.absolute()) if path else uri
 

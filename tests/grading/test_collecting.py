@@ -571,6 +571,13 @@ def test_tables_beside_the_files_handed_in_are_not_students(tmp_path):
     put(tmp_path / "none", "gradebook.csv")
     with pytest.raises(UserError, match="none: this folder is empty"):
         find(tmp_path / "none")
+    zipfile.ZipFile(tmp_path / "none.zip", "w").close()
+    with pytest.raises(UserError, match=r"none\.zip: this archive is empty"):
+        find(tmp_path / "none.zip")
+    (tmp_path / "class.tar.gz").write_bytes(b"")
+    says = r"class\.tar\.gz: it is a \.tar\.gz archive, which is not opened: unpack it, and give its folder"
+    with pytest.raises(UserError, match=says):
+        find(tmp_path / "class.tar.gz")
 
 
 def test_times_of_a_download_are_known_from_their_being_one(tmp_path):

@@ -97,6 +97,11 @@ def test_no_password_is_said():
 def test_an_address_without_a_file_is_told_to_name_one(elsewhere):
     with pytest.raises(tracking.TrackingError, match=r"^sqlite:// names no file: write"):
         tracking.connect("sqlite://")
+    for nowhere in ("sqlite:///:memory:", "sqlite:///file::memory:?uri=true"):
+        with pytest.raises(
+            tracking.TrackingError, match=r"^sqlite:///\S+ keeps nothing: write sqlite:///mlflow.db"
+        ):
+            tracking.connect(nowhere)
     assert os.listdir(elsewhere) == []
 
 
