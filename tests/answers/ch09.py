@@ -111,6 +111,10 @@ def around_drawn(features, real, k=5):
     return (distances(real, features) < radius).any(0).mean()
 
 
+def best(f):
+    return lambda real, drawn, share: float(f(share * real, (1 - share) * drawn))
+
+
 RIGHT = {
     "ex-09-1": [frechet_with(lambda gap, t, root, *_: gap + t - 2 * root), frechet_by_symmetric_root],
     "ex-09-2": [nearest_by_loop, nearest_with(number=np.float32)],
@@ -120,6 +124,10 @@ RIGHT = {
     "ex-09-6": [
         lambda d, limit: (d < limit).any(axis=1).mean(),
         lambda d, limit: sum(min(row) < limit for row in d.tolist()) / len(d),
+    ],
+    "ex-09-7": [
+        best(lambda a, b: np.maximum(a, b).sum()),
+        best(lambda a, b: 0.5 + np.abs(a - b).sum() / 2),
     ],
 }
 
@@ -198,5 +206,17 @@ WRONG = {
         "size of the training set": lambda d, limit: (d.min(axis=1) < limit).sum() / d.shape[1],
         "not only if all of them are": lambda d, limit: (d.max(axis=1) < limit).mean(),
         "This is the share of sprites that are not copies": lambda d, limit: (d.min(axis=1) >= limit).mean(),
+    },
+    "ex-09-7": {
+        "equally frequent": lambda real, drawn, share: np.maximum(real, drawn).sum() / 2,
+        "The weights are swapped": lambda real, drawn, share: np.maximum(
+            (1 - share) * real, share * drawn
+        ).sum(),
+        "how often the best rule is wrong": best(lambda a, b: np.minimum(a, b).sum()),
+        "more often the best rule is right than wrong": best(lambda a, b: np.abs(a - b).sum()),
+        "it is a half": best(lambda a, b: 0.5 + np.abs(a - b).sum() / 4),
+        "in proportion to the probabilities": best(lambda a, b: ((a**2 + b**2) / (a + b)).sum()),
+        "Your rule ignores what it sees": lambda real, drawn, share: max(share, 1 - share),
+        "add up all kinds": best(lambda a, b: np.maximum(a, b).max()),
     },
 }

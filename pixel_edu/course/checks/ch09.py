@@ -307,3 +307,49 @@ def near_copies(ask: Ask) -> None:
             what=f"With a limit of {limit:g} the shares",
             tolerance=1e-6,
         )
+
+
+@exercise("ex-09-7", "best_accuracy(real, drawn, share)", "You know what no network can surpass.")
+def best_accuracy(ask: Ask) -> None:
+    """The larger of two probabilities, kind by kind."""
+    real, drawn = ask.rng.dirichlet(np.ones(7), 2)
+    for share in (0.3, 0.5):
+        a, b = share * real, (1 - share) * drawn
+        right = float(np.maximum(a, b).sum())
+        ask.same(
+            ask(real, drawn, share, like=1.0, what=f"with a share of {share:g}"),
+            right,
+            [
+                (
+                    float(np.maximum(real, drawn).sum() / 2),
+                    "You take real and drawn sprites to be equally frequent: weight them by share and 1 - share.",
+                ),
+                (
+                    float(np.maximum((1 - share) * real, share * drawn).sum()),
+                    "The weights are swapped: a sprite is real with the probability share.",
+                ),
+                (1 - right, "This is how often the best rule is wrong: return how often it is right."),
+                (
+                    float(np.abs(a - b).sum()),
+                    "This is how much more often the best rule is right than wrong: it is wrong sometimes, too.",
+                ),
+                (
+                    float(0.5 + np.abs(a - b).sum() / 4),
+                    "A quarter goes with the densities themselves: once they are weighted, it is a half.",
+                ),
+                (
+                    float(((a**2 + b**2) / (a + b)).sum()),
+                    "Your rule guesses in proportion to the probabilities: always name the likelier.",
+                ),
+                (
+                    max(share, 1 - share),
+                    "Your rule ignores what it sees: it may say something else for each kind.",
+                ),
+                (
+                    float(np.maximum(a, b).max()),
+                    "This is what one kind adds to the right answers: add up all kinds.",
+                ),
+            ],
+            what=f"With a share of {share:g} the shares of right answers",
+            tolerance=1e-6,
+        )
