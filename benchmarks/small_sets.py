@@ -31,7 +31,7 @@ from pixel_edu.generate import generate
 from pixel_edu.runs import MODEL, RUN, TrainingRun
 from pixel_edu.training import TrainConfig, TrainStep, fine_tuning, train
 
-COUNTS, MINUTES, SEEDS = (338, 80), (5, 20), (0, 1)
+COUNTS, MINUTES, SEEDS = (338, 80), (1, 5, 20), (0, 1)
 STARTS = {"reference": "from `reference`", "": "from scratch"}
 RECIPE = fine_tuning(read_about(find("reference")).config)
 SAME = 0.02
