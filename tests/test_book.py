@@ -361,6 +361,24 @@ def test_chapter_9_says_of_blind_sheets_what_was_measured():
     assert max(values) < 0.5
 
 
+def test_the_guide_says_of_a_start_from_reference_what_was_measured():
+    table = (ROOT / "book/measured/small_sets.md").read_text(encoding="utf-8")
+    rows = {}
+    for row in re.findall(r"^\| \d+ \| from .*$", table, re.M):
+        sprites, start, minutes, *cells = re.findall(r"(?<=\| )(?:from )?`?([\w.]+)", row)
+        rows[int(sprites), start, round(float(minutes))] = list(map(float, cells))
+    right, share, distance, copies = range(4)
+    for sprites in (338, 80):
+        known, new = (rows[sprites, start, 1] for start in ("reference", "scratch"))
+        assert known[distance] < new[distance] - 0.5
+        assert known[share] > new[share] + 2
+        for minutes in (1, 4):
+            assert rows[sprites, "scratch", minutes][right] > rows[sprites, "reference", minutes][right] - 1
+    assert rows[338, "reference", 4][distance] < rows[338, "scratch", 4][distance]
+    for start in ("reference", "scratch"):
+        assert rows[80, start, 1][copies] < 6 < 45 < rows[80, start, 4][copies] < 62
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
 def test_below_every_output_stands_how_exact_it_is(path, book):
     page = (book / "chapters" / f"{path.stem}.html").read_text(encoding="utf-8")
