@@ -155,6 +155,18 @@ def test_chapters_have_their_numbers_wherever_a_link_leads_to_one(book):
     assert [title.partition(":")[0] for title in following] == ["1. Pixels", "3. Oracle"]
 
 
+def test_each_card_says_what_its_chapter_says(book):
+    html = (book / "book/intro.html").read_text(encoding="utf-8")
+    times = re.findall(r'<p class="facts"><span>([^<]*)</span>', html)
+    told = [notebooks.read(path).cells for path in CHAPTERS]
+    assert len(times) == len(CHAPTERS)
+    for time, cells in zip(times, told, strict=True):
+        assert any(f"**Time**: {time}" in cell.source for cell in cells)
+    live = ['class="pixel-widget"' in (book / f"chapters/{name}.html").read_text() for name in IDS]
+    cards = re.findall(r'<p class="facts">.*?</p>', html)
+    assert ["computes in the page" in card for card in cards] == live
+
+
 def test_the_first_page_leads_to_chapter_1(book):
     html = (book / "book/intro.html").read_text(encoding="utf-8")
     (link,) = re.findall(r'class="right-next"\s+href="([^"]*)"', html)

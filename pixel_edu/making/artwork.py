@@ -16,13 +16,13 @@ from safetensors import safe_open
 
 from pixel_edu import files, images, markdown, sprites
 from pixel_edu.config import CLASSES
-from pixel_edu.making import card, places, standins
+from pixel_edu.making import card, places, standins, vignettes
 from pixel_edu.pixelart import reached_from_border
 
 HERO = (0, 15)
 """(label, seed) of the wizard on the logo."""
 TROUPE = ((0, 15), (1, 25), (2, 16), (3, 22), (4, 23))
-"""One of each class, for the strip that loses its noise."""
+"""One of each class, which lose their noise."""
 WALL_SEEDS = (
     (15, 3, 14, 23, 5),
     (25, 17, 11, 4, 34),
@@ -68,7 +68,7 @@ def contents(book: Path) -> dict[str, Content]:
         "_static/art/wall.png": wall(),
         "_static/art/classes.png": classes(),
         "_static/art/readme.png": images.upscale(wall(), 4),  # a README cannot ask for NEAREST
-        "_static/art/noise.png": noise_frames(),
+        "_static/art/chapters.png": vignettes.draw(_out_of_noise()[[1, 0]], cut_out),
         "_static/art/card.png": card.draw(hero, _out_of_noise()),
         "_static/art/stickers.png": stickers(),
         "_static/art/invaders.png": standins.sheet_of_invaders(),

@@ -191,17 +191,43 @@ def test_formulas_are_set(visit):
         assert page.wrong == []
 
 
-def test_noise_clears_up_once_and_again_when_asked(visit):
-    running = "document.querySelector('.frames i').getAnimations()[0]?.playState ?? 'none'"
+WALL = "document.querySelector('canvas.wall')"
+DRAWN = f"{WALL}.toDataURL()"
+
+
+def test_the_wall_comes_out_of_noise_and_changes_where_it_is_pointed_at(visit):
     with visit("book/intro") as page:
-        page.wait_for_function(f"['finished', 'none'].includes({running})")
-        page.get_by_role("button", name="Play again").click()
-        assert page.evaluate(running) == "running"
+        page.wait_for_function(f"{WALL}?.dataset.moving === '0'")
+        finished = page.evaluate(DRAWN)
+        page.get_by_role("button", name="Once more").press("Enter")
+        page.wait_for_function(f"{WALL}.dataset.moving > 0 && {DRAWN} !== {finished!r}")
+        page.wait_for_function(f"{WALL}.dataset.moving === '0'")
+        assert page.evaluate(DRAWN) == finished
+        page.locator("canvas.wall").hover(position={"x": 100, "y": 20})
+        page.wait_for_function(f"{WALL}.dataset.moving === '1'")
+        page.wait_for_function(f"{WALL}.dataset.moving === '0'")
+        assert page.evaluate(DRAWN) != finished
 
 
 def test_nothing_moves_for_those_who_ask_for_it(visit):
     with visit("book/intro", motion="reduce") as page:
         assert page.evaluate("document.getAnimations().length") == 0
+        assert page.locator("img.wall").is_visible()
+        assert page.locator(".landing button").is_hidden()
+
+
+@pytest.mark.parametrize("word", ["guidance", "EMA", "sampler", "palette"])
+def test_a_search_finds_chapters_before_the_reference_and_solutions(chromium, site, word):
+    page = chromium.new_page()
+    page.goto(f"{site}search.html?q={word}")
+    page.wait_for_function("/found/.test(document.querySelector('.search-summary')?.textContent)")
+    found = page.evaluate(
+        "[...document.querySelectorAll('ul.search li a')].map(e => new URL(e.href).pathname)"
+    )
+    page.close()
+    ranks = [3 if "/solutions/" in each else 1 if each.startswith("/chapters/") else 2 for each in found]
+    assert ranks[0] == 1
+    assert ranks == sorted(ranks)
 
 
 def test_the_first_tab_stop_skips_to_the_text_and_is_seen(visit):
