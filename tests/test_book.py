@@ -155,6 +155,13 @@ def test_chapters_have_their_numbers_wherever_a_link_leads_to_one(book):
     assert [title.partition(":")[0] for title in following] == ["1. Pixels", "3. Oracle"]
 
 
+def test_questions_to_answer_first_have_a_look_of_their_own(book):
+    for path in CHAPTERS:
+        asked = sum(cell.source.count("> **Predict.**") for cell in notebooks.read(path).cells)
+        page = (book / f"chapters/{path.stem}.html").read_text(encoding="utf-8")
+        assert page.count('class="predict"') == asked > 0, path.stem
+
+
 def test_each_card_says_what_its_chapter_says(book):
     html = (book / "book/intro.html").read_text(encoding="utf-8")
     times = re.findall(r'<p class="facts"><span>([^<]*)</span>', html)

@@ -20,6 +20,8 @@ from pixel_edu import notebooks
 from pixel_edu.notebooks import handouts, outputs
 
 ELSEWHERE = ("thebe", "unpkg.com", "cdn.jsdelivr.net", "cdnjs.cloudflare.com")
+COLUMNS = (88, 92, 96, 101)
+"""Columns of code that fit a laptop's page: in letters of the usual size, and of those that custom.css has besides."""
 
 
 def repository(root: Path) -> str:
@@ -117,6 +119,22 @@ class FromSolutions(SphinxDirective):
         return inside.children
 
 
+def _mark_predictions(app, doctree) -> None:
+    """A quotation that begins with "Predict." asks for a guess, and looks like that."""
+    for quotation in doctree.findall(nodes.block_quote):
+        begins = next(iter(quotation.findall(nodes.strong)), None)
+        if begins is not None and begins.astext() == "Predict.":
+            quotation["classes"].append("predict")
+
+
+def _size_code(app, doctree) -> None:
+    """Code a little wider than a page says so, and is set in smaller letters; what is wider still scrolls."""
+    for block in doctree.findall(nodes.literal_block):
+        longest = max(map(len, block.astext().splitlines()), default=0)
+        if COLUMNS[0] < longest <= COLUMNS[-1]:
+            block["classes"].append(f"columns-{next(each for each in COLUMNS if longest <= each)}")
+
+
 def _say_how_exact(app, doctree) -> None:
     """Below each output its tag, and at the end of the overview what the tags of this chapter mean."""
     seen = set()
@@ -144,6 +162,8 @@ def setup(app):
     app.add_directive("chapter-exercises", FromSolutions)
     app.add_directive("chapter-solutions", FromSolutions)
     app.connect("autodoc-skip-member", _skip_fields)
+    app.connect("doctree-read", _mark_predictions)
+    app.connect("doctree-read", _size_code)
     app.connect("doctree-read", _say_how_exact)
     app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)

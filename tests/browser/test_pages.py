@@ -1,5 +1,6 @@
 """Every page, driven in a real browser: nothing is asked of elsewhere, nothing goes wrong, it fits a phone."""
 
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,8 +39,8 @@ ICONS = """[...document.querySelectorAll("[class*=' fa-'], [class^='fa-']")].fil
   })"""
 """Each icon that is seen: its classes, its picture, how large it is, and its colour and that of the page."""
 LOADED = "performance.getEntriesByType('resource').map(each => each.name)"
-COLUMNS = 88
-"""Columns of code that fit into the width of a page where the screen is 1280 pixels wide."""
+COLUMNS = 101
+"""Columns of code that fit into the width of a page where the screen is 1280 pixels wide; long ones in smaller letters."""
 CUT = """columns => [...document.querySelectorAll(".bd-article > section > section > .cell div.highlight pre")]
   .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.split("\\n"))
   .filter(lines => Math.max(...lines.map(line => line.length)) <= columns).map(lines => lines.join("\\n"))"""
@@ -228,6 +229,10 @@ def test_a_search_finds_chapters_before_the_reference_and_solutions(chromium, si
     ranks = [3 if "/solutions/" in each else 1 if each.startswith("/chapters/") else 2 for each in found]
     assert ranks[0] == 1
     assert ranks == sorted(ranks)
+    numbers = [
+        int(re.search("[0-9]+", each)[0]) for each, rank in zip(found, ranks, strict=True) if rank == 1
+    ]
+    assert numbers[0] == {"guidance": 6, "EMA": 5, "sampler": 3, "palette": 8}[word]
 
 
 def test_the_first_tab_stop_skips_to_the_text_and_is_seen(visit):
