@@ -40,7 +40,7 @@ ICONS = """[...document.querySelectorAll("[class*=' fa-'], [class^='fa-']")].fil
 """Each icon that is seen: its classes, its picture, how large it is, and its colour and that of the page."""
 LOADED = "performance.getEntriesByType('resource').map(each => each.name)"
 COLUMNS = 101
-"""Columns of code that fit into the width of a page where the screen is 1280 pixels wide; long ones in smaller letters."""
+"""Columns of code that fit a page where the screen is 1280 pixels wide; long lines in smaller letters."""
 CUT = """columns => [...document.querySelectorAll(".bd-article > section > section > .cell div.highlight pre")]
   .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.split("\\n"))
   .filter(lines => Math.max(...lines.map(line => line.length)) <= columns).map(lines => lines.join("\\n"))"""
