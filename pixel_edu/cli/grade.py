@@ -375,3 +375,7 @@ def _say_filled(console: Console, tables: dict[Path, Filled]) -> None:
         console.print(f"{filled.path}: {filled.students} scores filled in")
         if filled.without:
             console.print(f"not in {template}: {', '.join(filled.without)}")
+        if filled.over:
+            console.print(
+                f"more points than {template} allows: {', '.join(filled.over)}; raise its maximum first"
+            )

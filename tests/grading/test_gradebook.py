@@ -82,6 +82,26 @@ def test_moodle_in_any_language(tmp_path):
         gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
 
 
+@pytest.mark.parametrize(
+    ("most", "over"), [("4.00", ["ada"]), ("4,00", ["ada"]), ("5", []), ("", []), ("-", [])]
+)
+def test_scores_above_what_a_table_allows_are_told(most, over, tmp_path):
+    """ada has 5 points and bo 3.5: Moodle refuses a grade above its maximum, Canvas takes it for a bonus."""
+    moodle = (
+        f"Identifier;Full name;Grade;Maximum Grade\nParticipant 11;Ada;;{most}\nParticipant 12;Bo;;{most}\n"
+    )
+    (tmp_path / "in.csv").write_text(moodle, encoding="utf-8")
+    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
+    assert (filled.students, filled.over) == (2, over)
+    points = ("", "", "", "", "", "", most)
+    canvas = CANVAS.replace(
+        "    Points Possible,,,,,10,13", ",".join(("    Points Possible", *points[1:6], f'"{most}"'))
+    )
+    (tmp_path / "in.csv").write_text(canvas, encoding="utf-8")
+    filled = gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
+    assert filled.over == over
+
+
 @pytest.mark.parametrize("encoding", ["cp932", "utf-8-sig", "utf-16"])
 def test_moodle_in_japan(encoding, tmp_path):
     text = "識別子,氏名,評点,最大評点\r\n参加者 11,山田 太郎,,5\r\n参加者 21,佐藤　花子,,5\r\n"

@@ -9,7 +9,7 @@ import json
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -203,11 +203,13 @@ class Filled:
         path: of the filled copy.
         students: how many lines got a score.
         without: students with a score whom the table does not have.
+        over: students whose score is more than the table says one can get.
     """
 
     path: Path
     students: int
     without: list[str]
+    over: list[str]
 
 
 def canvas(template: Path, out: Path | None, rows: list[Row], name: str, column: str = "") -> Filled:
@@ -235,7 +237,8 @@ def canvas(template: Path, out: Path | None, rows: list[Row], name: str, column:
     for _, names in named:
         last, comma, first = names[-1].partition(", ")  # Canvas puts the last name first
         names += [f"{first} {last}"] * bool(comma)
-    return _fill(table, named, out, rows, place)
+    possible = [line for line in table.lines if line.cells[0].strip().lower() == "points possible"]
+    return _fill(table, named, out, rows, place, lambda _: possible[0].cells[place] if possible else "")
 
 
 def moodle(template: Path, out: Path | None, rows: list[Row], name: str, column: str = "") -> Filled:
@@ -265,7 +268,8 @@ def moodle(template: Path, out: Path | None, rows: list[Row], name: str, column:
         named.append(
             (line, [participant[0], *line.cells[1:2], *addresses])
         )  # the second column has the whole name
-    return _fill(table, named, out, rows, place)
+    # "Maximum Grade", whatever the site's language calls it, stands behind the grade.
+    return _fill(table, named, out, rows, place, lambda line: "".join(line.cells[place + 1 : place + 2]))
 
 
 def _column(table: Table, wanted: str, offered: list[str], name: str) -> int:
@@ -289,7 +293,12 @@ def _column(table: Table, wanted: str, offered: list[str], name: str) -> int:
 
 
 def _fill(
-    table: Table, named: list[tuple[Line, list[str]]], out: Path | None, rows: list[Row], place: int
+    table: Table,
+    named: list[tuple[Line, list[str]]],
+    out: Path | None,
+    rows: list[Row],
+    place: int,
+    most: Callable[[Line], str],
 ) -> Filled:
     """Put each student's score into their line; excused ones and those without a score stay as they are.
 
@@ -299,13 +308,14 @@ def _fill(
         out: where the filled table goes; None writes nothing.
         rows: of the gradebook.
         place: the column of the scores.
+        most: what can be got in a line, as the table writes it.
     """
     left = [row for row in one_each(rows) if row.score is not None]
     known: dict[str, list[Row]] = {}
     for row in left:
         for key in {row.result.number, name_key(row.result.student)} - {""}:
             known.setdefault(key, []).append(row)
-    filled, seen = 0, []
+    filled, seen, over = 0, [], []
     keys_of = [[name_key(tables.plain(name)) for name in names if name.strip()] for _, names in named]
     lines = Counter(key for keys in keys_of for key in set(keys))
     for (line, _), keys in zip(named, keys_of, strict=True):
@@ -316,9 +326,12 @@ def _fill(
             if line.cells[place].strip().upper() != "EX":
                 line.cells[place] = tables.cell_text(row.score, table.form)
                 filled += 1
+                limits = tables.readings(most(line), table.form.decimal)
+                if limits and row.score > max(limits):
+                    over.append(row.result.student)
     if out:
         table.save(out)
-    return Filled(out or table.path, filled, [row.result.student for row in left if row not in seen])
+    return Filled(out or table.path, filled, [row.result.student for row in left if row not in seen], over)
 
 
 def changes(results: Iterable[Result]) -> list[tuple[str, str, str, str, str, str]]:
