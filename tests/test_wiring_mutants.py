@@ -287,11 +287,15 @@ MUTANTS = {
         ),
     },
     ("distances", "distances", "the_frechet_distance_along_a_line_is_that_of_means_and_spreads"): {
-        "frechet: real is fake": (
-            "metric.update(torch.from_numpy(rows).double(), real=False)",
-            "metric.update(torch.from_numpy(real[: len(rows)]).double(), real=False)",
+        "frechet: the cross term once": ("- 2 * roots", "- roots"),
+        "frechet: real's covariance for its root": (
+            "(vectors * np.sqrt(values.clip(min=0))) @ vectors.T",
+            "(vectors * values.clip(min=0)) @ vectors.T",
         ),
-        "frechet: rows accumulate": ("        metric.reset()\n", ""),
+        "frechet: means not squared": (
+            "np.square(rows.mean(axis=0) - mean).sum()",
+            "np.abs(rows.mean(axis=0) - mean).sum()",
+        ),
     },
     ("distances", "distances", "the_kernel_distance_is_the_mean_of_whole_blocks_in_thousandths"): {
         "kid without its thousand": ("1000 * poly_mmd(", "poly_mmd("),
