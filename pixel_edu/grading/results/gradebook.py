@@ -327,7 +327,7 @@ def _fill(
                 line.cells[place] = tables.cell_text(row.score, table.form)
                 filled += 1
                 limits = tables.readings(most(line), table.form.decimal)
-                if limits and row.score > max(limits):
+                if limits and (row.score or 0) > max(limits):
                     over.append(row.result.student)
     if out:
         table.save(out)
