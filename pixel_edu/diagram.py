@@ -99,10 +99,15 @@ def network_diagram(network: ContextUNet, alt: str, size: int = 16) -> Figure:
 def _shapes(network: ContextUNet, size: int) -> dict[str, tuple[int, int]]:
     """Channels and size of each block's output, by its name, in the order of the calls."""
     seen: dict[str, tuple[int, int]] = {}
+
+    def noting(name: str):
+        def note(module: torch.nn.Module, given: tuple, made: torch.Tensor) -> None:
+            seen[name] = (made.shape[1], made.shape[2])
+
+        return note
+
     hooks = [
-        module.register_forward_hook(
-            lambda _, __, made, name=name: seen.update({name: tuple(made.shape[1:3])})
-        )
+        module.register_forward_hook(noting(name))
         for name, module in network.named_modules()
         if isinstance(module, Block)
     ]
