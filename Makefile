@@ -56,6 +56,7 @@ check: ## a quick look while you work: style, and the tests that are neither slo
 all-tests: $(TEST)
 	@$(PYTEST) tests pixel_edu chapters --nbval-lax --nbval-current-env --cpu
 
+quick-tests: JOBS = 2 # none of them waits, and each further job imports everything once more
 quick-tests: $(TEST)
 	@$(PYTEST) -m "not slow and not browser and not gpu" tests pixel_edu
 

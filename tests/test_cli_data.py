@@ -10,6 +10,8 @@ from PIL import Image
 from pixel_edu import data, sprites
 from tests import command
 
+pytestmark = pytest.mark.slow
+
 
 def pixel_edu(*arguments, cwd=None):
     return command.run(*arguments, cwd=cwd, env=os.environ | {"COLUMNS": "120", "NO_COLOR": "1"})

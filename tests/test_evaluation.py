@@ -235,6 +235,7 @@ def ghostly():
     return evaluation.folder_yardstick(read, validation=0.3, steps=100)
 
 
+@pytest.mark.slow
 def test_white_sprites_on_nothing_are_measured_with_their_alpha(ghostly):
     assert ghostly.classifier.record["held_out_accuracy"] > 0.95
     found = evaluation.evaluate(*ghosts(100, 7), ghostly, resamples=20)
@@ -253,6 +254,7 @@ def test_white_sprites_on_nothing_are_measured_with_their_alpha(ghostly):
 
 
 @pytest.mark.parametrize("key", DAMAGE_OF_ALPHA)
+@pytest.mark.slow
 def test_a_measure_of_transparency_sees_the_damage_that_it_is_for(key, ghostly):
     images, labels = ghosts(200, 8)
     hurt = evaluation.evaluate(DAMAGE_OF_ALPHA[key](images), labels, ghostly, resamples=20).scores[key]
@@ -260,6 +262,7 @@ def test_a_measure_of_transparency_sees_the_damage_that_it_is_for(key, ghostly):
     assert hurt.high < whole.low
 
 
+@pytest.mark.slow
 def test_sprites_of_one_class_are_measured_by_what_shows_which_way_up_they_are():
     drawn = sprites.make(250, seed=3)
     read = data.SpriteData(drawn.images, np.zeros(250, np.int64), ("all",), "one", "folders")
@@ -333,6 +336,7 @@ def bases(images):
     return set(data.base_ids(images).tolist())
 
 
+@pytest.mark.slow
 def test_the_three_parts_of_a_folder_share_no_sprite_nor_mirror(by_folder):
     read = dataset(700)
     train, real, other = (bases(part) for part in (by_folder.train, by_folder.real, by_folder.other))
@@ -350,6 +354,7 @@ def test_the_three_parts_of_a_folder_share_no_sprite_nor_mirror(by_folder):
     assert f"{len(other)} others" in by_folder.comparison
 
 
+@pytest.mark.slow
 def test_a_model_that_copies_training_sprites_does_not_look_good(by_folder):
     """Compared with the sprites it copies, it would look better than any honest model could."""
     rows = draw().choice(len(by_folder.train), len(by_folder.other), replace=False)
@@ -413,6 +418,7 @@ def half_broken(yardstick, real):
     return evaluation.tell_apart(drawn, real.labels, yardstick)
 
 
+@pytest.mark.slow
 def test_noisy_classes_are_told_from_real_and_others_are_not(half_broken):
     assert half_broken.sprites == 300
     assert half_broken.real.accuracy.low < 0.5 < half_broken.real.accuracy.high
@@ -421,6 +427,7 @@ def test_noisy_classes_are_told_from_real_and_others_are_not(half_broken):
     assert report.is_told(half_broken)
 
 
+@pytest.mark.slow
 def test_the_report_no_longer_says_as_good_where_the_two_sample_test_says_otherwise(
     found, yardstick, half_broken
 ):
@@ -437,6 +444,7 @@ def test_the_report_no_longer_says_as_good_where_the_two_sample_test_says_otherw
     assert page.count("<tr><td>") == len(said["measures"]) + len(CLASSES)
 
 
+@pytest.mark.slow
 def test_where_nothing_is_told_the_verdict_is_that_no_difference_was_found(half_broken):
     same = half_broken._replace(model=half_broken.real)
     assert not report.is_told(same)
@@ -452,6 +460,7 @@ def test_without_the_test_nobody_says_that_the_sprites_are_as_good_as_real(found
     assert "two_sample_by_class" not in said
 
 
+@pytest.mark.slow
 def test_how_frequent_a_class_is_does_not_tell_sprites_apart(yardstick, real):
     """A fifth of the heroes, and all the rest: of heroes fewer real ones take part too."""
     kept = np.concatenate([np.flatnonzero(real.labels != 0), np.flatnonzero(real.labels == 0)[:12]])
@@ -460,5 +469,6 @@ def test_how_frequent_a_class_is_does_not_tell_sprites_apart(yardstick, real):
     assert not report.is_told(told)
 
 
+@pytest.mark.slow
 def test_too_few_sprites_are_not_told_apart(ghostly):
     assert evaluation.tell_apart(*ghosts(600, 7), ghostly) is None  # 90 real ones are in each half

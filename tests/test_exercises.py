@@ -56,6 +56,7 @@ SAYS = {
 
 @pytest.mark.parametrize("id", IDS)
 @pytest.mark.parametrize("kind", SAYS)
+@pytest.mark.slow
 def test_what_no_check_can_use_gets_its_own_message(id, kind, monkeypatch):
     if kind == "loops":  # for ever, so however short the limit is, it ends no answer that would have come
         monkeypatch.setattr(checking, "LIMIT", 0.02)
@@ -116,6 +117,7 @@ SPOILED = {
 
 @pytest.mark.parametrize("id", IDS)
 @pytest.mark.parametrize("kind", SPOILED)
+@pytest.mark.slow
 def test_a_result_of_another_form_and_a_changed_input_are_named(id, kind):
     answer, done = spoiled(bank(id).RIGHT[id][0], kind)
     feedback = checking.examine(checking.find(id), calling.caller(answer))

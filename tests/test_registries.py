@@ -66,6 +66,7 @@ def test_the_widgets_data_hold_what_is_registered():
     assert '"toyish"' in module
 
 
+@pytest.mark.slow
 def test_a_registered_sampler_draws():
     drawn = told(
         """
@@ -85,6 +86,7 @@ def test_the_widgets_facts_are_those_of_the_package():
     assert facts.PATH.read_text(encoding="utf-8") == facts.text(), "run python -m pixel_edu.widgets.facts"
 
 
+@pytest.mark.slow
 def test_a_registered_preset_has_a_recipe():
     code = """
 from pixel_edu.training import RECIPES, TrainConfig

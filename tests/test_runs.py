@@ -340,6 +340,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(folder, tmp_pat
 
 
 @pytest.mark.parametrize("name", [LOG, GRID, RUN, MODEL])
+@pytest.mark.slow
 def test_a_file_that_another_program_has_open_is_one_sentence_and_the_run_goes_on(
     name, tmp_path, monkeypatch
 ):
@@ -362,6 +363,7 @@ def test_a_file_that_another_program_has_open_is_one_sentence_and_the_run_goes_o
     assert [int(step) for step, _ in losses(tmp_path)] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_the_checkpoints_is_said_before_any_work(whole, tmp_path, monkeypatch):
     needed = 2 * (whole / RUN).stat().st_size + (whole / MODEL).stat().st_size
     free = int(0.9 * needed)
@@ -379,6 +381,7 @@ def test_a_disk_without_room_for_the_checkpoints_is_said_before_any_work(whole, 
     assert train(tmp_path / "run", config=more) is True  # one checkpoint is there already
 
 
+@pytest.mark.slow
 def test_pictures_come_at_their_steps_and_at_the_end(tmp_path):
     seen = []
     train(tmp_path, sample_every=4, on_picture=lambda picture, step: seen.append((picture.shape, step)))
@@ -393,6 +396,7 @@ def test_a_network_of_bits_refuses_sprites_of_too_many_colours(tmp_path):
         train(tmp_path, config=dataclasses.replace(CONFIG, unet=unet), drawn=DRAWN._replace(images=noise))
 
 
+@pytest.mark.slow
 def test_of_too_many_colours_the_model_knows_some_that_stand_for_all(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
     train(tmp_path, drawn=DRAWN._replace(images=noise))

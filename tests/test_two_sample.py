@@ -45,6 +45,7 @@ def test_where_two_normal_distributions_overlap_it_is_as_good_as_bayes_and_no_be
     assert found.high - found.low == pytest.approx(2 * 1.96 * math.sqrt(best * (1 - best) / 1000), rel=0.3)
 
 
+@pytest.mark.slow
 def test_where_there_is_no_difference_it_guesses_though_it_knows_what_it_learned_by_heart():
     drawn, real = noise(200, 0), noise(200, 1)
     *_, fitted = fit(drawn[:100], real[:100], 100)

@@ -157,6 +157,7 @@ def test_a_test_that_works_only_beside_the_answers_runs_there(fork_server, level
     assert grader.tests.inside == {"spread-calls-mean", "reads"}
 
 
+@pytest.mark.slow
 def test_tests_read_what_their_names_were_where_they_stand(fork_server, level):
     """As in nbgrader, where a later task, or a line of a student's own, may use a name again."""
     notebook = new_notebook(

@@ -17,6 +17,8 @@ from pixel_edu.grading.merge import merge
 from pixel_edu.grading.submissions import find
 from tests.grading import classroom
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(int(os.environ.get("PIXEL_EDU_CLASSES", "30")))
 COURSE = {
     "ps1": ["problem1", "problem2", "problem3"],

@@ -18,7 +18,7 @@ from pixel_edu.evaluation import Score
 from pixel_edu.tracking import champion, model, runs, server
 from pixel_edu.training import PRESETS, TrainConfig, train
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's own
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
 
 
@@ -80,7 +80,6 @@ def champion_drawn(client, run_id):
     return loaded.predict(pd.DataFrame({"class": ["food"], "seed": [0]}), params={"num_steps": 2})["png"][0]
 
 
-@pytest.mark.slow
 def test_a_server_on_postgresql_is_killed_in_the_middle_of_a_run_and_no_metric_is_lost(
     tmp_path, port, monkeypatch
 ):

@@ -16,6 +16,8 @@ from pixel_edu.generate import generate, stream
 from pixel_edu.pixelart import cut_out
 from pixel_edu.widgets import assets
 
+pytestmark = pytest.mark.slow
+
 deno = pytest.importorskip("deno", reason="deno is not installed")
 HERE = Path(__file__).parent
 SEEDS = [0, 7, 2**32 - 1, 2**53 - 1]
