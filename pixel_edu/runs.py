@@ -314,10 +314,8 @@ def _reopened(path: Path, config: TrainConfig) -> TrainState:
     about = checkpoints.read_about(path)
     config = dataclasses.replace(config, begun=about.config.begun)
     kept = {}
-    if "auto" in (
-        before := about.config.precision,
-        config.precision,
-    ):  # before: only an earlier version wrote it
+    before = about.config.precision  # "auto" was written by an earlier version only
+    if "auto" in (before, config.precision):
         kept["precision"] = before
         if before == "fp32":
             config = dataclasses.replace(config, precision="fp32")
