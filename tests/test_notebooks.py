@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import socket
 import subprocess
 import sys
 
@@ -155,6 +157,33 @@ def test_a_kernel_that_dies_is_one_sentence(lesson):
     path = lesson([("", "import os; os._exit(1)")])
     with pytest.raises(notebooks.NotebookError, match=r"cell 2: the kernel died"):
         notebooks.execute(path)
+
+
+@pytest.mark.slow
+def test_a_kernel_that_does_not_start_is_one_sentence(lesson, monkeypatch):
+    spec = running.ThisPython.kernel_spec.fget
+
+    def broken(manager):
+        found = spec(manager)
+        found.argv = [sys.executable, "-c", "raise SystemExit(1)"]
+        return found
+
+    monkeypatch.setattr(running.ThisPython, "kernel_spec", property(broken))
+    with pytest.raises(
+        notebooks.NotebookError, match=r"01_toy.ipynb: no kernel could be started: Kernel died"
+    ):
+        notebooks.run(lesson([("", "x = 1")]))
+
+
+def test_a_kernel_needs_no_port_of_this_machine(lesson):
+    """Between the moments that one looks for a port and that the kernel takes it, another process can take it."""
+    manager = running.ThisPython(kernel_name="python3")
+    if not hasattr(socket, "AF_UNIX"):
+        pytest.skip("this system has ports alone")
+    assert manager.transport == "ipc"
+    assert len(f"{manager.ip}-{99999}") < 107
+    manager.cleanup_connection_file()
+    assert not os.path.exists(manager.sockets)
 
 
 @pytest.mark.parametrize(

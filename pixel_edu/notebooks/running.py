@@ -10,6 +10,8 @@ import contextlib
 import logging
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,7 +60,27 @@ class Execution(NamedTuple):
 
 
 class ThisPython(AsyncKernelManager):
-    """Starts kernels of the running interpreter, whatever kernels are installed on the machine."""
+    """Starts kernels of the running interpreter, whatever kernels are installed on the machine.
+
+    It talks to them through files where the system has such sockets: jupyter_client looks for free TCP ports and closes
+    them before the kernel opens them, so that on a busy machine another process may be quicker.
+    """
+
+    sockets = ""
+
+    def __init__(self, **options: Any) -> None:
+        if hasattr(socket, "AF_UNIX"):
+            # a socket's path has at most 107 bytes, so the folder's is short
+            short = "/tmp" if os.path.isdir("/tmp") else None
+            self.sockets = tempfile.mkdtemp(prefix="pe-", dir=short)
+            options |= {"transport": "ipc", "ip": os.path.join(self.sockets, "k")}
+        super().__init__(**options)
+
+    def cleanup_connection_file(self) -> None:
+        """Delete the file that says where the sockets are, and their folder."""
+        super().cleanup_connection_file()
+        if self.sockets:
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -143,7 +165,7 @@ def _papermill(path, source, parameters, out, on_cell, timeout) -> NotebookNode:
     from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
-    reached = [0]
+    reached = [-1]
 
     def starting(cell: NotebookNode, cell_index: int) -> None:
         reached[0] = cell_index
@@ -176,6 +198,10 @@ def _papermill(path, source, parameters, out, on_cell, timeout) -> NotebookNode:
         raise failed(reached[0], f"took more than {timeout:g} s") from None
     except (DeadKernelError, CellControlSignal):
         raise failed(reached[0], "the kernel died, often for want of memory") from None
+    except RuntimeError as error:
+        if reached[0] >= 0:
+            raise
+        raise NotebookError(f"{path}: no kernel could be started: {error}") from None
 
 
 def _parameters_cell(notebook: NotebookNode) -> int:

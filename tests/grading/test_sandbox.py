@@ -106,6 +106,27 @@ def test_a_room_leaves_nothing_behind(level):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["bubblewrap", "namespaces"])
+def test_no_process_outlives_its_sandbox_not_even_one_that_is_still_dying(name):
+    if not HERE[name]:
+        pytest.skip(f"this machine has no {name}")
+    with Sandbox(name, LIMITS) as sandbox:
+        crowd = "\n".join(
+            (
+                "import os, sys, time",
+                "from pixel_edu.grading.sandbox import restrictions",
+                "restrictions.enter(int(sys.argv[1]))",
+                "for _ in range(24):",
+                "    os.fork() or time.sleep(999)",
+            )
+        )
+        subprocess.run([sys.executable, "-c", crowd, str(sandbox.leader)], check=True)
+        inside = sandbox.processes()
+        assert len(inside) > 24
+    assert not [pid for pid in inside if os.path.exists(f"/proc/{pid}/exe")], "what has ended has no program"
+
+
+@pytest.mark.slow
 def test_a_killed_grader_takes_its_rooms_along(level):
     if level == "landlock":
         pytest.skip("this level has no processes of its own until a kernel starts")

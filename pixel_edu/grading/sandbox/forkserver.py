@@ -105,6 +105,8 @@ class ForkServer:
         answer = json.loads(self.stream.readline() or '{"error": "the fork server has ended"}')
         if "error" in answer:
             raise isolation.SandboxError(f"no kernel could be started: {answer['error']}")
+        if not sandbox.leader:
+            sandbox.await_reaper(answer["reaper"])
         return answer["pid"]
 
     def close(self) -> None:
@@ -205,13 +207,17 @@ def _first_child(request: dict[str, Any], report: int) -> None:
     os.close(signal_ready)
     with os.fdopen(ready, "rb") as stream:
         word = stream.read(500).decode(errors="replace")
-    os.write(report, json.dumps({"pid": kernel} if word == "k" else {"error": word}).encode())
+    answer = {"pid": kernel, "reaper": os.getpid()} if word == "k" else {"error": word}
+    os.write(report, json.dumps(answer).encode())
     os.close(report)
     os.waitpid(kernel, 0)
     if not request["leader"]:
-        with contextlib.suppress(ChildProcessError, ProcessLookupError, PermissionError):
-            for pid in list(isolation.descendants(os.getpid()))[1:]:
-                os.kill(pid, signal.SIGKILL)
+        while left := list(isolation.descendants(os.getpid()))[1:]:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.wait()
     os._exit(0)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,8 @@ HIDDEN = ("course/checks",)
 """What a student's code never sees of this package: the checks know the right answers."""
 HOLD = "echo ready; exec cat"
 """What keeps the namespaces of a sandbox alive until its stdin closes."""
+PATIENCE = 10_000
+"""Milliseconds to wait for killed processes: large ones take a second or two until their memory is free."""
 
 
 class SandboxError(UserError):
@@ -118,7 +121,8 @@ class Sandbox:
         limits: for all in it.
 
     Attributes:
-        kernel: number of the forked kernel in it, or 0.
+        leader: number of the first process of its namespace, or 0. It ends when all others there have ended.
+        reaper: where there is no such namespace, number of the kernel's parent, which ends last; or 0.
         process: the kernel in it where that is an ordinary process, see `plain`.
     """
 
@@ -131,7 +135,8 @@ class Sandbox:
         self.home.mkdir()
         self.holder: subprocess.Popen | None = None
         self.leader = 0
-        self.kernel = 0
+        self.reaper = 0
+        self.last: int | None = None
         self.process: subprocess.Popen | None = None
         if level in ("bubblewrap", "namespaces"):
             try:
@@ -167,6 +172,7 @@ class Sandbox:
             raise SandboxError(f"the sandbox {self.level!r} does not start here: {said}")
         children = Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text().split()
         self.leader = int(children[0])
+        self.last = os.pidfd_open(self.leader)
 
     @property
     def readable(self) -> list[Path]:
@@ -211,7 +217,7 @@ class Sandbox:
     def processes(self) -> list[int]:
         """All processes in the sandbox, by their numbers outside."""
         if not self.leader:
-            return list(descendants(self.kernel)) if self.kernel else []
+            return list(descendants(self.reaper))[1:] if self.reaper else []
         with contextlib.suppress(OSError):
             inside = os.readlink(f"/proc/{self.leader}/ns/pid_for_children")
             return [pid for pid in _numbers() if _namespace(pid) == inside]
@@ -225,6 +231,12 @@ class Sandbox:
         if sum(map(_memory, processes)) > self.limits.memory << 20:
             return f"more than {self.limits.memory} MiB of memory"
         return ""
+
+    def await_reaper(self, pid: int) -> None:
+        """Say whose end `close` waits for, at a level without a leader."""
+        self.reaper = pid
+        with contextlib.suppress(ProcessLookupError):
+            self.last = os.pidfd_open(pid)
 
     def kill(self) -> None:
         """End all processes in the sandbox, whatever they do against it."""
@@ -246,8 +258,14 @@ class Sandbox:
                 time.sleep(0.01)
 
     def close(self) -> None:
-        """End all processes and delete the folder."""
+        """End all processes, wait until none is left, and delete the folder."""
         self.kill()
+        if self.last is not None:
+            ended = select.poll()  # not select(), which takes no file descriptor above 1023
+            ended.register(self.last, select.POLLIN)
+            ended.poll(PATIENCE)
+            os.close(self.last)
+            self.last = None
         if self.holder:
             self.holder.wait()
             for stream in (self.holder.stdin, self.holder.stdout, self.holder.stderr):

@@ -126,7 +126,6 @@ class ForkProvisioner(KernelProvisionerBase):
         if isinstance(started, subprocess.Popen):
             sandbox.process = self.process = started
             return self.connection_info
-        sandbox.kernel = started
         with contextlib.suppress(ProcessLookupError):
             self.fd = os.pidfd_open(started)
         return self.connection_info
