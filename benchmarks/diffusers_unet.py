@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -80,11 +80,9 @@ def fresh(make: Callable[[], nn.Module], steps: int = RECIPE.steps) -> TrainStat
     return TrainState(replace(RECIPE, steps=steps), make())
 
 
-def seconds_a_step(
-    makers: list[Callable[[], nn.Module]], drawn: sprites.Sprites, rounds: int = 5
-) -> list[float]:
-    """Of the processor, for each network; they take turns, so that what disturbs one disturbs the others too."""
-    runs = [train(drawn.images, drawn.labels, state=fresh(make), device="cpu") for make in makers]
+def seconds_a_step(states: Sequence[TrainState], drawn: sprites.Sprites, rounds: int = 5) -> list[float]:
+    """Of the processor, for each run; they take turns, so that what disturbs one disturbs the others too."""
+    runs = [train(drawn.images, drawn.labels, state=state, device="cpu") for state in states]
     taken: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds + 1):
         for run, times in zip(runs, taken, strict=True):
@@ -165,7 +163,7 @@ def main() -> None:
     seen, unseen = sprites.make(100_000), sprites.make(2048, seed=1)
     speeds = options.kept / "speeds.json"
     if not speeds.exists():
-        speeds.write_text(json.dumps(seconds_a_step([ours, Theirs], seen)))
+        speeds.write_text(json.dumps(seconds_a_step([fresh(ours), fresh(Theirs)], seen)))
     our_step, their_step = json.loads(speeds.read_text())
     steps = round(options.minutes * 60 / our_step)
     fewer = round(steps * our_step / their_step)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -227,7 +228,10 @@ def norm(width: int) -> nn.GroupNorm:
     return Float32GroupNorm(GROUPS, width)
 
 
-def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+
+def zeroed(layer: Layer) -> Layer:
     """The same layer with weights and bias at zero."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:

@@ -208,6 +208,148 @@ MUTANTS = {
             "nn.Embedding(config.classes + 1, config.embedding, padding_idx=config.classes)",
         ),
     },
+    ("transformer", "transformer", "a_new_block_is_its_shortcut"): {
+        "a gate that begins open": ("x + gate1 * self", "x + (1 + gate1) * self"),
+        "the shortcut is normalised": ("x = x + gate1", "x = self.norm1(x) + gate1"),
+        "a context that begins anywhere": (
+            "zeroed(nn.Linear(width, 6 * width))",
+            "nn.Linear(width, 6 * width)",
+        ),
+    },
+    (
+        "transformer",
+        "transformer",
+        "a_known_context_shifts_scales_and_gates_attention_first_and_then_each_token_alone",
+    ): {
+        "scale and shift exchanged": (
+            "shift1, scale1, gate1, shift2, scale2, gate2 = self",
+            "scale1, shift1, gate1, shift2, scale2, gate2 = self",
+        ),
+        "gate and scale exchanged": (
+            "shift1, scale1, gate1, shift2, scale2, gate2 = self",
+            "shift1, gate1, scale1, shift2, scale2, gate2 = self",
+        ),
+        "the second part's context for the first": (
+            "shift1, scale1, gate1, shift2, scale2, gate2 = self",
+            "shift2, scale2, gate2, shift1, scale1, gate1 = self",
+        ),
+        "one gate for both": ("x + gate2 * self", "x + gate1 * self"),
+        "no second gate": ("x + gate2 * self", "x + self"),
+        "no first gate": ("x + gate1 * self", "x + self"),
+        "the gate inside": (
+            "gate1 * self.attention(modulated(self.norm1(x), shift1, scale1))",
+            "self.attention(gate1 * modulated(self.norm1(x), shift1, scale1))",
+        ),
+        "both beside one shortcut": (
+            "        x = x + gate1 * self.attention(modulated(self.norm1(x), shift1, scale1))\n        return x",
+            "        return x + gate1 * self.attention(modulated(self.norm1(x), shift1, scale1))",
+        ),
+        "attention to tokens without the norm": ("modulated(self.norm1(x)", "modulated(x"),
+        "alone without the norm": ("modulated(self.norm2(x)", "modulated(x"),
+        "the shift is scaled too": ("x * (1 + scale) + shift", "(x + shift) * (1 + scale)"),
+        "no shift": ("x * (1 + scale) + shift", "x * (1 + scale)"),
+        "another activation": ('nn.GELU(approximate="tanh")', "nn.SiLU()"),
+        "no activation": ('nn.GELU(approximate="tanh")', "nn.Identity()"),
+    },
+    (
+        "transformer",
+        "transformer",
+        "a_context_of_nothing_but_open_gates_leaves_the_normalised_tokens_as_they_are",
+    ): {
+        "the context's scale without its 1": ("x * (1 + scale) + shift", "x * scale + shift"),
+        "gates with a 1": ("x + gate2 * self", "x + (1 + gate2) * self"),
+        "the norm over all tokens": (
+            "return nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)",
+            "return nn.LayerNorm((6, width), eps=1e-6, elementwise_affine=False)",
+        ),
+    },
+    ("transformer", "transformer", "self_attention_is_softmax_over_all_tokens_head_by_head"): {
+        "questions for keys": ("q, k, v = (z", "k, q, v = (z"),
+        "values for keys": ("q, k, v = (z", "q, v, k = (z"),
+        "one head": ("self.heads = heads", "self.heads = 1"),
+        "attention without 1/√d": (
+            "scaled_dot_product_attention(q, k, v)",
+            "scaled_dot_product_attention(q, k, v, scale=1.0)",
+        ),
+        "no token looks at those after it": (
+            "scaled_dot_product_attention(q, k, v)",
+            "scaled_dot_product_attention(q, k, v, is_causal=True)",
+        ),
+        "heads take turns in the tokens": (
+            "z.unflatten(2, (self.heads, -1)).transpose(1, 2)",
+            "z.unflatten(2, (-1, self.heads)).movedim(3, 1)",
+        ),
+        "places mixed with heads": (
+            "seen.transpose(1, 2).flatten(2)",
+            "seen.flatten(1).unflatten(1, x.shape[1:])",
+        ),
+        "no last layer": ("self.out(seen", "(seen"),
+    },
+    ("transformer", "transformer", "a_tokens_place_is_the_waves_of_its_row_then_those_of_its_column"): {
+        "the column before the row": (
+            "[time_waves(places[:, 0]), time_waves(places[:, 1])]",
+            "[time_waves(places[:, 1]), time_waves(places[:, 0])]",
+        ),
+        "the row twice": ("time_waves(places[:, 1])", "time_waves(places[:, 0])"),
+        "column by column": (
+            "places = torch.cartesian_prod(torch.arange(rows, device=device), torch.arange(columns, device=device))",
+            "places = torch.cartesian_prod(torch.arange(columns), torch.arange(rows)).flip(1)",
+        ),
+    },
+    ("transformer", "transformer", "a_token_is_a_square_of_pixels_and_becomes_the_same_square_again"): {
+        "rows for squares": (
+            "self.enter(squares.flatten(2).mT)",
+            "self.enter(x.reshape(squares.shape).flatten(2).mT)",
+        ),
+        "tokens mixed with pixels": (
+            "self.enter(squares.flatten(2).mT)",
+            "self.enter(squares.flatten(2).reshape(len(x), -1, squares.shape[1]))",
+        ),
+        "unfolded into rows": (
+            "return self.unfold(answer.mT.unflatten(2, squares.shape[2:]))",
+            "return answer.mT.reshape(x.shape)",
+        ),
+    },
+    ("transformer", "transformer", "time_and_class_are_added_before_the_activation_and_reach_every_block"): {
+        "time without its class": (
+            "self.embed_time(time_waves(t)) + self.embed_class(c)",
+            "self.embed_time(time_waves(t))",
+        ),
+        "class without its time": (
+            "self.embed_time(time_waves(t)) + self.embed_class(c)",
+            "self.embed_class(c)",
+        ),
+        "context without activation": ("context = F.silu(", "context = ("),
+        "the class after the activation": (
+            "F.silu(self.embed_time(time_waves(t)) + self.embed_class(c))",
+            "F.silu(self.embed_time(time_waves(t))) + self.embed_class(c)",
+        ),
+        "no context at the end": (
+            "self.context(context)[:, None].chunk(2",
+            "self.context(0 * context)[:, None].chunk(2",
+        ),
+        "no context for the blocks": (
+            "tokens = block(tokens, context)",
+            "tokens = block(tokens, 0 * context)",
+        ),
+    },
+    ("transformer", "transformer", "the_network_is_what_its_weights_written_out_by_hand_say"): {
+        "no place": (" + self.place(place_waves(*squares.shape[2:], x.device))", ""),
+        "the first block alone": ("for block in self.blocks:", "for block in self.blocks[:1]:"),
+        "an answer without the norm": ("modulated(self.norm(tokens), shift", "modulated(tokens, shift"),
+        "an answer without the context": ("modulated(self.norm(tokens), shift, scale)", "self.norm(tokens)"),
+        "scale and shift exchanged at the end": ("shift, scale = self", "scale, shift = self"),
+    },
+    ("transformer", "transformer", "no_label_is_the_last_row_of_the_table"): {
+        "no label is nothing": (
+            "nn.Embedding(config.classes + 1, width)",
+            "nn.Embedding(config.classes + 1, width, padding_idx=config.classes)",
+        ),
+        "no label is class 0": ("self.embed_class(c)", "self.embed_class(c % self.config.classes)"),
+    },
+    ("transformer", "transformer", "a_new_network_answers_zero"): {
+        "a last layer that begins anywhere": ("zeroed(nn.Linear(width, pixels))", "nn.Linear(width, pixels)"),
+    },
     (
         "evaluation",
         "measures",
