@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from pixel_edu import files, images, markdown, sprites
 from pixel_edu.config import CLASSES
-from pixel_edu.making import card, places, standins, vignettes
+from pixel_edu.making import card, places, standins, syllabus, vignettes
 from pixel_edu.pixelart import reached_from_border
 
 HERO = (0, 15)
@@ -74,6 +74,7 @@ def contents(book: Path) -> dict[str, Content]:
         "_static/art/invaders.png": standins.sheet_of_invaders(),
         "generated/procedural_set.md": procedural_set(),
         "generated/models.md": models(),
+        **dict(syllabus.pages()),
         "generated/widgets.json": places.stored(book),
     }
 
