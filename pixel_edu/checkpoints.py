@@ -248,7 +248,7 @@ def find(name: str) -> Path:
     shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
     if name in shipped:
         return shipped[name]
-    if not Path(name).suffix and "/" not in name and not Path(name).is_dir():
+    if not Path(name).suffix and "/" not in name and not Path(name).exists():
         raise CheckpointError(
             f"no model {name!r} comes with this package: use {', '.join(shipped)}, or a path"
         )

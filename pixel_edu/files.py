@@ -14,6 +14,10 @@ from pathlib import Path
 
 from pixel_edu.config import UserError
 
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""What the system says where a disk is full, or a user's share of it, or a file larger than allowed."""
+MORE_ROOM = "make room there, or raise the limit (ulimit -f says whether there is one)"
+
 
 def quoted(path: str | os.PathLike) -> str:
     """A path as a word of a command line of this system, for a message that says what to type.
@@ -75,12 +79,13 @@ def check_writable(path: str | os.PathLike, folder: bool = False) -> None:
                     each.rmdir()
 
 
-def check_room(folder: str | os.PathLike, size: int) -> None:
-    """See that a disk has room for files, before the work whose result they are to hold.
+def check_room(folder: str | os.PathLike, size: int, largest: int = 0) -> None:
+    """See that a disk has room for files, before the work whose result they are to hold; afterwards all is as before.
 
     Args:
         folder: where they are to be written; it must be there.
         size: of all files together, in bytes.
+        largest: of the largest one, which is tried: a process may have a limit, and a user a share of the disk.
 
     Raises:
         UserError: they do not fit.
@@ -94,6 +99,19 @@ def check_room(folder: str | os.PathLike, size: int) -> None:
         if disk.total and disk.free < size:
             mega = f"it needs {-(-size // 10**6):,} MB, and {disk.free // 10**6:,} MB are free there"
             raise UserError(f"{folder} cannot be written ({mega}): make room, or choose another folder")
+    attempt = _temporary(Path(folder, "room"))
+    try:
+        with open(attempt, "wb") as file:
+            file.truncate(largest)
+            if largest and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, largest)
+    except OSError as error:
+        if error.errno not in NO_ROOM:  # such as a file system that cannot say
+            return
+        reason = f"a file of {-(-largest // 10**6):,} MB: {error.strerror}"
+        raise UserError(f"{folder} cannot be written ({reason}): {MORE_ROOM}") from error
+    finally:
+        attempt.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:

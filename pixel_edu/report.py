@@ -85,7 +85,7 @@ def verdict(told: Told | None) -> str:
     """What the two-sample test says of the model's sprites as a whole, which no other measure can."""
     if told is None:
         return (
-            "Only the two-sample test can say whether the sprites are as good as real ones. It was not made: it needs "
+            "Only the two-sample test can say whether the sprites are as good as real ones. It was not run: it needs "
             f"at least {LEAST} real and {LEAST} drawn sprites of the same classes, and is skipped by --no-two-sample."
         )
     model, real = (" (".join(in_words(TOLD, each.accuracy)) + ")" for each in (told.model, told.real))

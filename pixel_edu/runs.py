@@ -203,7 +203,7 @@ class TrainingRun:
         whole = 4 * BYTES * weights  # the network, its average, and two moments of its gradient
         first = not (self.folder / RUN).exists()
         if is_main_process():
-            files.check_room(self.folder, whole + first * whole + HALF * weights)
+            files.check_room(self.folder, whole + first * whole + HALF * weights, largest=whole)
 
     def check_data(
         self,

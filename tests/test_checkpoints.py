@@ -120,6 +120,17 @@ def test_a_runs_folder_stands_for_its_model_and_before_there_is_one_for_the_run(
     assert checkpoints.load_run(tmp_path).step == 4
 
 
+def test_what_is_wrong_with_a_file_is_said_of_it_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").write_bytes(b"not one")
+    with pytest.raises(
+        checkpoints.CheckpointError, match=r"^model is not a checkpoint of this package: give"
+    ):
+        checkpoints.load_reference("model")
+    with pytest.raises(checkpoints.CheckpointError, match=r"^no model 'modell' comes with this package: use"):
+        checkpoints.load_reference("modell")
+
+
 def test_everything_in_a_run_comes_back(trained, tmp_path):
     path = tmp_path / "run.safetensors"
     checkpoints.save_run(path, trained, {"command": "pixel-edu train"})

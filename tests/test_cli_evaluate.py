@@ -83,7 +83,7 @@ def test_evaluate_on_a_folder_trains_a_classifier_and_says_how_good_it_is(tmp_pa
     measures = found["measures"]
     assert "closed" not in measures  # known of procedural sprites only
     assert "two_sample" not in measures  # 30 are too few
-    assert "It was not made: it needs at least 100 real and 100 drawn sprites" in found["verdict"]
+    assert "It was not run: it needs at least 100 real and 100 drawn sprites" in found["verdict"]
     assert measures["label_accuracy"]["real"]["value"] > 0.8
 
 

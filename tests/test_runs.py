@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import os
+import resource
 import shutil
 import signal
 import threading
@@ -379,6 +380,21 @@ def test_a_disk_without_room_for_the_checkpoints_is_said_before_any_work(whole, 
     disk.free = free
     more = dataclasses.replace(CONFIG, steps=CONFIG.steps + 1)
     assert train(tmp_path / "run", config=more) is True  # one checkpoint is there already
+
+
+def test_a_file_larger_than_the_system_allows_is_said_before_any_work(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    steps = []
+    try:
+        with pytest.raises(
+            UserError, match=r"cannot be written \(a file of \d+ MB: File too large\): make room"
+        ):
+            TrainingRun(tmp_path / "run", CONFIG).train(DRAWN.images, DRAWN.labels, "cpu", track=steps.append)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not steps
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

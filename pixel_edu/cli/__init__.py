@@ -6,7 +6,6 @@ works with inside its own function.
 
 from __future__ import annotations
 
-import errno
 import inspect
 import io
 import math
@@ -37,10 +36,9 @@ from pixel_edu.cli import (
     train,
 )
 from pixel_edu.config import UserError, not_installed
+from pixel_edu.files import NO_ROOM
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
-NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-"""What the system says where a disk is full, or a share of it."""
 FULL = re.compile(r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|ALLOC_FAILED")
 """In what torch says where the memory is full, of a processor's or a GPU's."""
 SMALLER = {

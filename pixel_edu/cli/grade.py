@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pixel_edu.cli.names import registered
 from pixel_edu.files import check_writable
 
 if TYPE_CHECKING:
@@ -96,9 +97,10 @@ MlflowUri = Annotated[
     ),
 ]
 Layout = Annotated[
-    str,
+    Literal[registered("grading.platforms", "LAYOUTS")] | None,
     typer.Option(
-        help="How files are named: plain, moodle, canvas, blackboard, brightspace, nbgrader, github or classroom.",
+        help="How files are named; plain takes every name whole.",
+        case_sensitive=False,
         show_default="judged from the names",
     ),
 ]
@@ -126,7 +128,7 @@ def grade(
     scheduler: Scheduler = "",
     shard: ShardText = "1/1",
     mlflow: MlflowUri = "",
-    layout: Layout = "",
+    layout: Layout = None,
     list_only: ListOnly = False,
     demo: Demo = False,
 ) -> None:
@@ -143,8 +145,12 @@ def grade(
         session.Selection(tuple(student or ()), tuple(exercise or ()), _parsed(shard)),
         session.Workers(jobs, sandbox, scheduler),
         session.Exports(canvas, moodle, column, mlflow),
-        *(demo, layout),
+        *(demo, layout or ""),
     )
+    if submissions is None and (list_only or not demo):
+        raise typer.BadParameter(
+            "what was handed in is missing: give its folder, as in pixel-edu grade submissions -a 05_training"
+        )
     _list(options) if list_only else _grade(options)
 
 
@@ -155,8 +161,6 @@ def _list(options: GradingOptions) -> None:
     from pixel_edu.grading.assignment import from_folder, notebooks_of
     from pixel_edu.grading.submissions import collect
 
-    if options.submissions is None:
-        raise typer.BadParameter("--list: give the folder of the files handed in")
     names = [options.assignment]
     if options.assignment:
         names = notebooks_of(options.source, options.assignment)

@@ -22,6 +22,8 @@ from pixel_edu.notebooks.reading import LARGEST
 IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "Icon\r", "__pycache__", "node_modules"}
 IGNORED_ENDS = (":Zone.Identifier", "~")
 """How files end that Windows and editors put beside others."""
+BESIDE = ("._", ".~", ".#", ".nfs")
+"""How hidden files begin that macOS, JupyterLab, Emacs and NFS put beside others of the same suffix."""
 NOBODY = {"late.yaml", "late.yml", "manual.csv", "readme", "readme.md", "readme.txt", "index.html"}
 NOBODY |= {
     "deadline.txt",
@@ -177,11 +179,15 @@ def _of_file(entry: Entry) -> Place:
     suffix = other_archive(entry.name) or Path(entry.name).suffix
     name = entry.name.removesuffix(suffix)
     name = name[: -len(".ipynb")] if name.lower().endswith(".ipynb") else name
-    return Place(name, entry.name, False, entries=inside, time=entry.time)
+    return Place(name or entry.name, entry.name, False, entries=inside, time=entry.time)
 
 
 def _ignored(name: str) -> bool:
-    return name in IGNORED or name.startswith(".") or name.endswith(IGNORED_ENDS)
+    """Whether nobody hands in what is named so; a notebook may begin with a dot, unless a program put it there."""
+    hidden = name.startswith(".")
+    if hidden and name.lower().endswith((".ipynb", ".zip")):
+        hidden = name.startswith(BESIDE)
+    return name in IGNORED or hidden or name.endswith(IGNORED_ENDS)
 
 
 def _is_results(folder: Path) -> bool:

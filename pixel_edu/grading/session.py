@@ -302,9 +302,9 @@ def _check(options: GradingOptions, assignment: Assignment, found: list[submissi
         f"is in {assignment.name}",
     )
     if options.limits.cell > options.limits.notebook:
-        raise UserError(
-            f"a cell may run for {options.limits.cell:g} s, but its notebook only for {options.limits.notebook:g} s: "
-            "give the notebook at least as long"
+        raise OptionError(
+            f"cell-seconds {options.limits.cell:g}: its notebook may run for {options.limits.notebook:g} s only: "
+            "give --notebook-seconds at least as many"
         )
 
 

@@ -191,9 +191,13 @@ def _absolute(uri: str) -> str:
         TrackingError: it is not an address.
     """
     if "://" not in uri:
+        uri = hide_password(uri)
         raise TrackingError(
-            f"{hide_password(uri)} is not an address: for a database write sqlite:///{hide_password(uri)}, "
-            "for a server http://..."
+            f"{uri} is not an address: for a database write sqlite:///{_as_database(uri)}, for a server http://..."
+        )
+    if uri.startswith("file:") and "MLFLOW_ALLOW_FILE_STORE" not in os.environ:
+        raise TrackingError(
+            f"{uri} is a folder of files, as older versions of MLflow kept them: write {LOCAL}, or another database"
         )
     if uri.rstrip("/") == "sqlite:":
         raise TrackingError(f"{uri} names no file: write {LOCAL}, or another name")
@@ -201,6 +205,20 @@ def _absolute(uri: str) -> str:
         raise TrackingError(f"{uri} keeps nothing: write {LOCAL}, or another name")
     path = _sqlite_file(uri)
     return _at(uri, path.absolute()) if path else uri
+
+
+def _as_database(text: str) -> str:
+    """The name of a database file for what was written instead of an address.
+
+    >>> [_as_database(text) for text in ("mlflow.db", "sqlite:/a/b.db", "file:runs/", "localhost:5000")]
+    ['mlflow.db', '/a/b.db', 'runs/mlflow.db', 'mlflow.db']
+    """
+    scheme, _, rest = text.rpartition(":")
+    if scheme and rest.isdecimal():  # a host and its port
+        return "mlflow.db"
+    place = rest if scheme in ("sqlite", "file") else text
+    is_folder = scheme == "file" or place.endswith("/") or Path(place).is_dir()
+    return f"{place.rstrip('/')}/mlflow.db" if is_folder else place
 
 
 def _at(uri: str, path: Path) -> str:

@@ -86,9 +86,12 @@ def test_the_guides_worked_example_is_what_the_command_says(demo):
     [
         (
             ["-a", "02"],
-            "error: what was handed in is missing: give its folder, as in pixel-edu grade submiss",
-            1,
+            "what was handed in is missing: give its folder, as in pixel-edu grade submissions -a",
+            2,
         ),
+        (["--list"], "what was handed in is missing: give its folder, as in pixel-edu grade submissions", 2),
+        (["exercises", "-a", "02", "--layout", "own"], "'own' is not one of 'plain', 'moodle', 'canvas'", 2),
+        (["none", "-a", "02", "--layout", "Canvas"], "none: there is no such folder", 1),
         (["exercises"], "--assignment is missing: give a name such as 05_training", 2),
         (["none", "-a", "02_noise"], "none: there is no such folder", 1),
         (["exercises", "-a", "99_none"], "there is no assignment '99_none'; there are 01_pixels", 1),
@@ -106,8 +109,8 @@ def test_the_guides_worked_example_is_what_the_command_says(demo):
         (["exercises", "-a", "02", "--late", "none.yaml"], "none.yaml: No such file", 1),
         (
             ["exercises", "-a", "02", "--cell-seconds", "400"],
-            "a cell may run for 400 s, but its notebook only for 300 s",
-            1,
+            "--cell-seconds 400: its notebook may run for 300 s only: give --notebook-seconds at least as many",
+            2,
         ),
     ],
 )

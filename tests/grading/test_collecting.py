@@ -175,6 +175,24 @@ def test_names_that_look_like_canvas_by_chance_are_taken_whole(tmp_path):
     assert students(tmp_path / "one") == [("bo", ""), ("cy", ""), ("hw_3_2_ada", "")]
 
 
+def test_a_notebook_whose_name_begins_with_a_dot_was_handed_in(tmp_path):
+    put(tmp_path, ".. x.ipynb", "...ada.zip", ".ipynb", "bo/.hw.ipynb", "bo/.ipynb_checkpoints/hw.ipynb")
+    put(tmp_path, "._bo.ipynb", ".~bo.ipynb", ".#bo.ipynb", ".DS_Store", ".ipynb_checkpoints/bo.ipynb")
+    found = {each.student: (each.file, each.problem) for each in find(tmp_path)}
+    damaged = "it cannot be read: its zip archive is damaged (File is not a zip file)"
+    assert found == {
+        ".. x": (".. x.ipynb", ""),
+        "...ada": ("...ada.zip", damaged),
+        ".ipynb": (".ipynb", ""),
+        "bo": ("bo/.hw.ipynb", ""),
+    }
+    names = {f"S/{path.name}": "{}" for path in tmp_path.iterdir() if path.suffix == ".ipynb"}
+    assert [name for name, _ in students(zipped(tmp_path / "S.zip", names | {"S/b.ipynb": "{}"}))] == [
+        ".. x",
+        "b",
+    ]
+
+
 def test_two_students_of_one_name_are_two_by_number(tmp_path):
     put(tmp_path, "zhangwei_111_9001_x.ipynb", "zhangwei_222_9002_x.ipynb")
     assert students(tmp_path) == [("zhangwei", "111"), ("zhangwei", "222")]

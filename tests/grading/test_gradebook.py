@@ -102,6 +102,24 @@ def test_scores_above_what_a_table_allows_are_told(most, over, tmp_path):
     assert filled.over == over
 
 
+@pytest.mark.parametrize(
+    ("title", "over"),
+    [
+        *(
+            (title, ["ada"])
+            for title in ("Maximum grade", "Bestwertung", "Note maximale", "Calificación máxima")
+        ),
+        *((title, ["ada"]) for title in ("Valutazione massima", "最大評点")),
+        *((title, []) for title in ("Group", "Retour", "Zuletzt geändert (Bewertung)", "Semester")),
+    ],
+)
+def test_a_number_behind_moodles_grade_is_a_maximum_only_where_its_title_says_so(title, over, tmp_path):
+    text = f"Identifier,Full name,Grade,{title}\nParticipant 11,Ada,,4\nParticipant 12,Bo,,4\n"
+    (tmp_path / "in.csv").write_text(text, encoding="utf-8")
+    filled = gradebook.moodle(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
+    assert (filled.students, filled.over) == (2, over)
+
+
 @pytest.mark.parametrize("encoding", ["cp932", "utf-8-sig", "utf-16"])
 def test_moodle_in_japan(encoding, tmp_path):
     text = "識別子,氏名,評点,最大評点\r\n参加者 11,山田 太郎,,5\r\n参加者 21,佐藤　花子,,5\r\n"

@@ -1,6 +1,7 @@
 """Where MLflow is and keeps things, and one sentence for whatever goes wrong there."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -41,6 +42,28 @@ def test_what_is_no_address_is_told_how_to_write_one():
     ):
         tracking.connect("mlflow.db")
     assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("file:relative/x", "sqlite:///relative/x/mlflow.db"),
+        ("sqlite:runs.db", "sqlite:///runs.db"),
+        ("sqlite:/a/b.db", "sqlite:////a/b.db"),
+        (".", "sqlite:///./mlflow.db"),
+        ("localhost:5000", "sqlite:///mlflow.db"),
+        ("http:/host:80", "sqlite:///mlflow.db"),
+    ],
+)
+def test_what_is_not_an_address_is_answered_with_one_that_works(written, instead):
+    with pytest.raises(tracking.TrackingError, match=f"for a database write {re.escape(instead)}, for a"):
+        tracking.connect(written)
+
+
+def test_a_folder_of_files_is_not_a_database(tmp_path):
+    says = r"file:///\S+ is a folder of files, as older versions of MLflow kept them: write sqlite:///mlf"
+    with pytest.raises(tracking.TrackingError, match=says):
+        tracking.connect((tmp_path / "mlruns").as_uri())
 
 
 def test_files_lie_beside_the_database_wherever_the_program_runs(client, store, new_run, elsewhere):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,8 @@ NBGRADER = (
 )
 GRADES = ("grade", "bewertung", "note", "calificación", "valutazione", "評点")
 """What Moodle calls the column of grades in English, German, French, Spanish, Italian and Japanese."""
+MAXIMUM = re.compile("max|mass|best|hochst|最")
+"""How Moodle calls the column behind it, with the most that one can get, has this in it, without accents."""
 
 
 @dataclass
@@ -268,8 +271,15 @@ def moodle(template: Path, out: Path | None, rows: list[Row], name: str, column:
         named.append(
             (line, [participant[0], *line.cells[1:2], *addresses])
         )  # the second column has the whole name
-    # "Maximum Grade", whatever the site's language calls it, stands behind the grade.
-    return _fill(table, named, out, rows, place, lambda line: "".join(line.cells[place + 1 : place + 2]))
+    behind = "".join(table.header[place + 1 : place + 2])
+    most = place + 1 if MAXIMUM.search(_without_accents(behind)) else None
+    return _fill(table, named, out, rows, place, lambda line: "" if most is None else line.cells[most])
+
+
+def _without_accents(title: str) -> str:
+    """A title in small letters, for a look at what it is about."""
+    letters = unicodedata.normalize("NFKD", title).casefold()
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _column(table: Table, wanted: str, offered: list[str], name: str) -> int:
