@@ -119,14 +119,6 @@ class FromSolutions(SphinxDirective):
         return inside.children
 
 
-def _mark_predictions(app, doctree) -> None:
-    """A quotation that begins with "Predict." asks for a guess, and looks like that."""
-    for quotation in doctree.findall(nodes.block_quote):
-        begins = next(iter(quotation.findall(nodes.strong)), None)
-        if begins is not None and begins.astext() == "Predict.":
-            quotation["classes"].append("predict")
-
-
 def _size_code(app, doctree) -> None:
     """Code a little wider than a page says so, and is set in smaller letters; what is wider still scrolls."""
     for block in doctree.findall(nodes.literal_block):
@@ -162,7 +154,6 @@ def setup(app):
     app.add_directive("chapter-exercises", FromSolutions)
     app.add_directive("chapter-solutions", FromSolutions)
     app.connect("autodoc-skip-member", _skip_fields)
-    app.connect("doctree-read", _mark_predictions)
     app.connect("doctree-read", _size_code)
     app.connect("doctree-read", _say_how_exact)
     app.connect("env-get-outdated", _renew_landing_page)

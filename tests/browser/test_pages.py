@@ -41,10 +41,13 @@ ICONS = """[...document.querySelectorAll("[class*=' fa-'], [class^='fa-']")].fil
 LOADED = "performance.getEntriesByType('resource').map(each => each.name)"
 COLUMNS = 101
 """Columns of code that fit a page where the screen is 1280 pixels wide; long lines in smaller letters."""
-CUT = """columns => [...document.querySelectorAll(".bd-article > section > section > .cell div.highlight pre")]
+CUT = """columns => [...document.querySelectorAll(
+  ".bd-article > section > section > .cell div.highlight pre, .answer > .cell div.highlight pre")]
   .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.split("\\n"))
   .filter(lines => Math.max(...lines.map(line => line.length)) <= columns).map(lines => lines.join("\\n"))"""
 """Code that is cut off though none of its lines is longer."""
+ANSWERED = "localStorage.setItem('pixel_edu:answers', 'shown')"
+"""What a reader chose who is asked for no guesses: then all of a page is there to be looked at."""
 KINDS = ("book/intro", "book/setup", "chapters/02_noise", "book/solutions/02_noise", "search")
 
 
@@ -62,6 +65,7 @@ def visit(chromium, site):
             contexts.pop().close()
         contexts.append(chromium.new_context(reduced_motion=motion))
         page = contexts[-1].new_page()
+        page.add_init_script(ANSWERED)
         page.wrong = []
         page.on("console", lambda said: page.wrong.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
