@@ -147,11 +147,16 @@ def grade(
         session.Exports(canvas, moodle, column, mlflow),
         *(demo, layout or ""),
     )
-    if submissions is None and (list_only or not demo):
+    _list(options) if list_only else _grade(options)
+
+
+def _given(submissions: Path | None) -> Path:
+    """The folder of the files handed in, which must have been named."""
+    if submissions is None:
         raise typer.BadParameter(
             "what was handed in is missing: give its folder, as in pixel-edu grade submissions -a 05_training"
         )
-    _list(options) if list_only else _grade(options)
+    return submissions
 
 
 def _list(options: GradingOptions) -> None:
@@ -161,14 +166,14 @@ def _list(options: GradingOptions) -> None:
     from pixel_edu.grading.assignment import from_folder, notebooks_of
     from pixel_edu.grading.submissions import collect
 
-    names = [options.assignment]
+    folder, names = _given(options.submissions), [options.assignment]
     if options.assignment:
         names = notebooks_of(options.source, options.assignment)
     for name in names:  # a wrong name shows now
         assignment = from_folder(options.source, name, options.seed) if name else None
         if len(names) > 1:
             Console(highlight=False).print(f"{name}:", markup=False)
-        _show(collect(options.submissions, assignment, options.layout), assignment, options)
+        _show(collect(folder, assignment, options.layout), assignment, options)
 
 
 def _show(collection: Collection, assignment: Assignment | None, options: GradingOptions) -> None:
@@ -216,6 +221,8 @@ def _grade(options: GradingOptions) -> None:
     from pixel_edu.config import UserError
     from pixel_edu.grading import session, several
 
+    if not options.demo:
+        _given(options.submissions)
     check_writable(options.out, folder=True)
     console = Console(highlight=False, soft_wrap=True)
     try:
