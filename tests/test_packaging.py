@@ -293,6 +293,43 @@ def test_a_set_up_that_fails_leaves_no_role_ready(bare):
     assert stamps(folder) == {".begun"}
 
 
+REFUSED = (
+    "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
+    "self-signed certificate in certificate chain (_ssl.c:992)'))"
+)
+CONFLICT = (
+    "ERROR: Cannot install setuptools>=77 because these package versions have conflicting dependencies."
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            [
+                "Could not fetch URL https://index.example/simple/setuptools/: There was a problem confirming the ssl "
+                "certificate: HTTPSConnectionPool(host='index.example', port=443): Max retries exceeded with url: "
+                f"/simple/setuptools/ (Caused by {REFUSED}) - skipping",
+                CONFLICT,
+            ],
+            rf"https://index.example/simple/setuptools/ cannot be reached: {re.escape(REFUSED)}\)",
+        ),
+        (
+            [
+                "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by "
+                "'NewConnectionError('Temporary failure in name resolution')': /simple/numpy/",
+                CONFLICT,
+            ],
+            r"the package index cannot be reached: 'NewConnectionError\('Temporary failure in name resolution.*",
+        ),
+        (["Collecting numpy", CONFLICT], re.escape(CONFLICT)),
+        (["Collecting numpy"], ""),
+    ],
+)
+def test_a_network_that_is_away_does_not_look_like_conflicting_versions(said, reason):
+    assert re.fullmatch(reason, runpy.run_path(str(ROOT / "tools" / "set_up.py"))["why"](said))
+
+
 def test_what_make_lab_installs_is_what_the_notebooks_import():
     """Whether the extra has each package that a chapter or an exercise imports by its own name."""
     of_lab = {Requirement(line).name for extra in ("lab", "serve", "track") for line in EXTRAS[extra]}

@@ -6,6 +6,7 @@ keeps to the user's own pip configuration.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -94,9 +95,21 @@ def pip(*arguments: str, follow: bool = False) -> None:
     with LOG.open("a", encoding="utf-8") as log, process:
         log.writelines(followed(process.stdout) if follow else process.stdout)
     if process.returncode:
-        errors = [line for line in LOG.read_text(encoding="utf-8").splitlines() if line.startswith("ERROR")]
-        last = " ".join(errors[-3:]) or f"it ended with code {process.returncode}"
-        sys.exit(f"error: pip {arguments[0]} failed, see {LOG.relative_to(ROOT)}: {last}")
+        said = LOG.read_text(encoding="utf-8").splitlines()
+        reason = why(said) or f"it ended with code {process.returncode}"
+        sys.exit(f"error: pip {arguments[0]} failed, see {LOG.relative_to(ROOT)}: {reason}")
+
+
+def why(lines: list[str]) -> str:
+    """What made pip fail, from what it said: its last words call a network that is away conflicting versions."""
+    for line in reversed(lines):
+        if found := re.match(
+            r"Could not fetch URL (\S+?)[,:]? .*?(?:Caused by |: )(\w*(?:Error|error).*)", line
+        ):
+            return f"{found[1].rstrip(':')} cannot be reached: {found[2].removesuffix(' - skipping')}"
+        if "Retry(total=0" in line and "connection broken by" in line:
+            return f"the package index cannot be reached: {line.partition('connection broken by ')[2]}"
+    return " ".join([line for line in lines if line.startswith("ERROR")][-3:])
 
 
 def followed(lines: Iterable[str]) -> Iterator[str]:
