@@ -40,7 +40,7 @@ endif
 
 lab: $(LAB) ## open the chapters and exercises in JupyterLab
 	@$(BIN)/jupyter trust chapters/*.ipynb > /dev/null # else JupyterLab strips stored plots down to their words
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/chapters $(if $(filter 0,$(shell id -u)),--allow-root)
+	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY-PASSIVE} $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/chapters $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # One thread for each of the jobs: threads of two jobs that wait for each other cost ten times what they gain.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(SHARED)

@@ -78,3 +78,15 @@ def test_an_older_pytorch_tells_no_features(monkeypatch):
 def test_bf16_is_for_gpus_that_do_not_only_imitate_it(generation, fast, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: generation)
     assert config.has_bf16("cuda") is fast
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_told_otherwise(given, used):
+    """Beside other programs, a thread that spins keeps a core from the one that it waits for."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = "import pixel_edu, os; print(os.environ['OMP_WAIT_POLICY'])"
+    environment |= {"OMP_WAIT_POLICY": given} if given else {}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert done.stdout.strip() == used
