@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pixel_edu.grading.archives import opened
 from pixel_edu.grading.assignment import Assignment
-from pixel_edu.grading.merge import merge, untouched
+from pixel_edu.grading.merge import NothingOfIt, merge, untouched
 from pixel_edu.grading.places import Entry
 from pixel_edu.grading.platforms import original_of
 from pixel_edu.notebooks.handouts import grade_id
@@ -84,12 +84,12 @@ def _look(entry: Entry, assignment: Assignment | None) -> Look:
             answers = merge(stream.read(LARGEST + 1), assignment).answers
     except OSError as error:
         return Look(entry, Worth.UNREADABLE, f"it cannot be read: {error.strerror}")
+    except NothingOfIt:
+        return Look(entry, Worth.OTHER, f"nothing of {assignment.name}")
     except Unreadable as error:
         return Look(entry, Worth.UNREADABLE, str(error))
     except Exception as error:  # no file stops the class
         return Look(entry, Worth.UNREADABLE, f"{type(error).__name__}: {error}")
-    if not answers:
-        return Look(entry, Worth.OTHER, f"nothing of {assignment.name}")
     given = {grade_id(cell): cell for cell in assignment.hand_out.cells}
     if all(not answer.strip() or untouched(given[id], answer) for id, answer in answers.items()):
         return Look(entry, Worth.UNTOUCHED, "as it was handed out")

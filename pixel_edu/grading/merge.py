@@ -15,6 +15,10 @@ from pixel_edu.notebooks.magics import DEFINES, as_python, defined, tree
 from pixel_edu.notebooks.reading import Unreadable, parse
 
 
+class NothingOfIt(Unreadable):
+    """A notebook without an answer of the assignment, such as a chapter's lesson."""
+
+
 class Merged(NamedTuple):
     """A notebook that is ready to run.
 
@@ -42,7 +46,8 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
         assignment: the instructor's.
 
     Raises:
-        Unreadable: there is nothing of this assignment in it.
+        NothingOfIt: there is no answer of this assignment in it.
+        Unreadable: it is not a notebook.
     """
     theirs, notes = parse(content)
     known = {grade_id(cell) or cell.id: cell for cell in assignment.hand_out.cells}
@@ -51,9 +56,11 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
     }
     answers, own, changed = _sort(theirs, known, answers_wanted, notes)
     if not answers and not own:
-        raise Unreadable(f"it has no exercise of {assignment.name} in it: is it another notebook?")
+        raise NothingOfIt(f"it has no exercise of {assignment.name} in it: is it another notebook?")
     if not answers and any(cell.metadata.get("nbgrader") for cell in theirs.cells):
-        raise Unreadable(f"its exercises are not those of {assignment.name}: is it another notebook?")
+        raise NothingOfIt(f"its exercises are not those of {assignment.name}: is it another notebook?")
+    if not answers:
+        raise NothingOfIt(f"none of its cells is an answer of {assignment.name}: is it another notebook?")
     kernel = theirs.metadata.get("kernelspec", {}).get("language", "python")
     if str(kernel).lower() != "python":
         notes.append(f"its kernel {kernel!r} was replaced")

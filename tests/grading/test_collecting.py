@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from pixel_edu.cli import app
 from pixel_edu.config import UserError
 from pixel_edu.grading import archives
+from pixel_edu.grading.merge import merge
 from pixel_edu.grading.names import legible, name_key
 from pixel_edu.grading.results import gradebook, pages
 from pixel_edu.grading.results.late import Policy
@@ -253,6 +254,26 @@ def test_a_notebook_without_the_assignments_cells_does_not_count(tmp_path):
     found = the_only(tmp_path)
     assert (found.file, found.problem) == ("ada/hw.ipynb", "")
     assert found.notes == ("hw.ipynb counts; not scratch.ipynb (nothing of 90_test)",)
+
+
+def test_a_notebook_of_something_else_by_itself_gets_a_reason_and_no_zero(tmp_path):
+    chapter = json.loads((Path(__file__).parents[2] / "chapters" / "02_noise.ipynb").read_text())
+    written(tmp_path, "ada.ipynb", chapter)
+    written(tmp_path, "bo.ipynb", scratch())
+    other = "none of its cells is an answer of 90_test: is it another notebook?"
+    assert [each.fault(classroom.ASSIGNMENT) for each in find(tmp_path)] == [other, other]
+
+
+def test_55_mb_of_outputs_and_of_widgets_are_not_needed(tmp_path):
+    notebook = classroom.solved()
+    picture = {"output_type": "display_data", "metadata": {}, "data": {"image/png": "A" * (55 << 20)}}
+    notebook.cells[0].outputs = [picture]
+    notebook.metadata.widgets = {"state": {"a": "B" * (55 << 20)}}
+    written(tmp_path, "ada.ipynb", notebook)
+    (found,) = find(tmp_path)
+    assert (found.problem, found.fault(classroom.ASSIGNMENT)) == ("", "")
+    clean = merge(json.dumps(classroom.solved()).encode(), classroom.ASSIGNMENT)
+    assert merge(found.read(), classroom.ASSIGNMENT).answers == clean.answers
 
 
 def test_an_answer_beats_an_untouched_newer_copy_and_the_newest_answer_counts(tmp_path):

@@ -56,6 +56,24 @@ def test_a_session_reports_each_file_and_gives_the_gradebook(options, level):
 
 
 @pytest.mark.slow
+def test_text_that_is_not_utf_8_stops_nobody_and_results_in_the_class_s_folder_are_not_a_student(options):
+    folder = options.submissions
+    (folder / "bo.ipynb").rename(folder / os.fsdecode(b"J\xe9.ipynb"))
+    eve = classroom.solved()
+    classroom.find(eve, "double").source = "def double(x):\n    raise ValueError('\\udc80')"
+    (folder / "eve.ipynb").write_text(json.dumps(eve))
+    inside, right = session.replace(options, out=folder / "results"), sum(classroom.FULL.values())
+    for again in range(2):
+        summary = session.grade(inside)
+        found = {row.result.student: (row.result.status, row.raw) for row in summary.rows}
+        assert found == {"Jé": ("graded", right), "ada": ("graded", right), "eve": ("graded", right - 2)}
+        assert (summary.files, summary.graded) == (3, 0 if again else 3)
+    assert "Jé" in (inside.out / "grades.csv").read_text(encoding="utf-8-sig")
+    pages = [path.read_text(encoding="utf-8") for path in (inside.out / "feedback").glob("*.html")]
+    assert sum("\\udc80" in page for page in pages) == 1
+
+
+@pytest.mark.slow
 def test_the_tables_are_there_before_mlflow_is_asked_and_stay_when_it_fails(options, monkeypatch, tmp_path):
     canvas = tmp_path / "canvas.csv"
     canvas.write_text("Student,ID,SIS Login ID,90_test (1)\nPoints Possible,,,8\nada,1,ada,\nbo,2,bo,\n")
