@@ -162,6 +162,45 @@ def test_questions_to_answer_first_have_a_look_of_their_own(book):
         assert page.count('class="predict"') == asked > 0, path.stem
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_no_line_of_code_is_wider_than_a_page(path):
+    hides = {"remove-cell", "remove-input"}
+    cells = [cell for cell in notebooks.read(path).cells if not hides & set(cell.metadata.get("tags", []))]
+    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
+    assert [line for line in lines if len(line) > 101] == []  # the columns that custom.css has letters for
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_figures_are_numbered_and_a_caption_says_what_each_shows(book, path):
+    cells = notebooks.read(path).cells
+    captions = [cell.metadata["caption"] for cell in cells if "caption" in cell.metadata]
+    page = (book / f"chapters/{path.stem}.html").read_text(encoding="utf-8")
+    told = re.findall(
+        r'<p class="caption" id="figure-([0-9-]+)"><strong>Figure ([0-9.]+)\.</strong> (.*?)</p>', page
+    )
+    assert len(told) == len(captions) == len(set(captions)) >= 4
+    for count, ((anchor, number, words), caption) in enumerate(zip(told, captions, strict=True), 1):
+        assert number == f"{int(path.stem[:2])}.{count}" == anchor.replace("-", ".")
+        assert re.sub("<[^>]*>", "", words).startswith(caption[:20])
+        assert caption.endswith(".")
+        assert len(caption) <= 140
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_exercises_are_called_by_chapter_and_number(book, path):
+    for page in (f"chapters/{path.stem}.html", f"book/solutions/{path.stem}.html"):
+        html = (book / page).read_text(encoding="utf-8")
+        titles = re.findall(
+            r'<p class="admonition-title">(?:Solution to<a[^>]*> )?Exercise ([0-9.]+): ', html
+        )
+        assert titles == [f"{int(path.stem[:2])}.{n}" for n in range(1, len(titles) + 1)]
+        assert (
+            len(titles)
+            == html.count('class="exercise admonition"') + html.count('class="solution admonition"')
+            > 3
+        )
+
+
 def test_each_card_says_what_its_chapter_says(book):
     html = (book / "book/intro.html").read_text(encoding="utf-8")
     times = re.findall(r'<p class="facts"><span>([^<]*)</span>', html)
