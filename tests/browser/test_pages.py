@@ -1,6 +1,7 @@
 """Every page, driven in a real browser: nothing is asked of elsewhere, nothing goes wrong, it fits a phone."""
 
 import re
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 import yaml
 
 from tests.browser.contrast import too_faint
+from tests.browser.jumps import CLICK_EACH, CONTENTS, NARROW, WIDE, WITH_WIDGETS, miss
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -51,22 +54,36 @@ ANSWERED = "localStorage.setItem('pixel_edu:answers', 'shown')"
 KINDS = ("book/intro", "book/setup", "chapters/02_noise", "book/solutions/02_noise", "search")
 
 
+def wait_until_quiet(page):
+    """Wait until a page has its formulas, and has asked for nothing in the last half second that is still to come.
+
+    Playwright's own `networkidle` never comes now and then when something was asked for after it had come.
+    """
+    page.evaluate("async () => { await window.MathJax?.startup?.promise }")
+    until, still = time.monotonic() + PATIENCE, 0
+    while still < 5:
+        page.wait_for_timeout(100)
+        still = 0 if page.awaited else still + 1
+        assert time.monotonic() < until, page.awaited
+
+
 @pytest.fixture(scope="module")
 def visit(chromium, site):
     """Shows a page and gathers what it asks for and complains about.
 
     A page stays open as long as the same is visited: for another width or scheme the window changes. The tests below
-    that only look are grouped by page.
+    that only look are grouped by page. All have one context, so that scripts which pages share are compiled once.
     """
-    shown, contexts = {}, []
+    shown, contexts = {}, {}
 
     def open_(name, motion):
-        while contexts:
-            contexts.pop().close()
-        contexts.append(chromium.new_context(reduced_motion=motion))
-        page = contexts[-1].new_page()
+        for page in shown.values():
+            page.close()
+        if motion not in contexts:
+            contexts[motion] = chromium.new_context(reduced_motion=motion)
+        page = contexts[motion].new_page()
         page.add_init_script(ANSWERED)
-        page.wrong = []
+        page.wrong, page.awaited = [], set()
         page.on("console", lambda said: page.wrong.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
         page.on("requestfailed", lambda request: page.wrong.append(f"failed: {request.url}"))
@@ -76,7 +93,11 @@ def visit(chromium, site):
                 None if request.url.startswith((site, "data:", "blob:")) else page.wrong.append(request.url)
             ),
         )
-        page.goto(f"{site}{name}.html", wait_until="networkidle")
+        page.on("request", lambda request: page.awaited.add(request))
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: page.awaited.discard(request))
+        page.goto(f"{site}{name}.html")
+        wait_until_quiet(page)
         return page
 
     @contextmanager
@@ -94,7 +115,7 @@ def visit(chromium, site):
         yield page
 
     yield visited
-    for context in contexts:
+    for context in contexts.values():
         context.close()
 
 
@@ -102,7 +123,7 @@ def visit(chromium, site):
 def test_a_page_asks_nobody_else_and_makes_no_error(visit, name):
     with visit(name) as page:
         page.mouse.wheel(0, 100_000)
-        page.wait_for_load_state("networkidle")
+        wait_until_quiet(page)
         assert page.wrong == []
 
 
@@ -168,6 +189,17 @@ def test_sprites_are_enlarged_without_smoothing(visit, name):
 def test_code_fits_a_laptop(visit, name):
     with visit(name, width=1280) as page:
         assert page.evaluate(CUT, COLUMNS) == []
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page not in WITH_WIDGETS], scope="module")
+def test_every_link_in_the_contents_ends_at_its_heading(visit, name):
+    for width in (WIDE, NARROW):
+        with visit(name, width=width) as page:
+            page.emulate_media(reduced_motion="reduce")  # else a page scrolls smoothly, which takes its time
+            assert page.locator(".pixel-widget").count() == 0, "a page with widgets belongs into SHARED"
+            places = page.evaluate(CLICK_EACH, CONTENTS)
+            assert len(places) >= (2 if name.startswith("chapters/") else 0)
+            assert miss(places) == {}, width
 
 
 def test_colours_are_looked_at_on_pages_that_exist():
