@@ -278,6 +278,40 @@ def test_a_source_that_is_not_as_it_must_be_is_named(course):
         list(handouts.build(course / "nowhere", course, ""))
 
 
+def odd(**changes):
+    """The toy as another editor wrote it, in JSON's types."""
+    notebook = json.loads(json.dumps(toy())) | changes
+    return {key: value for key, value in notebook.items() if value is not ...}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        odd(metadata=...),
+        odd(metadata={"kernelspec": None}),
+        odd(metadata={"widgets": {"application/vnd.jupyter.widget-state+json": {"state": {"answer": 1}}}}),
+        odd(nbformat_minor=0, cells=[{**cell, "id": ...} for cell in odd()["cells"]]),
+        odd(cells=[{**cell, "id": f"new-{place}"} for place, cell in enumerate(odd()["cells"])]),
+    ],
+    ids=["no metadata", "kernelspec null", "widgets", "4.0 without ids", "other ids"],
+)
+def test_a_source_of_any_editor_makes_the_same_hand_out(notebook, encoding, course):
+    cells = [{key: value for key, value in cell.items() if value is not ...} for cell in notebook["cells"]]
+    clean = handouts.hand_out(toy(), "solutions/99_toy.ipynb")
+    content = json.dumps(notebook | {"cells": cells}, ensure_ascii=False).encode(encoding)
+    (course / "solutions" / "99_toy.ipynb").write_bytes(content)
+    assert build().exit_code == 0
+    made = notebooks.read(course / "exercises" / "99_toy.ipynb")
+    made.cells = [cell for cell in made.cells if cell.id != "install"]
+
+    def told(notebook):
+        return [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
+
+    assert told(made) == told(clean)
+    assert (made.metadata.kernelspec.name, "widgets" in made.metadata) == ("python3", False)
+
+
 def test_json_stays_json(course):
     """What a student opens is a notebook of the newest format, with line breaks as git likes them."""
     build()

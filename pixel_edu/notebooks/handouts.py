@@ -153,6 +153,9 @@ def hand_out(notebook: NotebookNode, source: str, repository: str = "") -> Noteb
     """
     exercises_of(notebook, source)
     given = copy.deepcopy(notebook)
+    given.metadata.pop("widgets", None)  # what a widget holds is an output too
+    if not given.metadata.get("kernelspec"):  # else JupyterLab asks each student for a kernel
+        given.metadata.kernelspec = nbformat.from_dict(notebooks.KERNEL)
     given.cells = [cell for cell in given.cells if "solution-only" not in cell.metadata.get("tags", [])]
     for cell in given.cells:
         if cell.cell_type == "code":
