@@ -144,17 +144,17 @@ def test_an_issue_form_keeps_to_githubs_schema(form):
 
 
 EXERCISE = {
-    "ex-02-8-task": "### ex-02-8 · Half\n\n*5 minutes · easy · optional.* For this test.\n\nHalf of `x`.\n\n"
+    "ex-06-7-task": "### ex-06-7 · Half\n\n*5 minutes · easy · optional.* For this test.\n\nHalf of `x`.\n\n"
     + "\n\n".join(
         f"<details><summary>Hint {n} · Look</summary>\n\nDivide by two.\n\n</details>" for n in (1, 2, 3)
     ),
-    "ex-02-8": "def half(x):\n    ### BEGIN SOLUTION\n    return x / 2\n    ### END SOLUTION",
-    "ex-02-8-check": 'check("ex-02-8", half)',
-    "ex-02-8-marks": 'require("ex-02-8", half)',
+    "ex-06-7": "def half(x):\n    ### BEGIN SOLUTION\n    return x / 2\n    ### END SOLUTION",
+    "ex-06-7-check": 'check("ex-06-7", half)',
+    "ex-06-7-marks": 'require("ex-06-7", half)',
 }
 CHECK = '''
 
-@exercise("ex-02-8", "half(x)", "Half of it.")
+@exercise("ex-06-7", "half(x)", "Half of it.")
 def half(ask: Ask) -> None:
     """A half."""
     x = ask.randn(3)
@@ -169,15 +169,15 @@ def test_an_exercise_is_added_by_touching_what_the_table_says(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in (ROOT / "_toc.yml", ROOT / "pyproject.toml"):
         shutil.copy(file, tmp_path)
-    notebook = tmp_path / "solutions/02_noise.ipynb"
+    notebook = tmp_path / "solutions/06_guidance.ipynb"
     source = json.loads(notebook.read_text(encoding="utf-8"))
     like = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell for cell in source["cells"]}
     for name, text in EXERCISE.items():
-        cell = json.loads(json.dumps(like[name.replace("-8", "-1")]))
+        cell = json.loads(json.dumps(like[name.replace("-06-7", "-06-1")]))
         cell["metadata"]["nbgrader"]["grade_id"] = name
         source["cells"].append(cell | {"source": text, "id": name})
     notebook.write_text(json.dumps(source, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    with (tmp_path / "pixel_edu/course/checks/ch02.py").open("a", encoding="utf-8") as checks:
+    with (tmp_path / "pixel_edu/course/checks/ch06.py").open("a", encoding="utf-8") as checks:
         checks.write(CHECK)
 
     def run(*words):
@@ -187,14 +187,14 @@ def test_an_exercise_is_added_by_touching_what_the_table_says(tmp_path):
 
     stale = run("exercises", "build", "--check")
     assert stale.returncode == 1
-    assert "02_noise" in stale.stdout + stale.stderr
+    assert "06_guidance" in stale.stdout + stale.stderr
     built = run("exercises", "build")
     assert built.returncode == 0, built.stderr
     assert run("exercises", "build", "--check").returncode == 0
-    assert "ex-02-8" in (tmp_path / "exercises/02_noise.ipynb").read_text(encoding="utf-8")
+    assert "ex-06-7" in (tmp_path / "exercises/06_guidance.ipynb").read_text(encoding="utf-8")
     program = (
-        "from pixel_edu.course import check; assert check('ex-02-8', lambda x: x / 2); "
-        "assert not check('ex-02-8', lambda x: x)"
+        "from pixel_edu.course import check; assert check('ex-06-7', lambda x: x / 2); "
+        "assert not check('ex-06-7', lambda x: x)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pixel_edu import notebooks
-from pixel_edu.course import calling, check, checking, require
+from pixel_edu.course import calling, check, checking, experiments, require
 from pixel_edu.notebooks import handouts
 from tests.answers import CHAPTERS
 
@@ -172,3 +172,22 @@ def test_the_count_of_tested_answers(record_property):
     right = sum(len(answers) for each in BANKS.values() for answers in each.RIGHT.values())
     record_property("answers", f"{right} right and {len(WRONG)} wrong answers to {len(IDS)} exercises")
     assert len(WRONG) >= 5 * len(IDS)
+
+
+@pytest.mark.parametrize("id", experiments.EXPERIMENTS)
+def test_the_sentences_of_a_model_report_hold_both_numbers_and_no_hint_does(id):
+    """Numbers in prose come from the experiment."""
+    experiment = experiments.EXPERIMENTS[id]
+    numbers = [f"{experiments.measured(id, at, 0):.3g}" for at in (experiment.before, experiment.after)]
+    (name,) = [name for name in CHAPTERS if name.startswith(id[3:5])]
+    (exercise,) = [each for each in handouts.exercises_of(source(name), name) if each.id == id]
+    assert all(re.search(rf"(?<![\d.]){re.escape(number)}(?![\d])", exercise.sentences) for number in numbers)
+    assert not any(number in text for number in numbers for _, text in exercise.hints if "." in number)
+
+
+def test_a_report_is_told_what_was_measured_and_whether_its_prediction_held():
+    for answer, fate in zip(bank("ex-01-7").RIGHT["ex-01-7"], (False, True, False), strict=True):
+        said = check("ex-01-7", answer)
+        assert said
+        assert re.search(r"Measured: [\d.]+, then [\d.]+; your prediction ", said.message)
+        assert ("did not hold" in said.message) != fate

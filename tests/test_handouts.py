@@ -258,6 +258,27 @@ def test_answers_are_never_written_over_by_chance(course):
     assert "return 2" not in path.read_text()
 
 
+def test_sentences_of_a_report_are_answers_and_never_written_over_by_chance(course):
+    path = course / "solutions" / "99_toy.ipynb"
+    notebook = toy()
+    text = new_markdown_cell("### BEGIN SOLUTION\nIt fell.\n### END SOLUTION", id="s")
+    text.metadata.nbgrader = notebook.cells[2].metadata.nbgrader | {
+        "grade_id": "ex-99-1-words",
+        "grade": True,
+        "points": 2,
+    }
+    notebook.cells.insert(4, text)
+    notebooks.write(notebook, path)
+    assert handouts.exercises_of(notebook)[0].sentences == "It fell."
+    assert build().exit_code == 0
+    given = course / "exercises" / "99_toy.ipynb"
+    mine = given.read_text().replace("YOUR ANSWER HERE", "It rose.")
+    assert "It rose." in mine
+    given.write_text(mine)
+    with pytest.raises(UserError, match="holds answers \\(ex-99-1-words\\)"):
+        build_it(course)
+
+
 def build_it(course):
     list(handouts.build(course / "solutions", course / "exercises", ""))
 

@@ -41,13 +41,13 @@ class Exercise:
     Attributes:
         id: "ex-" chapter "-" number.
         signature: how the answer is called, such as "add_noise(x0, eps, level)".
-        run: raises `Wrong` when an answer is.
+        run: raises `Wrong` when an answer is; may return a sentence for the praise, such as what was measured.
         praise: what to say when it is right.
     """
 
     id: str
     signature: str
-    run: Callable[[Ask], None]
+    run: Callable[[Ask], str | None]
     praise: str
 
     @property
@@ -69,7 +69,7 @@ EXERCISES: dict[str, Exercise] = {}
 def exercise(id: str, signature: str, praise: str) -> Callable:
     """Register a check, a function of an `Ask` that raises `Wrong`; the arguments are those of `Exercise`."""
 
-    def register(run: Callable[[Ask], None]) -> Callable[[Ask], None]:
+    def register(run: Callable[[Ask], str | None]) -> Callable[[Ask], str | None]:
         EXERCISES[id] = Exercise(id, signature, run, praise)
         return run
 
@@ -305,7 +305,7 @@ def examine(exercise: Exercise, call: Caller, seed: int = 0) -> Feedback:
 
     try:
         with originals():
-            exercise.run(Ask(exercise, call, seed))
+            said = exercise.run(Ask(exercise, call, seed))
     except Wrong as wrong:
         return Feedback(exercise.id, False, str(wrong), picture(wrong.given, wrong.expected))
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -318,7 +318,7 @@ def examine(exercise: Exercise, call: Caller, seed: int = 0) -> Feedback:
             f"`{exercise.name}` returned something of another form than the task asks for: the check stopped with "
             f"{type(error).__name__}: {said}.",
         )
-    return Feedback(exercise.id, True, exercise.praise)
+    return Feedback(exercise.id, True, f"{exercise.praise} {said}" if said else exercise.praise)
 
 
 def _unwritten(exercise: Exercise) -> str:

@@ -242,7 +242,7 @@ def from_notebook(
 
 def _of(notebook: NotebookNode, name: str, hand_out: NotebookNode | None = None) -> Assignment:
     """An assignment without variants."""
-    tasks = list(_tasks(notebook, name))
+    tasks = _words_after_their_exercise(list(_tasks(notebook, name)))
     if not tasks:
         raise ExerciseError(
             f"{name}: no cell gives points: add a cell with nbgrader's metadata and `grade` true"
@@ -269,12 +269,20 @@ def _tasks(notebook: NotebookNode, name: str) -> Iterator[Task]:
         if not isinstance(points, int | float) or isinstance(points, bool) or not points >= 0:
             raise ExerciseError(f"{where}: its points are {points!r}: use a number, 0 or more")
         if facts.get("solution") or facts.get("task") or cell.cell_type != "code":
-            yield Task(id, id, points, "", range(0), answer=id)
+            yield Task(id, _title(notebook, id), points, "", range(0), answer=id)
             continue
         tests = _tests(cell.source, where)
         unsafe = not UNSAFE.isdisjoint(cell.metadata.get("tags", []))
         mine = id if id in answers else answer
         yield Task(id, _title(notebook, id), points, tests, _hidden(tests), unsafe, mine)
+
+
+def _words_after_their_exercise(tasks: list[Task]) -> list[Task]:
+    """A report's words stand above the notebook's marks, and are listed below those of their exercise."""
+    words = {task.id.removesuffix(handouts.WORDS): task for task in tasks if task.id.endswith(handouts.WORDS)}
+    words = {id: task for id, task in words.items() if any(other.id == id for other in tasks)}
+    rest = [task for task in tasks if task not in words.values()]
+    return [each for task in rest for each in (task, words.get(task.id)) if each]
 
 
 def _tests(source: str, where: str) -> str:
@@ -338,9 +346,10 @@ def _is_given(cell: NotebookNode) -> bool:
 
 
 def _title(notebook: NotebookNode, id: str) -> str:
+    exercise = id.removesuffix(handouts.WORDS)
     for cell in notebook.cells:
-        if grade_id(cell) == f"{id}-task" and (heading := handouts.HEADING.match(cell.source)):
-            return heading["title"]
+        if grade_id(cell) == f"{exercise}-task" and (heading := handouts.HEADING.match(cell.source)):
+            return heading["title"] if exercise == id else f"{heading['title']}, in words"
     return id
 
 

@@ -67,6 +67,9 @@ def _student(i: int, assignment: Assignment, draw: random.Random) -> tuple[Noteb
         id = grade_id(cell)
         if not cell.metadata.get("nbgrader", {}).get("solution"):
             continue
+        if cell.cell_type != "code":
+            cell.source = SENTENCES[i % len(SENTENCES)]
+            continue
         luck = draw.random()
         solved = SOLUTION.sub(r"\2", answers[id].source).rstrip("\n")
         if luck < skill:
@@ -79,6 +82,12 @@ def _student(i: int, assignment: Assignment, draw: random.Random) -> tuple[Noteb
     return notebook, draw.choice([-70, -30, -8, -5, -2, -1, -0.5, 0.1, 20, 60 if NAMES[i] == "hugo" else -3])
 
 
+SENTENCES = (
+    "As I expected, far more sprites are found under cosine, since λ is larger there at the same timestep.",
+    "It rose a lot. Cosine is the better schedule.",
+    "",
+)
+"""What students write where the numbers are to be told in words; a person has to mark it."""
 COMMON = {
     "ex-02-1": ("level.noise * eps", "level.noise**2 * eps"),
     "ex-02-2": ("cumprod(1 - beta", "cumprod(beta"),

@@ -5,6 +5,7 @@ An exercise is a run of cells with nbgrader's metadata, found by their names (`g
     ex-02-1-task    the task: a heading, a line of facts, what to do, three hints that open and close
     ex-02-1         the answer: what stands between the solution markers is for the source alone
     ex-02-1-check   says at once what is wrong
+    ex-02-1-words   two sentences on what was measured, which a person marks (where the task asks for them)
     ex-02-1-why     a word on the solution, for the source and the book (not in every exercise)
     ex-02-1-marks   what the mark depends on, at the notebook's end; hidden tests are for the grader alone
 
@@ -38,6 +39,8 @@ HINT = re.compile(r"<details><summary[^>]*>(?P<title>.+?)</summary>\n+(?P<text>.
 SOLUTION = re.compile(r"(?ms)^([ \t]*)[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION[^\n]*(\n|\Z)")
 HIDDEN = re.compile(r"(?ms)^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n.*?^[^\n]*END HIDDEN TESTS[^\n]*(\n|\Z)")
 MARK_SCHEME = re.compile(r"(?ms)^[^\n]*BEGIN MARK SCHEME[^\n]*\n.*?^[^\n]*END MARK SCHEME[^\n]*(\n|\Z)")
+WORDS = "-words"
+"""What the name of the cell ends in that holds two sentences on what was measured."""
 NUMBERED = re.compile(r"\d\d_")
 UNCLOSED = re.compile(r"(?m)^[^\n]*BEGIN (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 """A marker that is still there once the regions are taken out."""
@@ -71,6 +74,7 @@ class HandoutExercise:
         hints: title and Markdown of each.
         answer: the source of the answer cell, with the solution.
         why: Markdown on the solution, or "".
+        sentences: Markdown of the two sentences that a report might have, or "".
     """
 
     id: str
@@ -82,6 +86,7 @@ class HandoutExercise:
     hints: list[tuple[str, str]]
     answer: str
     why: str
+    sentences: str = ""
 
     @property
     def stub(self) -> str:
@@ -131,10 +136,18 @@ def exercises_of(notebook: NotebookNode, name: str = "") -> list[HandoutExercise
         hints = [(hint["title"], hint["text"].strip()) for hint in HINT.finditer(task)]
         text = FACTS.sub("", HINT.sub("", HEADING.sub("", task))).strip()
         why = cells[f"{id}-why"].source if f"{id}-why" in cells else ""
+        model = SOLUTION.search(cells[f"{id}{WORDS}"].source) if f"{id}{WORDS}" in cells else None
         about: dict[str, Any] = facts.groupdict() | {"minutes": int(facts["minutes"])}
         found.append(
             HandoutExercise(
-                id, heading["title"], **about, task=text, hints=hints, answer=cells[id].source, why=why
+                id,
+                heading["title"],
+                **about,
+                task=text,
+                hints=hints,
+                answer=cells[id].source,
+                why=why,
+                sentences=model[2].strip() if model else "",
             )
         )
     return found
@@ -220,8 +233,8 @@ def untouched(cell: NotebookNode) -> bool:
 
 
 def answered(notebook: NotebookNode) -> list[str]:
-    """The exercises of a hand-out whose answer cells somebody has changed."""
-    answers = [cell for cell in notebook.cells if EXERCISE_ID.fullmatch(grade_id(cell))]
+    """The answer cells of a hand-out that somebody has changed: of exercises, and of text."""
+    answers = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")]
     return list(dict.fromkeys(grade_id(cell) for cell in answers if not untouched(cell)))
 
 
@@ -348,8 +361,9 @@ def solutions_page(notebook: NotebookNode, name: str) -> str:
     ]
     for exercise in exercises_of(notebook, name):
         code = f"```python\n{exercise.solution}\n```"
+        model = f"Two sentences, for example:\n\n> {exercise.sentences}\n\n" if exercise.sentences else ""
         parts.append(
             f"::::{{solution}} {exercise.id}\n:label: solution-{exercise.id}\n\n"
-            f":::{{dropdown}} Show it\n{code}\n\n{exercise.why}\n:::\n::::\n"
+            f":::{{dropdown}} Show it\n{code}\n\n{model}{exercise.why}\n:::\n::::\n"
         )
     return "\n".join(parts)

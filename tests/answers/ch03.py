@@ -4,6 +4,8 @@ import itertools
 
 import torch
 
+from tests.answers import reports
+
 
 def ideal_by_loop(x, images, level):
     out = []
@@ -229,3 +231,5 @@ WRONG = {
         "Step 1 of 7 is": lambda ts: [(t, -1) for t in ts[:-1]],
     },
 }
+
+RIGHT["ex-03-7"], WRONG["ex-03-7"] = reports.answers("ex-03-7")

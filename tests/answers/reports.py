@@ -1,0 +1,59 @@
+"""Answers to the exercises of the kind "run and report", which differ in their numbers alone."""
+
+from collections.abc import Callable
+
+from pixel_edu.course.experiments import EXPERIMENTS, measured
+
+
+def answers(id: str) -> tuple[list[Callable], dict[str, Callable]]:
+    """Right answers, and wrong ones by what the check must say.
+
+    Args:
+        id: of the exercise.
+    """
+    experiment = EXPERIMENTS[id]
+    first, second = experiment.before, experiment.after
+
+    def right(predicted, **instead):
+        def report(measure):
+            before, after = measure(first), measure(second)
+            held = predicted == experiment.went(before, after)
+            made = {"predicted": predicted, "before": before, "after": after, "held": held}
+            return made | {key: value(before, after) for key, value in instead.items()}
+
+        return report
+
+    def one_setting(measure):
+        before = measure(first)
+        return {"predicted": "falls", "before": before, "after": before / 2, "held": True}
+
+    def typed_in(measure):
+        before, after = measured(id, first, 0), measured(id, second, 0)
+        return {"predicted": "falls", "before": before, "after": after, "held": after < before}
+
+    def another_setting(measure):
+        before, after = measure(first), measure("another one")
+        return {"predicted": "falls", "before": before, "after": after, "held": True}
+
+    wrong = {
+        "Nothing was run": typed_in,
+        "Only one setting was run: `measure.* is missing": one_setting,
+        "not one of the two settings: change one thing": another_setting,
+        "write .rises., .falls. or .stays.": right("it gets better", held=lambda before, after: True),
+        "The two numbers are swapped": right(
+            "falls", before=lambda before, after: after, after=lambda before, after: before
+        ),
+        "`after` is .* neither rounded nor typed in": right(
+            "rises", after=lambda before, after: round(after) + 0.125
+        ),
+        "`held` is True, but you predicted": right(
+            next(way for way in ("rises", "falls") if way != _way(id)), held=lambda before, after: True
+        ),
+        "not a dict with the keys": lambda measure: {"before": measure(first), "after": measure(second)},
+    }
+    return [right(way) for way in ("rises", "falls", "stays")], wrong
+
+
+def _way(id: str) -> str:
+    experiment = EXPERIMENTS[id]
+    return experiment.went(*(measured(id, setting, 0) for setting in (experiment.before, experiment.after)))
