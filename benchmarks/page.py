@@ -26,7 +26,13 @@ from pixel_edu.widgets import assets
 
 ROOT = Path(__file__).parents[1]
 PAGE = "book/intro.html"
-PAGES = (PAGE, "book/setup.html", "chapters/02_noise.html", "chapters/10_tracking.html", "book/api.html")
+PAGES = (
+    PAGE,
+    "book/setup.html",
+    "chapters/02_noise.html",
+    "chapters/10_tracking.html",
+    "book/api/grading.html",
+)
 """Pages of each kind: with a widget, plain, with formulas, with code alone, and the longest."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--js-flags=--expose-gc"]
 GUIDED, FIRST, MODEL, GROWTH, LANDING = 1.0, 4.0, 4e6, 0.05, 0.6e6

@@ -201,6 +201,18 @@ def test_exercises_are_called_by_chapter_and_number(book, path):
         )
 
 
+def test_every_module_of_the_reference_has_its_place_on_one_page_and_the_index_leads_there(book):
+    index = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    modules = re.findall(r"^\.\. automodule:: (\S+)$", index, re.M)
+    html = (book / "book/api.html").read_text(encoding="utf-8")
+    for page in (book / "book" / "api").glob("*.html"):
+        here = re.findall(r'id="module-([\w.]+)"', page.read_text(encoding="utf-8"))
+        links = re.findall(rf'href="api/{page.name}#module-([\w.]+)"', html)
+        assert here == links != []
+        modules = [module for module in modules if module not in here]
+    assert modules == []
+
+
 def test_each_card_says_what_its_chapter_says(book):
     html = (book / "book/intro.html").read_text(encoding="utf-8")
     times = re.findall(r'<p class="facts"><span>([^<]*)</span>', html)

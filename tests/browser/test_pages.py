@@ -17,7 +17,12 @@ pytestmark = pytest.mark.browser
 TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
 PAGES = [
     TOC["root"],
-    *(page["file"] for part in TOC["parts"] for page in part["chapters"]),
+    *(
+        each["file"]
+        for part in TOC["parts"]
+        for page in part["chapters"]
+        for each in (page, *page.get("sections", ()))
+    ),
     "search",
     "genindex",
 ]
@@ -269,6 +274,21 @@ def test_a_search_finds_chapters_before_the_reference_and_solutions(chromium, si
         int(re.search("[0-9]+", each)[0]) for each, rank in zip(found, ranks, strict=True) if rank == 1
     ]
     assert numbers[0] == {"guidance": 6, "EMA": 5, "sampler": 3, "palette": 8}[word]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("pixel_edu.samplers.ddim_sample", "data.html#pixel_edu.samplers.ddim_sample"),
+        ("module-pixel_edu.unet", "parts.html#module-pixel_edu.unet"),
+    ],
+)
+def test_a_link_to_the_one_page_that_the_reference_was_leads_on(chromium, site, old, new):
+    page = chromium.new_page()
+    page.goto(f"{site}book/api.html#{old}")
+    page.wait_for_url(f"{site}book/api/{new}")
+    assert page.evaluate("document.getElementById(location.hash.slice(1)) !== null")
+    page.close()
 
 
 def test_the_first_tab_stop_skips_to_the_text_and_is_seen(visit):
