@@ -86,6 +86,11 @@ def _mend_lists(app, pagename, templatename, context, doctree) -> None:
     )
 
 
+def _load_search(app, pagename, templatename, context, doctree) -> None:
+    if pagename == "search":
+        app.add_js_file("search.js", loading_method="defer")
+
+
 def _renew_landing_page(app, env, added, changed, removed) -> list[str]:
     """A build that writes no page copies no style sheet, so one page is always written."""
     return [app.config.root_doc]
@@ -158,6 +163,7 @@ def setup(app):
     app.connect("doctree-read", _say_how_exact)
     app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)
+    app.connect("html-page-context", _load_search, priority=100)  # before Sphinx works out the addresses
     app.connect("html-page-context", _stay_here, priority=900)
     app.connect("html-page-context", _drop_unused_math, priority=900)
     app.connect("html-page-context", _drop_unused_design, priority=900)

@@ -264,7 +264,7 @@ def test_a_search_finds_chapters_before_the_reference_and_solutions(chromium, si
     page.goto(f"{site}search.html?q={word}")
     page.wait_for_function("/found/.test(document.querySelector('.search-summary')?.textContent)")
     found = page.evaluate(
-        "[...document.querySelectorAll('ul.search li a')].map(e => new URL(e.href).pathname)"
+        "[...document.querySelectorAll('ul.search > li > a')].map(e => new URL(e.href).pathname)"
     )
     page.close()
     ranks = [3 if "/solutions/" in each else 1 if each.startswith("/chapters/") else 2 for each in found]
@@ -274,6 +274,37 @@ def test_a_search_finds_chapters_before_the_reference_and_solutions(chromium, si
         int(re.search("[0-9]+", each)[0]) for each, rank in zip(found, ranks, strict=True) if rank == 1
     ]
     assert numbers[0] == {"guidance": 6, "EMA": 5, "sampler": 3, "palette": 8}[word]
+
+
+@pytest.mark.parametrize("word", ["guidance", "EMA", "sampler", "palette"])
+def test_a_search_answers_as_one_types_with_sections_that_exist(chromium, site, word):
+    page = chromium.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{site}search.html")
+    page.keyboard.type(word)  # the page puts the cursor there
+    first = page.locator("ul.search > li").first
+    first.locator("ul a").first.wait_for()
+    assert page.locator("ul.search > li").count() > 3
+    assert "found" in page.get_by_role("status").inner_text()
+    assert page.url.endswith(f"?q={word}")
+    marked = first.locator("mark").all_inner_texts()
+    assert marked == [] or {each.lower() for each in marked} == {word.lower()}
+    link = first.locator("ul a").first
+    anchor = link.get_attribute("href").partition("#")[2]
+    link.click()
+    page.wait_for_url(f"**#{anchor}")
+    assert word.lower() in page.locator(f"[id='{anchor}']").inner_text().lower()
+    assert [url for url in asked if not url.startswith((site, "data:"))] == []
+    page.close()
+
+
+def test_a_search_for_what_is_nowhere_says_so(chromium, site):
+    page = chromium.new_page()
+    page.goto(f"{site}search.html")
+    page.keyboard.type("xyzzyq")
+    page.wait_for_function("document.querySelector('.search-summary')?.textContent === 'Nothing found'")
+    page.close()
 
 
 @pytest.mark.parametrize(
