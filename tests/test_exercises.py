@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from pixel_edu import notebooks
-from pixel_edu.course import calling, check, checking, experiments, require
+from pixel_edu.course import calling, check, checking, require
+from pixel_edu.course.checks import experiments
 from pixel_edu.notebooks import handouts
 from tests.answers import CHAPTERS
 

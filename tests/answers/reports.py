@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pixel_edu.course.experiments import EXPERIMENTS, measured
+from pixel_edu.course.checks.experiments import EXPERIMENTS, measured
 
 
 def answers(id: str) -> tuple[list[Callable], dict[str, Callable]]:

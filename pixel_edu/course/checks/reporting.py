@@ -11,7 +11,7 @@ from typing import Any
 
 from pixel_edu.course import checking
 from pixel_edu.course.checking import Ask
-from pixel_edu.course.experiments import EXPERIMENTS, Experiment, measured
+from pixel_edu.course.checks.experiments import EXPERIMENTS, Experiment, measured
 
 WAYS = ("rises", "falls", "stays")
 PAST = {"rises": "rose", "falls": "fell", "stays": "stayed"}
