@@ -1,7 +1,9 @@
 """Marks in the forms of others: Canvas, Moodle, Gradescope, nbgrader; deadlines; pages."""
 
 import csv
+import html
 import json
+import re
 import time
 from datetime import UTC, datetime
 
@@ -468,6 +470,28 @@ def test_the_report_groups_mistakes_whatever_their_numbers(tmp_path):
     pages.report(tmp_path / "r.html", gradebook.rows(results, {}, Policy()), ASSIGNMENT)
     text = (tmp_path / "r.html").read_text()
     assert "<td class=n>2</td><td class=n>double</td><td>wrong at [1, 2], 3.5 instead of 4</td>" in text
+
+
+def test_the_report_leads_to_each_students_page_and_says_what_is_not_right(tmp_path):
+    results = [
+        result("ada <x>", 0),
+        result("bo", 2),
+        result("cy", status="unreadable", reason="it is empty", marks=[]),
+    ]
+    results[1].marks[1] = Mark("double", 0, 2, "not written", "There is no answer yet.")
+    rows = gradebook.rows(results, {}, Policy())
+    pages.feedback(tmp_path / "feedback", rows, ASSIGNMENT)
+    pages.report(tmp_path / "report.html", rows, ASSIGNMENT)
+    text = (tmp_path / "report.html").read_text()
+    lines = re.findall(
+        r'<a href="(feedback/.*?)">(.*?)</a></td>\s*<td class=n>(.*?)</td>\s*<td>(.*?)</td>', text
+    )
+    assert [(name, points, re.sub("<[^>]*>", "", said)) for _, name, points, said in lines] == [
+        ("ada &lt;x&gt;", "3", "double; not written: steps"),
+        ("bo", "3", "not written: double, steps"),
+        ("cy", "unreadable", ""),
+    ]
+    assert all((tmp_path / html.unescape(place)).is_file() for place, *_ in lines)
 
 
 def test_near_copies_are_named_and_common_answers_are_not():

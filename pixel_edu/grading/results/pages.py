@@ -75,6 +75,7 @@ def report(path: Path, rows: list[Row], assignment: Assignment) -> None:
         assignment=assignment,
         files=len(rows),
         students=len(chosen),
+        listed=[_line(row) for row in chosen],
         scores=scores,
         bars=_histogram(scores, assignment.points),
         tallies=[tally(chosen, task) for task in assignment.tasks],
@@ -89,6 +90,23 @@ def report(path: Path, rows: list[Row], assignment: Assignment) -> None:
         median=statistics.median,
     )
     _write(path, page)
+
+
+class Line(NamedTuple):
+    """A student in the report: the row, their page, and the exercises that are not right and not written."""
+
+    row: Row
+    page: str
+    wrong: list[str]
+    blank: list[str]
+
+
+def _line(row: Row) -> Line:
+    wrong, blank = (
+        [mark.id for mark in row.marks if mark.status in statuses]
+        for statuses in ((FAILED, PART, NOT_RUN), (UNWRITTEN,))
+    )
+    return Line(row, _page(row.result), wrong, blank)
 
 
 def _stubs(assignment: Assignment) -> dict[str, str]:
