@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -9,7 +11,7 @@ from pixel_edu.grading.archives import opened
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.grading.merge import NothingOfIt, merge, untouched
 from pixel_edu.grading.places import Entry
-from pixel_edu.grading.platforms import original_of
+from pixel_edu.grading.platforms import is_sure, original_of
 from pixel_edu.notebooks.handouts import grade_id
 from pixel_edu.notebooks.reading import LARGEST, Unreadable
 
@@ -69,7 +71,29 @@ def choose(entries: list[Entry], assignment: Assignment | None) -> Choice:
             return Choice(best.entry, best.why)
         several = [f"{_name(look.entry, files)} ({_why(look, best)})" for look in looks]
         return Choice(best.entry, f"none of its {len(files)} files is of {assignment.name}: {_list(several)}")
-    return Choice(best.entry, notes=(f"{_name(best.entry, files)} counts; not {_list(others)}",))
+    return Choice(
+        best.entry, notes=(f"{_name(best.entry, files)} counts; not {_list(others)}", *_people(looks))
+    )
+
+
+def _people(looks: list[Look]) -> tuple[str, ...]:
+    """A note if answers in one folder have names with no word in common: then they may be of several students."""
+    answered = [look.entry for look in looks if look.worth == Worth.ANSWERED]
+    folders = {entry.parts[:-1] for entry in answered}
+    names = {original_of(entry.name.removesuffix(".ipynb")).casefold() for entry in answered}
+    words = [set(re.findall(r"[^\W\d_]{2,}", name)) for name in names]
+    folder = "/".join(min(folders, default=()))
+    if (
+        len(words) < 2
+        or not all(words)
+        or len(folders) > 1
+        or not folder
+        or is_sure(folder.partition("/")[0])
+    ):
+        return ()
+    if any(one & other for one, other in itertools.combinations(words, 2)):
+        return ()
+    return (f"if these are of several students, grade the folder {folder} by itself",)
 
 
 def _look(entry: Entry, assignment: Assignment | None) -> Look:

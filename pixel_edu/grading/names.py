@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that override the direction of writing."""
+
 
 def name_key(name: str) -> str:
     """What equal names have in common, however their letters are put together.
@@ -25,7 +28,8 @@ def name_key(name: str) -> str:
 def legible(name: str) -> str:
     """A file's name that can be printed and encoded, whatever bytes it is made of.
 
-    Bytes that are not UTF-8 are read as cp1252, which older Windows systems write.
+    Bytes that are not UTF-8 are read as cp1252, which older Windows systems write. Characters that steer a terminal or
+    turn the direction of what follows become their escapes.
 
     Args:
         name: as Python reads it from a folder; bytes that are not UTF-8 stand in it as surrogates.
@@ -33,12 +37,14 @@ def legible(name: str) -> str:
     Examples:
         >>> legible("J\\udce9.ipynb")
         'Jé.ipynb'
+        >>> print(legible("a\\nb"))
+        a\\nb
     """
     try:
         name.encode()
     except UnicodeEncodeError:
-        return name.encode(errors="surrogateescape").decode("cp1252", errors="replace")
-    return name
+        name = name.encode(errors="surrogateescape").decode("cp1252", errors="replace")
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), name)
 
 
 def escaped(json: str) -> str:

@@ -140,7 +140,15 @@ def of_archive(archive: Path, is_student: Callable[[str], bool]) -> tuple[list[P
     """
     changed = archive.stat().st_mtime
     entries = [
-        Entry(tuple(each.name.split("/")), each.source, time, ZIP_TIME, time, each.problem, each.notes)
+        Entry(
+            tuple(map(legible, each.name.split("/"))),
+            each.source,
+            time,
+            ZIP_TIME,
+            time,
+            each.problem,
+            each.notes,
+        )
         for each in archives.members(archive, limited=False)
         for time in [each.changed or changed]
     ]
@@ -294,7 +302,7 @@ def _unpacked(entry: Entry, source: Path | archives.Member, depth: int) -> Itera
 
 
 def _in_archive(entry: Entry, found: Found) -> Entry:
-    parts = (*entry.parts, *filter(None, found.name.split("/")))
+    parts = (*entry.parts, *map(legible, filter(None, found.name.split("/"))))
     changed = entry.changed if found.changed is None else found.changed
     return Entry(
         parts, found.source, entry.time, entry.time_from, changed, found.problem, (*entry.notes, *found.notes)

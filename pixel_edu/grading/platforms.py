@@ -90,6 +90,8 @@ def owners(places: list[Place], layout: str = "", folder: str = "", assignment: 
             if (owner := reader(place.name))
         ]
         notes = (f"its name is not in the form of {layout}: taken whole",) * (layout not in ("", "plain"))
+        if place.name == assignment and len(places) > 1 and not place.is_folder:
+            notes = (*notes, "it is named as the assignment: it may be the hand-out or the solution")
         found.append(read[0] if read else _plain(place.name, originals, notes))
     return found
 

@@ -551,6 +551,35 @@ def test_an_archive_that_grows_without_limit_is_not_unpacked(tmp_path, monkeypat
     assert bomb.problem == "it cannot be read: its zip archive unpacks to 60 MiB, more than 1 MiB"
 
 
+def test_a_name_that_would_steer_a_terminal_is_shown_by_its_escapes(tmp_path):
+    put(tmp_path, "ada\nbo.ipynb", "ada bo.ipynb", "\x1b[31mcy.ipynb", "\u202ede.ipynb")
+    names = ["\\u202ede", "\\x1b[31mcy", "ada bo", "ada\\nbo"]
+    assert [each.student for each in find(tmp_path)] == names
+    packed = zipped(tmp_path / "S.zip", {"a\nb.ipynb": "{}", "c\x1b.ipynb": "{}"})
+    assert [each.file for each in find(packed)] == ["a\\nb.ipynb", "c\\x1b.ipynb"]
+
+
+def test_a_folder_of_a_section_is_told_from_that_of_a_student_with_several_drafts(tmp_path):
+    written(tmp_path, "section 1/ada.ipynb", classroom.solved())
+    written(tmp_path, "section 1/bo.ipynb", classroom.solved(), hours=1)
+    assert the_only(tmp_path).notes == (
+        "bo.ipynb counts; not ada.ipynb (older)",
+        "if these are of several students, grade the folder section 1 by itself",
+    )
+    for name in ("hw draft", "hw final", "hw final (1)", "2"):
+        written(tmp_path / "other", f"cy/{name}.ipynb", classroom.solved())
+    assert len(the_only(tmp_path / "other").notes) == 1
+
+
+def test_a_file_that_is_named_as_the_assignment_is_told_since_it_may_be_the_solution(tmp_path):
+    written(tmp_path, "90_test.ipynb", classroom.solved())
+    assert the_only(tmp_path).notes == ()
+    written(tmp_path, "ada.ipynb", classroom.solved())
+    found = {each.student: each.notes for each in find(tmp_path, classroom.ASSIGNMENT)}
+    told = "it is named as the assignment: it may be the hand-out or the solution"
+    assert found == {"90_test": (told,), "ada": ()}
+
+
 def test_names_in_an_archive_are_legible(tmp_path):
     for name, student in (("J\u00e9", "Jé"), ("\u5f20\u4f1f", "张伟")):
         path = zipped(tmp_path / "c.zip", {f"{name}.ipynb": "{}"})
