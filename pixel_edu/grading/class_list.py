@@ -31,6 +31,10 @@ PARTS = (
     *(("nombre", "apellidos"), ("nombre", "apellido(s)"), ("姓", "名")),
 )
 """What two columns may be called that make a name, in the order in which it is written."""
+MARKER = re.compile(r"(?:[-*+•–]|\d+[.)]) +")
+"""What stands before each name in a list with bullets or numbers."""
+POINTS = "points possible"
+"""What Canvas writes in the place of a name in the line of the most points."""
 TOP = 10
 """In how many lines at the top the titles may stand, below a title of the whole list."""
 NONE = "\x1f"
@@ -54,9 +58,9 @@ def read(path: Path) -> list[str]:
     columns, lines = _names(table)
     found: dict[str, Line] = {}
     names = []
-    for line in lines:
-        name = name_key(" ".join(tables.plain(line.cells[column]) for column in columns))
-        if not any(map(str.isalnum, name)):
+    texts = [name_key(" ".join(tables.plain(line.cells[column]) for column in columns)) for line in lines]
+    for line, name in zip(lines, _without_markers(texts), strict=True):
+        if not any(map(str.isalnum, name)) or name.startswith("#") or name.casefold() == POINTS:
             continue
         if name.startswith(".") or set(name) & set("/\\\0") or len(name.encode()) > LONGEST:
             raise UserError(
@@ -72,6 +76,14 @@ def read(path: Path) -> list[str]:
     if not names:
         raise UserError(f"{path}: it names no student: write one per line")
     return names
+
+
+def _without_markers(names: list[str]) -> list[str]:
+    """Names without the bullets or numbers of a list, where all of them have one."""
+    full = [name for name in names if name and not name.startswith("#")]
+    if not all(map(MARKER.match, full)):
+        return names
+    return [MARKER.sub("", name, count=1) for name in names]
 
 
 def _table(path: Path) -> Table:

@@ -44,6 +44,10 @@ def test_a_class_is_the_same_whatever_saved_it(lay_out, form, tmp_path):
         ("'=1+1\n", ["=1+1"]),
         ("Zhang\u00a0Wei\n", ["Zhang Wei"]),
         ('Bob "Bobby" Smith\n', ['Bob "Bobby" Smith']),
+        ("# class of 2026\n\n- ada\n- bo\n", ["ada", "bo"]),
+        ("1. ada\n2. bo\n10) cy\n", ["ada", "bo", "cy"]),
+        ("- ada\nbo\n", ["- ada", "bo"]),
+        ("Student,ID,Section\n    Points Possible,,\nada,1,A\n", ["ada"]),
     ],
 )
 def test_names_come_as_they_are_written(text, names, tmp_path):

@@ -73,6 +73,14 @@ def test_canvas_without_the_column_says_which_there_are(tmp_path):
         gradebook.canvas(tmp_path / "in.csv", tmp_path / "out.csv", ROWS, ASSIGNMENT.name)
 
 
+@pytest.mark.parametrize("fill", [gradebook.canvas, gradebook.moodle])
+def test_a_title_that_stands_twice_is_told_and_not_offered_twice(fill, tmp_path):
+    (tmp_path / "in.csv").write_text("Student,ID,Grade,A test (1),A test (1),Grade\nBo,12,,,,\n")
+    title = {gradebook.canvas: r"A test \(1\)", gradebook.moodle: "Grade"}[fill]
+    with pytest.raises(UserError, match=f"2 columns are called {title}: give each a title of its own"):
+        fill(tmp_path / "in.csv", None, ROWS, ASSIGNMENT.name)
+
+
 def test_moodle_in_any_language(tmp_path):
     (tmp_path / "in.csv").write_text(MOODLE, encoding="utf-8")
     for column in ("", "Bewertung", "bewertung "):

@@ -293,6 +293,10 @@ def _column(table: Table, wanted: str, offered: list[str], name: str) -> int:
         found = [
             title for title in offered if word and word in re.sub(r"[^a-z0-9]+", " ", title.lower()).split()
         ]
+    if len(found) > 1 and len(set(found)) == 1:
+        raise UserError(
+            f"{table.path}: {len(found)} columns are called {found[0]}: give each a title of its own"
+        )
     if len(found) != 1:
         titles = offered or [title for title in table.header if title.strip()]
         raise UserError(
