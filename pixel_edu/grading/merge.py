@@ -59,7 +59,7 @@ def merge(content: bytes, assignment: Assignment) -> Merged:
         raise NothingOfIt(f"it has no exercise of {assignment.name} in it: is it another notebook?")
     if not answers and any(cell.metadata.get("nbgrader") for cell in theirs.cells):
         raise NothingOfIt(f"its exercises are not those of {assignment.name}: is it another notebook?")
-    if not answers:
+    if not answers and answers_wanted:
         raise NothingOfIt(f"none of its cells is an answer of {assignment.name}: is it another notebook?")
     kernel = theirs.metadata.get("kernelspec", {}).get("language", "python")
     if str(kernel).lower() != "python":
