@@ -33,20 +33,20 @@ PLANS = {
         ("08",),
         ("09",),
         ("10", "13"),
-        ("11",),
+        ("11", "project"),
         ("12", "exam"),
     ),
 }
-"""For each number of weeks, what each week takes: chapters, the capstone (13) and the exam."""
+"""For each number of weeks, what each week takes: chapters, the capstone (13), its project and the exam."""
 CORE = (6,)
 """The plans of core exercises alone."""
 
 
 class Part(NamedTuple):
-    """A chapter, the capstone or the exam.
+    """A chapter, the capstone, its project or the exam.
 
     Attributes:
-        number: such as "02", or "exam".
+        number: such as "02"; or "project" or "exam".
         title: without what follows a colon.
         reading: minutes to read it; of the capstone and the exam, to do it.
         core: minutes of its core exercises.
@@ -65,7 +65,7 @@ class Part(NamedTuple):
 
 
 def parts(root: Path = ROOT) -> dict[str, Part]:
-    """Every chapter, the capstone and the exam, by number, with the minutes that each says of itself.
+    """Every chapter, the capstone, its project and the exam, by number, with the minutes that each says of itself.
 
     Args:
         root: the course's folder.
@@ -80,6 +80,7 @@ def parts(root: Path = ROOT) -> dict[str, Part]:
         every = sum(each.minutes for each in exercises)
         found[path.name[:2]] = _part(path, path.name[:2], core, every - core)
     found["13"] = _part(root / "solutions" / "13_capstone.ipynb", "13")
+    found["project"] = _project(root / "solutions" / "13_capstone.ipynb")
     found["exam"] = _part(root / "exam" / "exam.ipynb", "exam")
     return found
 
@@ -88,6 +89,12 @@ def _part(path: Path, number: str, core: int = 0, optional: int = 0) -> Part:
     notebook = notebooks.read(path)
     title = notebook.cells[0].source.partition("\n")[0].removeprefix("# ").partition(":")[0]
     return Part(number, title, time_of(notebook, path.name), core, optional)
+
+
+def _project(path: Path) -> Part:
+    cells = notebooks.read(path).cells
+    facts = next(found for cell in cells if (found := handouts.FACTS.search(cell.source)))
+    return Part("project", "Project", 0, 0, int(facts["minutes"]))
 
 
 def time_of(notebook: NotebookNode, name: str) -> int:
