@@ -34,8 +34,8 @@ from pixel_edu.unet import ContextUNet
 
 RECIPE = RECIPES["tiny"]
 SEEDS = (0, 1, 2)
-RATES = (1e-3, 2e-3, 4e-3, 8e-3)
-DIT_RATE = 2e-3
+RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
+DIT_RATE = 8e-3
 """The best of RATES for the DiT, as `--rates` found; the ContextUNet has the rate of its recipe."""
 RATE_STEPS, RATE_SEED = 200, 7
 """For `--rates`: as long as the rate is near its highest, from a seed that the comparison does not use."""
@@ -135,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=600, help="of the ContextUNet")
+    parser.add_argument("--steps", type=int, default=400, help="of the ContextUNet")
     parser.add_argument("--rates", action="store_true", help="only look for the DiT's learning rate")
     parser.add_argument("--only", default="", help="the runs whose names hold this, and no table")
     parser.add_argument("--kept", type=Path, default=Path("runs/transformer"), help="for what was trained")

@@ -84,12 +84,13 @@ class DiT(nn.Module):
         """The answer at noisy images x, timesteps t in 0 .. T-1 and labels c in 0 .. K; K is "no label"."""
         context = F.silu(self.embed_time(time_waves(t)) + self.embed_class(c))
         squares = self.fold(x)  # (B, C·patch², rows, columns)
-        tokens = self.enter(squares.flatten(2).mT) + self.place(place_waves(*squares.shape[2:], x.device))
+        rows, columns = squares.shape[2:]
+        tokens = self.enter(squares.flatten(2).mT) + self.place(place_waves(rows, columns, x.device))
         for block in self.blocks:
             tokens = block(tokens, context)
         shift, scale = self.context(context)[:, None].chunk(2, dim=2)
         answer = self.leave(modulated(self.norm(tokens), shift, scale))  # (B, places, C·patch²)
-        return self.unfold(answer.mT.unflatten(2, squares.shape[2:]))
+        return self.unfold(answer.mT.unflatten(2, (rows, columns)))
 
 
 class DiTBlock(nn.Module):

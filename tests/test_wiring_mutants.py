@@ -306,7 +306,7 @@ MUTANTS = {
             "self.enter(squares.flatten(2).reshape(len(x), -1, squares.shape[1]))",
         ),
         "unfolded into rows": (
-            "return self.unfold(answer.mT.unflatten(2, squares.shape[2:]))",
+            "return self.unfold(answer.mT.unflatten(2, (rows, columns)))",
             "return answer.mT.reshape(x.shape)",
         ),
     },
@@ -334,7 +334,7 @@ MUTANTS = {
         ),
     },
     ("transformer", "transformer", "the_network_is_what_its_weights_written_out_by_hand_say"): {
-        "no place": (" + self.place(place_waves(*squares.shape[2:], x.device))", ""),
+        "no place": (" + self.place(place_waves(rows, columns, x.device))", ""),
         "the first block alone": ("for block in self.blocks:", "for block in self.blocks[:1]:"),
         "an answer without the norm": ("modulated(self.norm(tokens), shift", "modulated(tokens, shift"),
         "an answer without the context": ("modulated(self.norm(tokens), shift, scale)", "self.norm(tokens)"),

@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from pixel_edu import files, images, markdown, sprites
 from pixel_edu.config import CLASSES
-from pixel_edu.making import card, places, standins, syllabus, vignettes
+from pixel_edu.making import card, openings, places, standins, syllabus, vignettes
 from pixel_edu.pixelart import reached_from_border
 
 HERO = (0, 15)
@@ -75,6 +75,8 @@ def contents(book: Path) -> dict[str, Content]:
         "generated/procedural_set.md": procedural_set(),
         "generated/models.md": models(),
         **dict(syllabus.pages()),
+        "generated/records.md": f"{NOTICE}\n\n{openings.records()}\n",
+        "generated/crowd.md": f"{NOTICE}\n\n{openings.crowd()}\n",
         "generated/widgets.json": places.stored(book),
     }
 
