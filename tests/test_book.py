@@ -12,14 +12,17 @@ from statistics import median
 from urllib.parse import unquote, urljoin, urlsplit
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 import yaml
 
-from pixel_edu import notebooks
+from pixel_edu import notebooks, sprites
 from pixel_edu.config import UserError, pick_device
+from pixel_edu.images import to_tensor
 from pixel_edu.making import artwork
 from pixel_edu.notebooks import outputs
+from pixel_edu.training import TrainConfig, draw_batch
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))
@@ -378,6 +381,30 @@ def test_chapter_3_says_of_copying_what_was_measured():
     told = r"after 1,000 steps (\d+) % of .*; after 8,000 steps, .*, it is (\d+) %.* 8,000 steps leave it at (\d+) %"
     measured = nearer["894", "1,000"], nearer["894", "8,000"], nearer["20,000", "8,000"]
     assert re.search(told, text, re.S).groups() == measured
+
+
+def test_chapter_5_shows_the_four_draws_that_draw_batch_makes():
+    text = "\n".join(
+        cell.source for cell in nbformat.read(CHAPTERS[4], 4).cells if cell.cell_type == "markdown"
+    )
+    (code,) = re.findall(r"```python\n(rows = .*?)```", text, re.S)
+    drawn, config = sprites.make(50), TrainConfig(batch_size=8, p_uncond=0.1, seed=3)
+    schedule = config.make_schedule()
+    seed = np.random.SeedSequence([config.seed, 7]).generate_state(1)[0]
+    names = {
+        "torch": torch,
+        "to_tensor": to_tensor,
+        "images": drawn.images,
+        "labels": drawn.labels,
+        "generator": torch.Generator().manual_seed(int(seed)),
+        "B": config.batch_size,
+        "K": config.unet.classes,
+        "T": len(schedule),
+    }
+    exec(code, names)
+    batch = draw_batch(drawn.images, drawn.labels, schedule, config, step=7)
+    for name, value in batch._asdict().items():
+        assert torch.equal(names[name], value), name
 
 
 def test_chapter_8_says_of_palettes_what_was_measured():
