@@ -36,7 +36,7 @@ RECIPE = RECIPES["tiny"]
 SEEDS = (0, 1, 2)
 RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
 DIT_RATE = 8e-3
-"""Of RATES, as `--rates` found: half of it learns less, and twice of it hardly more. The ContextUNet has its recipe's."""
+"""As `--rates` found: half of it learns less, and twice as much hardly more. The ContextUNet has its recipe's."""
 RATE_STEPS, RATE_SEED = 200, 7
 """For `--rates`: as long as the rate is near its highest, from a seed that the comparison does not use."""
 SAVE_EVERY = 50
