@@ -4,6 +4,7 @@ A process that has PyTorch in memory, and nothing of this package, is forked for
 starts real ones.
 """
 
+import contextlib
 import multiprocessing
 import os
 import subprocess
@@ -18,16 +19,30 @@ from tests.waiting import PATIENCE
 
 IMPORTED = [
     "accelerate",
+    "filelock",
+    "jinja2",
+    "jupyter_client.manager",
     "matplotlib.pyplot",
+    "nbformat",
     "PIL.Image",
+    "pydantic",
+    "requests",
+    "rich.markdown",
+    "rich.progress",
     "rich.table",
     "safetensors.torch",
+    "tenacity",
     "torch",
     "torch._dynamo",
     "torch.distributed.fsdp",
     "torchmetrics",
+    "typer.main",
+    "typer.rich_utils",
+    "zmq.asyncio",
+    "tests.preloaded",
 ]
 """But for what pytest's plugins must be the first to import."""
+ROOT = Path(__file__).parents[1]
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -47,7 +62,8 @@ def start(*arguments, cwd=None, env=None, target=None):
     # One process for each of the test run's: it starts here, with one thread and before anything is computed.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _context.set_forkserver_preload(IMPORTED)
-    forkserver.ensure_running()
+    with contextlib.chdir(ROOT):
+        forkserver.ensure_running()
     folder = Path(tempfile.mkdtemp(prefix="said-", dir=os.environ["PIXEL_EDU_HOME"]))
     said = folder / "out", folder / "err"
     given = (list(map(str, arguments)), str(cwd or os.getcwd()), dict(os.environ if env is None else env))

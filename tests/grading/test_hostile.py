@@ -13,6 +13,7 @@ from pixel_edu.grading.results.late import Policy
 from pixel_edu.notebooks.handouts import grade_id
 from tests.command import running
 from tests.grading.classroom import ASSIGNMENT, FULL, IDS, TOKEN, find, job, points, solved
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -161,7 +162,6 @@ HONEST = {
     "a list for an array": handed_in("def double(x):\n    return [float(2 * each) for each in x]"),
     "a float32 result": handed_in("def double(x):\n    return (2 * x).astype('float32')"),
     "shell and magics": handed_in(scratch=["%timeit -n1 -r1 1", "!true", "%matplotlib inline"]),
-    "prints what is not UTF-8": handed_in("def double(x):\n    print('\\udc80')\n    return 2 * x"),
     "a plot": handed_in(scratch=["import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()"]),
     "a trailing loop in a scratch cell": handed_in(scratch=["while True: pass"]),
     "a cell that is refused its memory": handed_in(
@@ -225,7 +225,6 @@ COSTS = {
     "not a number": handed_in("def double(x):\n    return x * float('nan')"),
     "a result of no form": handed_in("def double(x):\n    return lambda: 2 * x"),
     "a script in its error": handed_in("def double(x):\n    raise ValueError('<script>alert(1)</script>')"),
-    "an error that is not UTF-8": handed_in("def double(x):\n    raise ValueError('\\udc80')"),
     "a huge error": handed_in("def double(x):\n    raise ValueError('e' * 10_000_000)"),
     "files everywhere": handed_in(
         WRONG,
@@ -302,7 +301,6 @@ UNREADABLE = {
     "JSON without end": b"[" * 100_000,
     "a list": b"[]",
     "no cells": nbformat.writes(nbformat.v4.new_notebook()).encode(),
-    "a lesson": nbformat.writes(nbformat.v4.new_notebook(cells=[new_code_cell("1 + 1")])).encode(),
     "another assignment": nbformat.writes(
         nbformat.v4.new_notebook(
             cells=[new_code_cell("x = 1", metadata={"nbgrader": {"grade_id": "other", "solution": True}})]
@@ -344,9 +342,8 @@ print("checks", os.listdir(checks.__path__[0]))
 
 
 def test_nothing_hidden_is_found_and_nothing_is_left_behind(grader):
-    patient = Grader(
-        ASSIGNMENT, grader.tests, grader.fork_server, grader.level, grader.limits._replace(cell=30)
-    )
+    limits = grader.limits._replace(cell=PATIENCE, notebook=PATIENCE)
+    patient = Grader(ASSIGNMENT, grader.tests, grader.fork_server, grader.level, limits)
     result, executed = patient.grade(job(handed_in(scratch=[CURIOUS])))
     assert points(result) == FULL, result.notes
     said = "".join(
