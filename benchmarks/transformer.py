@@ -112,8 +112,9 @@ def try_rates(seen: sprites.Sprites, unseen: sprites.Sprites) -> None:
 def table(cases: Sequence[Case], found: dict[str, list[dict[str, float]]]) -> list[str]:
     """The lines of the Markdown table: a row for each case, its difference to the first in pairs."""
     lines = [
-        "| network | parameters | MFLOP a call | steps | CPU seconds | held-out loss | more than ContextUNet |",
-        "| :--- |" + " ---: |" * 6,
+        "| network | parameters | MFLOP a call | steps | CPU seconds | held-out loss | more than ContextUNet "
+        "| less in pairs |",
+        "| :--- |" + " ---: |" * 7,
     ]
     first = [numbers["loss"] for numbers in found[cases[0].key]]
     for case in cases:
@@ -122,10 +123,10 @@ def table(cases: Sequence[Case], found: dict[str, list[dict[str, float]]]) -> li
         seconds = np.mean([numbers["seconds"] for numbers in found[case.key]])
         more = [loss - other for loss, other in zip(losses, first, strict=True)]
         low, high = interval(more)
-        told = "" if case is cases[0] else f"{np.mean(more):+.4f} ({low:+.4f} to {high:+.4f})"
+        told = f"{np.mean(more):+.4f} ({low:+.4f} to {high:+.4f}) | {sum(m < 0 for m in more)} of {len(more)}"
         lines.append(
             f"| {case.name} | {size:.2f} M | {flop:.0f} | {case.steps:,} | {seconds:.0f} "
-            f"| {np.mean(losses):.4f} | {told} |"
+            f"| {np.mean(losses):.4f} | {' | ' if case is cases[0] else told} |"
         )
     return lines
 

@@ -383,6 +383,25 @@ def test_chapter_3_says_of_copying_what_was_measured():
     assert re.search(told, text, re.S).groups() == measured
 
 
+def test_chapter_4_says_of_the_transformer_what_was_measured():
+    table = (ROOT / "book/measured/transformer.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if "| " in line]
+    unet, *both = rows[2:]
+    text = "\n".join(
+        cell.source for cell in nbformat.read(CHAPTERS[3], 4).cells if cell.cell_type == "markdown"
+    )
+    told = (
+        r"As many steps: .* lower loss in (\d of \d) pairs, by (\S+) on .* takes (\S+) times .*\. As many seconds: "
+        r".* lower loss in (\d of \d) pairs, and its loss is higher by (\S+)\. .* both intervals just reach 0"
+    )
+    steps_pairs, steps, ratio, seconds_pairs, seconds = re.search(told, text).groups()
+    assert [steps_pairs, seconds_pairs] == [row[7] for row in both]
+    more = [tuple(map(float, re.findall(r"[-+]\d\.\d+", row[6]))) for row in both]
+    assert [-float(steps), float(seconds)] == [mean for mean, _, _ in more]
+    assert all(low < 0 < high for _, low, high in more)
+    assert ratio == f"{float(both[0][4]) / float(unet[4]):.1f}"
+
+
 def test_chapter_5_shows_the_four_draws_that_draw_batch_makes():
     text = "\n".join(
         cell.source for cell in nbformat.read(CHAPTERS[4], 4).cells if cell.cell_type == "markdown"
