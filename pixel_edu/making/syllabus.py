@@ -37,7 +37,7 @@ PLANS = {
         ("12", "exam"),
     ),
 }
-"""For each number of weeks, what each week takes: chapters, the capstone (13), its project and the exam."""
+"""For each number of weeks, what each week takes: chapters, the capstone (13), the project and the exam."""
 CORE = (6,)
 """The plans of core exercises alone."""
 
@@ -80,7 +80,7 @@ def parts(root: Path = ROOT) -> dict[str, Part]:
         every = sum(each.minutes for each in exercises)
         found[path.name[:2]] = _part(path, path.name[:2], core, every - core)
     found["13"] = _part(root / "solutions" / "13_capstone.ipynb", "13")
-    found["project"] = _project(root / "solutions" / "13_capstone.ipynb")
+    found["project"] = _project(root / "solutions" / "14_project.ipynb")
     found["exam"] = _part(root / "exam" / "exam.ipynb", "exam")
     return found
 
