@@ -83,8 +83,18 @@ def _load_redirect(app, pagename, templatename, context, doctree) -> None:
         app.add_js_file("reference.js", loading_method="defer")
 
 
+def _name_toggles(app, pagename, templatename, context, doctree) -> None:
+    """The theme's arrows that open a list of pages below a page say nothing to those who do not see them."""
+    made = context.get("generate_toctree_html")
+    if made:
+        context["generate_toctree_html"] = lambda *given, **named: str(made(*given, **named)).replace(
+            "<summary><span", '<summary aria-label="Pages below this one"><span'
+        )
+
+
 def setup(app):
     app.add_directive("api-index", ApiIndex)
     app.add_directive("api-layer", ApiLayer)
     app.connect("html-page-context", _load_redirect, priority=100)  # before Sphinx works out the addresses
+    app.connect("html-page-context", _name_toggles, priority=950)  # after the theme
     return {"parallel_read_safe": True, "parallel_write_safe": True}

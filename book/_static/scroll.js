@@ -3,11 +3,21 @@ const WIDE = ".bd-article :is(table, pre, div.math, mjx-container)";
 
 function reachable() {
   for (const part of document.querySelectorAll(WIDE)) {
-    if (part.scrollWidth > part.clientWidth + 1) part.tabIndex = 0;
+    const scrolls = part.scrollWidth > part.clientWidth + 1;
+    if (scrolls) part.tabIndex = 0;
     else part.removeAttribute("tabindex");
+    if (!part.matches("table")) continue;
+    part.classList.toggle("scrolls", scrolls);
+    fade(part);
   }
 }
 
+/** The edge of a table fades while more of it is to come. */
+function fade(part) {
+  part.classList.toggle("more", part.scrollLeft + part.clientWidth < part.scrollWidth - 1);
+}
+
+addEventListener("scroll", ({ target }) => target.matches?.("table.scrolls") && fade(target), true);
 addEventListener("load", reachable);
 addEventListener("resize", reachable);
 reachable();

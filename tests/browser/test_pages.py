@@ -227,6 +227,19 @@ def test_buttons_show_their_icons(visit, name, width, scheme):
             assert ink != behind, icon
 
 
+def test_a_table_wider_than_a_phone_keeps_its_first_column_and_shows_that_there_is_more(visit):
+    with visit("chapters/08_palette", width=360) as page:
+        table = page.locator("table.scrolls").first
+        name = table.locator("tr").nth(1).locator(":scope > *").first
+        before = name.bounding_box()
+        assert table.evaluate("table => getComputedStyle(table).maskImage") != "none"
+        table.evaluate("table => table.scrollTo(table.scrollWidth, 0)")
+        page.wait_for_function("!document.querySelector('table.scrolls').classList.contains('more')")
+        assert table.evaluate("table => getComputedStyle(table).maskImage") == "none"
+        assert name.bounding_box()["x"] == before["x"]
+        assert before["width"] < 160
+
+
 def test_formulas_are_set(visit):
     with visit("book/notation") as page:
         page.wait_for_selector("mjx-container mjx-math")
