@@ -108,6 +108,7 @@ if (field) {
     clearTimeout(waiting);
     waiting = setTimeout(Search.performSearch, 120);
   });
+  field.focus(); // the theme means to, and takes the first such field, in a dialog that is closed
   field.form.addEventListener("submit", (event) => {
     event.preventDefault();
     Search.performSearch();
