@@ -40,7 +40,7 @@ def _show(console: Console, name: str, tried: DryRun) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     marks = tried.result.marks
     for mark in marks:
-        sign = {"passed": "✓", "not written": "–"}.get(mark.status, "✗")
+        sign = {"passed": "✓", "not written": "–", "by hand": "✎"}.get(mark.status, "✗")
         said = "" if mark.status == "passed" else escape(mark.message)
         table.add_row(sign, mark.id, escape(tried.titles[mark.id]), said)
     console.print(table)
@@ -51,4 +51,5 @@ def _show(console: Console, name: str, tried: DryRun) -> None:
     for note in [*tried.failing, *tried.result.accidents]:
         console.print(note, markup=False)
     passed = sum(mark.status == "passed" for mark in marks)
-    console.print(f"{passed} of {len(marks)} pass the visible tests; the grader also tries other values")
+    tested = len(marks) - len(tried.by_hand)
+    console.print(f"{passed} of {tested} pass the visible tests; the grader also tries other values")

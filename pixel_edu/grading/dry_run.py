@@ -17,10 +17,10 @@ from nbformat.v4 import new_code_cell
 
 from pixel_edu.config import EXERCISE_ID
 from pixel_edu.course import checking
-from pixel_edu.grading import assignment
+from pixel_edu.grading import assignment, merge
 from pixel_edu.grading.assignment import Assignment
 from pixel_edu.grading.batch import Grader, GradingJob
-from pixel_edu.grading.marking import PASSED, Examiner
+from pixel_edu.grading.marking import BY_HAND, NOTHING, PASSED, UNWRITTEN, Examiner
 from pixel_edu.grading.results.store import Result
 from pixel_edu.grading.sandbox import plain
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
@@ -39,17 +39,19 @@ class DryRun(NamedTuple):
         titles: of the exercises, by id.
         changed: cells that a student must not change, and that were changed or deleted.
         failing: a sentence for each cell that stopped.
+        by_hand: ids of the exercises that have no test: a person marks them.
     """
 
     result: Result
     titles: dict[str, str]
     changed: list[str]
     failing: list[str]
+    by_hand: frozenset[str] = frozenset()
 
     @property
     def passed(self) -> bool:
-        """Whether all visible tests pass."""
-        return bool(self.result.marks) and all(mark.status == PASSED for mark in self.result.marks)
+        """Whether all visible tests pass, and what a person marks is written."""
+        return bool(self.result.marks) and all(mark.status in (PASSED, BY_HAND) for mark in self.result.marks)
 
 
 def run(path: Path, limits: ResourceLimits) -> DryRun:
@@ -81,7 +83,19 @@ def run(path: Path, limits: ResourceLimits) -> DryRun:
         grader = Grader(what, Examiner(what), fork_server, "none", limits)
         result, executed = grader.grade(GradingJob(submission, tuple(task.id for task in what.tasks)))
     titles = {task.id: task.title for task in what.tasks}
-    return DryRun(result, titles, changed, list(_failing(executed)))
+    by_hand = frozenset(task.id for task in what.tasks if task.by_hand)
+    _look_at_words(result, what)
+    return DryRun(result, titles, changed, list(_failing(executed)), by_hand)
+
+
+def _look_at_words(result: Result, what: Assignment) -> None:
+    """Say of each answer that a person marks whether anything is written."""
+    given = {grade_id(cell): cell for cell in what.hand_out.cells}
+    for mark in result.marks:
+        cell, answer = given.get(mark.id), result.answers.get(mark.id, "")
+        asked = cell is not None and cell.metadata.nbgrader.get("solution")
+        if mark.status == BY_HAND and asked and (not answer.strip() or merge.untouched(cell, answer)):
+            mark.status, mark.message = UNWRITTEN, NOTHING
 
 
 def _as_handed_out(notebook: NotebookNode) -> NotebookNode:
