@@ -93,8 +93,9 @@ def _look_at_words(result: Result, what: Assignment) -> None:
     given = {grade_id(cell): cell for cell in what.hand_out.cells}
     for mark in result.marks:
         cell, answer = given.get(mark.id), result.answers.get(mark.id, "")
-        asked = cell is not None and cell.metadata.nbgrader.get("solution")
-        if mark.status == BY_HAND and asked and (not answer.strip() or merge.untouched(cell, answer)):
+        if mark.status != BY_HAND or cell is None or not cell.metadata.nbgrader.get("solution"):
+            continue
+        if not answer.strip() or merge.untouched(cell, answer):
             mark.status, mark.message = UNWRITTEN, NOTHING
 
 
