@@ -17,10 +17,13 @@ CONTENTS = "#pst-page-toc-nav a[href^='#']"
 SETTLED = """async () => {
   await window.MathJax?.startup?.promise;
   const jumps = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (jumps && !document.querySelector(".pixel-widget:not([data-live])")) return;
-  for (let still = 0, last; still < 3; ) {
+  const waiting = () => [...document.querySelectorAll(".pixel-widget:not([data-live])")]
+    .filter(e => e.checkVisibility());  // one in an answer that waits for a guess stays a picture
+  if (jumps && !waiting().length) return;
+  const begun = performance.now();
+  for (let still = 0, last; still < 3 && performance.now() - begun < 60_000; ) {
     await new Promise(requestAnimationFrame);
-    const near = [...document.querySelectorAll(".pixel-widget:not([data-live])")]
+    const near = waiting()
       .some(e => e.getBoundingClientRect().top < innerHeight + 600 && e.getBoundingClientRect().bottom > -600);
     const here = `${scrollY} ${document.documentElement.scrollHeight}`;
     still = !near && here === last ? still + 1 : 0;

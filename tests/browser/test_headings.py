@@ -9,6 +9,8 @@ from tests.browser.jumps import CLICK_EACH, CONTENTS, LOOK, NARROW, SHARED, WIDE
 
 pytestmark = pytest.mark.browser
 
+SHOW_ALL = "document.querySelectorAll('.answer[hidden]').forEach(place => place.removeAttribute('hidden'))"
+"""Opens what waits for a guess."""
 ROOM = """[...document.querySelectorAll(".pixel-widget")].map(place => [
   place.dataset.place,
   parseFloat(getComputedStyle(place, "::before").height),
@@ -64,6 +66,7 @@ def test_a_shared_link_opens_at_its_heading(open_at, name, width):
 def test_a_picture_keeps_the_room_that_its_widget_takes(open_at, name):
     for width in (WIDE, NARROW):
         page = open_at(name, width)
+        page.evaluate(SHOW_ALL)
         for place in page.locator(".pixel-widget").all():
             place.scroll_into_view_if_needed()
         page.wait_for_function("!document.querySelector('.pixel-widget:not([data-live])')")
