@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,29 @@ from pixel_edu.config import UserError
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 """What the system says where a disk is full, or a user's share of it, or a file larger than allowed."""
 MORE_ROOM = "make room there, or raise the limit (ulimit -f says whether there is one)"
+
+
+SOCKETS = Path("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir())
+"""Where folders for sockets are: the usual place may have a long name, and a socket's path has at most 107 bytes."""
+
+
+def socket_folder() -> Path:
+    """Make an empty folder for sockets. Its name holds the number of this process, for `sweep_sockets`.
+
+    Returns:
+        An absolute path, of about 25 bytes where /tmp can be written.
+    """
+    return Path(tempfile.mkdtemp(prefix=f"pe-{os.getpid()}-", dir=SOCKETS))
+
+
+def sweep_sockets(folder: Path = SOCKETS) -> None:
+    """Delete the folders for sockets whose processes were killed; on Linux, which says what runs."""
+    if not Path("/proc/self").exists():
+        return
+    for each in folder.glob("pe-*-*"):
+        owner = each.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def quoted(path: str | os.PathLike) -> str:

@@ -3,6 +3,7 @@
 `tests/test_wiring_mutants.py` connects the parts wrongly, one at a time, and these tests notice.
 """
 
+import functools
 import math
 
 import pytest
@@ -13,11 +14,14 @@ from torch.testing import assert_close
 
 from pixel_edu.config import NULL_LABEL
 from pixel_edu.transformer import DiT, DiTBlock, DiTConfig, SelfAttention, place_waves
+from tests import networks
+from tests.networks import woken
 
 CONFIGS = {
     "default": DiTConfig(),
     "two of all": DiTConfig(width=24, blocks=2, heads=2, patch=4, classes=3, image_channels=4),
 }
+asked = functools.partial(networks.asked, columns=12)  # so that rows taken for columns are noticed
 every_config = pytest.mark.parametrize("name", CONFIGS)
 
 
@@ -25,20 +29,6 @@ every_config = pytest.mark.parametrize("name", CONFIGS)
 def seeded():
     """The same weights and inputs in every run."""
     torch.manual_seed(0)
-
-
-def woken(module):
-    """The same module, its zeros replaced by small numbers, as after some training."""
-    for parameter in module.parameters():
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.1)
-    return module.eval()
-
-
-def asked(config, rows=8, columns=12):
-    """Two images, timesteps and labels, of which one is "no label"."""
-    x = torch.randn(2, config.image_channels, rows, columns)
-    return x, torch.tensor([7, 600]), torch.tensor([1, config.classes])
 
 
 def layer_norm(x):
@@ -243,7 +233,7 @@ def test_half_the_patch_is_four_times_the_tokens_and_hardly_a_weight_more():
     for patch in (2, 4):
         network = DiT(DiTConfig(patch=patch))
         network.norm.register_forward_hook(lambda module, given, made: tokens.append(made.shape[1]))
-        network(*asked(network.config, 16, 16))
+        network(*asked(network.config, rows=16, columns=16))
     assert tokens == [64, 16]
 
 

@@ -16,6 +16,7 @@ from torch.testing import assert_close
 from pixel_edu import unet
 from pixel_edu.diffusion import hide_labels
 from pixel_edu.unet import PRESETS, Block, ContextUNet, LabelAttention, Level, UNetConfig
+from tests.networks import asked, woken
 
 CONFIGS = PRESETS | {
     "two of all": UNetConfig((16, 24), (True, True), blocks=2, fold=2, embedding=20, heads=2)
@@ -30,20 +31,6 @@ every_level = pytest.mark.parametrize(("name", "depth"), DEPTHS)
 def seeded():
     """The same weights and inputs in every run."""
     torch.manual_seed(0)
-
-
-def woken(module):
-    """The same module, its zeros replaced by small numbers, as after some training."""
-    for parameter in module.parameters():
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.1)
-    return module.eval()
-
-
-def asked(config):
-    """Two images, timesteps and labels, of which one is "no label"."""
-    x = torch.randn(2, config.image_channels, 8, 8)
-    return x, torch.tensor([7, 600]), torch.tensor([1, config.classes])
 
 
 def embeddings(config):

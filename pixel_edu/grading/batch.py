@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 import nbformat
 
@@ -355,13 +354,3 @@ def ready(
     choice = selftest.choose(sandbox, fork_server)
     prove(Grader(assignment, pool.tests, fork_server, choice.level, limits))
     return choice
-
-
-def sweep(folder: Path = Path("/tmp")) -> None:
-    """Delete the folders of sandboxes whose graders were killed."""
-    import shutil
-
-    for sandbox in folder.glob("pe-*-*"):
-        owner = sandbox.name.split("-")[1]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(sandbox, ignore_errors=True)

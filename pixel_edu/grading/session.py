@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixel_edu.config import UserError, cores
+from pixel_edu.files import sweep_sockets
 from pixel_edu.grading import assignment as assignments
 from pixel_edu.grading import batch, cluster, demo, submissions
 from pixel_edu.grading.assignment import Assignment
@@ -350,7 +351,7 @@ def _on_this_machine(
     track: Callable,
 ) -> Iterator[tuple[Result, str]]:
     """Start workers, which end with the stack, and let them grade."""
-    batch.sweep()
+    sweep_sockets()
     workers = min(options.workers.jobs or cores(), len(jobs))
     fork_server = stack.enter_context(contextlib.closing(ForkServer()))
     pool = stack.enter_context(batch.Pool(assignment, fork_server, options.limits, workers))

@@ -24,6 +24,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
+from pixel_edu.files import socket_folder
 from pixel_edu.notebooks.outputs import digest
 from pixel_edu.notebooks.storing import KERNEL, NotebookError, normalise, read, write
 
@@ -66,14 +67,12 @@ class ThisPython(AsyncKernelManager):
     them before the kernel opens them, so that on a busy machine another process may be quicker.
     """
 
-    sockets = ""
+    sockets: Path | None = None
 
     def __init__(self, **options: Any) -> None:
         if hasattr(socket, "AF_UNIX"):
-            # a socket's path has at most 107 bytes, so the folder's is short
-            short = "/tmp" if os.path.isdir("/tmp") else None
-            self.sockets = tempfile.mkdtemp(prefix="pe-", dir=short)
-            options |= {"transport": "ipc", "ip": os.path.join(self.sockets, "k")}
+            self.sockets = socket_folder()
+            options |= {"transport": "ipc", "ip": str(self.sockets / "k")}
         super().__init__(**options)
 
     def cleanup_connection_file(self) -> None:

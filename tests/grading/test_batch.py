@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from pixel_edu.grading import assignment, batch, marking
+from pixel_edu.grading import assignment, marking
 from pixel_edu.grading.batch import Grader, Pool, plan, prove
 from pixel_edu.grading.marking import Examiner
 from pixel_edu.grading.results import gradebook, manual, tracked
@@ -396,10 +396,3 @@ def test_a_result_is_written_whole(tmp_path):
     with contextlib.suppress(TypeError):
         store.save(Result("k", "f", "s", "", "", answers={"a": object()}))
     assert store.load("k").student == "s"
-
-
-def test_rooms_of_killed_graders_are_swept(tmp_path):
-    for name in (f"pe-{os.getpid()}-a", "pe-99999999-b", "pe-mine"):
-        (tmp_path / name).mkdir()
-    batch.sweep(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pe-mine", f"pe-{os.getpid()}-a"][::-1]

@@ -358,5 +358,5 @@ def best_accuracy(ask: Ask) -> None:
 
 @exercise("ex-09-8", "report(measure)", "Run, and reported.")
 def report(ask: Ask) -> str:
-    """An interval that can be trusted?."""
+    """An interval that can be trusted?"""
     return reported(ask)

@@ -17,7 +17,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any
 
 import pixel_edu
 from pixel_edu.config import UserError
+from pixel_edu.files import socket_folder
 from pixel_edu.grading.sandbox import restrictions
 
 LEVELS = ("bubblewrap", "namespaces", "landlock", "none")
@@ -128,10 +128,7 @@ class Sandbox:
 
     def __init__(self, level: str, limits: restrictions.ResourceLimits) -> None:
         self.level, self.limits = level, limits
-        # a socket's path has at most 107 bytes, so the folder's is short
-        self.folder = Path(
-            tempfile.mkdtemp(prefix=f"pe-{os.getpid()}-", dir="/tmp" if os.path.isdir("/tmp") else None)
-        )
+        self.folder = socket_folder()
         self.home.mkdir()
         self.holder: subprocess.Popen | None = None
         self.leader = 0
