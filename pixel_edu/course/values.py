@@ -141,8 +141,15 @@ def formed(value: Any, like: Any, where: str) -> Any:
         ]
         return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
     if isinstance(like, dict):
-        if not isinstance(value, dict) or value.keys() != like.keys():
+        if not isinstance(value, dict):
             raise Wrong(f"{where} returned {named(value)}, not a dict with the keys {sorted(like)}.")
+        if value.keys() != like.keys():
+            missing = [repr(key) for key in like if key not in value]
+            other = [f"{key!r:.40}" for key in value if key not in like][:3]
+            found = [f"without {' and '.join(missing)}"] * bool(missing) + [
+                f"with {', '.join(other)}"
+            ] * bool(other)
+            raise Wrong(f"{where} returned a dict {' and '.join(found)}: its keys should be {sorted(like)}.")
         return {key: formed(value[key], like[key], f"{where}, key {key!r},") for key in like}
     if not isinstance(value, type(like)):
         raise Wrong(f"{where} returned {named(value)}, not a {type(like).__name__}.")

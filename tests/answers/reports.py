@@ -1,6 +1,9 @@
 """Answers to the exercises of the kind "run and report", which differ in their numbers alone."""
 
+import inspect
 from collections.abc import Callable
+
+import numpy as np
 
 from pixel_edu.course.checks.experiments import EXPERIMENTS, measured
 
@@ -35,6 +38,22 @@ def answers(id: str) -> tuple[list[Callable], dict[str, Callable]]:
         before, after = measure(first), measure("another one")
         return {"predicted": "falls", "before": before, "after": after, "held": True}
 
+    def half(measure):
+        return {"before": measure(first), "after": measure(second)}
+
+    def at_once(measure):
+        return {
+            "predicted": "falls",
+            "before": 0.0,
+            "after": measure(np.array([first, second])),
+            "held": True,
+        }
+
+    def by_name(measure):
+        """With the name that the task gives the setting."""
+        setting = next(iter(inspect.signature(experiment.measure).parameters))
+        return right("falls")(lambda value: measure(**{setting: value}))
+
     wrong = {
         "Nothing was run": typed_in,
         "Only one setting was run: `measure.* is missing": one_setting,
@@ -49,9 +68,10 @@ def answers(id: str) -> tuple[list[Callable], dict[str, Callable]]:
         "`held` is True, but you predicted": right(
             next(way for way in ("rises", "falls") if way != _way(id)), held=lambda before, after: True
         ),
-        "not a dict with the keys": lambda measure: {"before": measure(first), "after": measure(second)},
+        "a dict without 'predicted' and 'held': its keys": half,
+        "called with array.*, which is not one of the two": at_once,
     }
-    return [right(way) for way in ("rises", "falls", "stays")], wrong
+    return [*(right(way) for way in ("rises", "falls", "stays")), by_name], wrong
 
 
 def _way(id: str) -> str:

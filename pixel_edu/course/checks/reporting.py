@@ -7,6 +7,8 @@ program can judge, the two sentences, stands in a cell of its own, which a perso
 
 from __future__ import annotations
 
+import inspect
+import numbers
 from typing import Any
 
 from pixel_edu.course import checking
@@ -34,9 +36,13 @@ def reported(ask: Ask) -> str:
     """
     experiment, runs = EXPERIMENTS[ask.exercise.id], []
 
-    def measure(setting: Any) -> float:
+    # The task calls the setting by its name in the experiment, so it may be given by that name.
+    setting_alone = inspect.Signature(list(inspect.signature(experiment.measure).parameters.values())[:1])
+
+    def measure(*settings: Any, **named: Any) -> float:
+        (setting,) = setting_alone.bind(*settings, **named).arguments.values()
         runs.append(setting)
-        if setting not in (experiment.before, experiment.after):
+        if not any(_is(setting, each) for each in (experiment.before, experiment.after)):
             return 0.0  # refused below
         return measured(ask.exercise.id, setting, ask.seed)
 
@@ -66,14 +72,22 @@ def _was_run(ask: Ask, experiment: Experiment, runs: list) -> None:
         runs,
         f"Nothing was run: call `measure({first!r})` and `measure({second!r})` in `{ask.exercise.name}`.",
     )
-    other = [setting for setting in runs if setting not in (first, second)]
+    other = [setting for setting in runs if not _is(setting, first) and not _is(setting, second)]
     ask.that(
         not other,
-        f"`measure` was called with {other[:1]}, which is not one of the two settings: change one thing, from "
-        f"{first!r} to {second!r}.",
+        f"`measure` was called with {repr(other[:1])[1:-1]:.60}, which is not one of the two settings: change one "
+        f"thing, from {first!r} to {second!r}.",
     )
     for setting in (first, second):
-        ask.that(setting in runs, f"Only one setting was run: `measure({setting!r})` is missing.")
+        ask.that(
+            any(_is(each, setting) for each in runs),
+            f"Only one setting was run: `measure({setting!r})` is missing.",
+        )
+
+
+def _is(setting: Any, wanted: Any) -> bool:
+    """Whether a setting is the wanted one; an array of both, which would be compared one by one, is not."""
+    return isinstance(setting, str | numbers.Number) and setting == wanted
 
 
 def _says_what_was_measured(
