@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from pixel_edu import notebooks
-from pixel_edu.course import calling, check, checking, require
-from pixel_edu.course.checks import experiments
+from pixel_edu.course import calling, check, checking, experiments, require
 from pixel_edu.notebooks import handouts
 from tests.answers import CHAPTERS
 
@@ -187,7 +186,7 @@ def test_the_sentences_of_a_model_report_hold_both_numbers_and_no_hint_does(id):
 
 
 def test_a_report_is_told_what_was_measured_and_whether_its_prediction_held():
-    for answer, fate in zip(bank("ex-01-7").RIGHT["ex-01-7"], (False, True, False), strict=True):
+    for answer, fate in zip(bank("ex-01-7").RIGHT["ex-01-7"][:3], (False, True, False), strict=True):
         said = check("ex-01-7", answer)
         assert said
         assert re.search(r"Measured: [\d.]+, then [\d.]+; your prediction ", said.message)

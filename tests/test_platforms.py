@@ -238,7 +238,8 @@ def test_a_notebook_is_tried_elsewhere_with_its_limit_of_time(elsewhere):
     assert lines["ex-01-1"].startswith("✓")
     assert "took longer than 3 s and was stopped" in lines["ex-01-2"]
     assert lines["ex-01-3"].startswith("–")
-    assert f"1 of {len(lines)} pass" in said
+    tested = [name for name in lines if not name.endswith("-words")]
+    assert f"1 of {len(tested)} pass" in said
 
 
 @pytest.mark.slow

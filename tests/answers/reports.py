@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pixel_edu.course.checks.experiments import EXPERIMENTS, measured
+from pixel_edu.course.experiments import EXPERIMENTS, measured
 
 
 def answers(id: str) -> tuple[list[Callable], dict[str, Callable]]:
@@ -69,7 +69,7 @@ def answers(id: str) -> tuple[list[Callable], dict[str, Callable]]:
             next(way for way in ("rises", "falls") if way != _way(id)), held=lambda before, after: True
         ),
         "a dict without 'predicted' and 'held': its keys": half,
-        "called with array.*, which is not one of the two": at_once,
+        "called with what is not a word or a number, which is not one of the two": at_once,
     }
     return [*(right(way) for way in ("rises", "falls", "stays")), by_name], wrong
 

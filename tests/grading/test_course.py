@@ -24,6 +24,11 @@ def test_solutions_get_everything_and_hand_outs_nothing(name, fork_server, level
         content = (ROOT / folder / f"{name}.ipynb").read_bytes()
         submission = Submission(f"{folder}.ipynb", folder, "", "2026-01-01T00:00:00+00:00", content)
         result, _ = grader.grade(GradingJob(submission, tuple(task.id for task in what.tasks)))
-        got.append((result.status, result.points, {mark.status for mark in result.marks}))
+        by_program = [mark for mark, task in zip(result.marks, what.tasks, strict=True) if not task.by_hand]
+        by_hand = {mark.status for mark in result.marks} - {mark.status for mark in by_program}
+        got.append((result.status, result.points, {mark.status for mark in by_program}, by_hand))
         messages += [f"{mark.id}: {mark.message} {mark.remark}" for mark in result.marks]
-    assert got == [("graded", what.points, {"passed"}), ("graded", 0, {"not written"})], "\n".join(messages)
+    points = sum(task.points for task in what.tasks if not task.by_hand)
+    left = {"by hand"} if any(task.by_hand for task in what.tasks) else set()
+    wanted = [("graded", points, {"passed"}, left), ("graded", 0, {"not written"} if points else set(), left)]
+    assert got == wanted, "\n".join(messages)

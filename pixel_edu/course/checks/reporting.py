@@ -13,7 +13,7 @@ from typing import Any
 
 from pixel_edu.course import checking
 from pixel_edu.course.checking import Ask
-from pixel_edu.course.checks.experiments import EXPERIMENTS, Experiment, measured
+from pixel_edu.course.experiments import EXPERIMENTS, Experiment, measured
 
 WAYS = ("rises", "falls", "stays")
 PAST = {"rises": "rose", "falls": "fell", "stays": "stayed"}
@@ -75,8 +75,8 @@ def _was_run(ask: Ask, experiment: Experiment, runs: list) -> None:
     other = [setting for setting in runs if not _is(setting, first) and not _is(setting, second)]
     ask.that(
         not other,
-        f"`measure` was called with {repr(other[:1])[1:-1]:.60}, which is not one of the two settings: change one "
-        f"thing, from {first!r} to {second!r}.",
+        f"`measure` was called with {_shown(*other[:1])}, which is not one of the two settings: change one thing, "
+        f"from {first!r} to {second!r}.",
     )
     for setting in (first, second):
         ask.that(
@@ -85,9 +85,18 @@ def _was_run(ask: Ask, experiment: Experiment, runs: list) -> None:
         )
 
 
+def _single(setting: Any) -> bool:
+    return isinstance(setting, str | numbers.Number)
+
+
 def _is(setting: Any, wanted: Any) -> bool:
     """Whether a setting is the wanted one; an array of both, which would be compared one by one, is not."""
-    return isinstance(setting, str | numbers.Number) and setting == wanted
+    return _single(setting) and setting == wanted
+
+
+def _shown(setting: Any = None) -> str:
+    # What is not a word or a number may live in the student's process, where its text differs.
+    return f"{setting!r:.60}" if _single(setting) else "what is not a word or a number"
 
 
 def _says_what_was_measured(
