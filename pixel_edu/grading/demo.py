@@ -95,7 +95,7 @@ COMMON = {
     "ex-02-4": ("** 2", ""),
     "ex-02-5": ("+ level.signal * answer", "- level.signal * answer"),
     "ex-02-6": ("2 * torch", "torch"),
-    "ex-02-7": ("there.noise * eps", "here.noise * eps"),
+    "ex-02-7": ("(kept * here.noise)", "here.noise"),
 }
 """The mistake that many make: what is written, and what instead of it."""
 

@@ -14,7 +14,7 @@ from pixel_edu.widgets.scenes import SCENES, Scenes
 
 STARTS = {
     "ex-02-1": "x0 + eps",
-    "ex-02-7": "there.signal * (x - here.noise * eps) / here.signal + there.noise**2 * eps",
+    "ex-02-7": "there.signal / here.signal * x + sqrt(there.noise**2 - here.noise**2) * eps",
     "ex-06-1": "eps_cond",
     "ex-07-2": "there.noise",
     "ex-07-4": "x0",
@@ -22,7 +22,7 @@ STARTS = {
 """The exercises whose answer is one line for single numbers, and what stands there at first."""
 DRAWS = {
     "ex-02-1": "What your line makes of a sprite, at three timesteps of the cosine schedule.",
-    "ex-02-7": "What your line makes of a noisy sprite, in four steps back to clean data.",
+    "ex-02-7": "What your line makes of a sprite, in four stages from clean data to noise.",
     "ex-06-1": "What the model takes a noisy character for if its label says food, with your line at four scales.",
     "ex-07-4": "What your line makes of two guesses of the model, at three of eight calls.",
 }

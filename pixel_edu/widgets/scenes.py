@@ -12,6 +12,8 @@ import numpy as np
 
 SEED = 0
 """Of the noise."""
+NOISE_SHOWN = 3
+"""How many standard deviations of noise an image of it shows: its values of -1 and 1 stand for so many."""
 LABEL = 2
 """Of the class whose sprites the model draws here: food."""
 
@@ -47,13 +49,14 @@ def noising() -> Scenes:
     return Scenes({"x₀": _sprite()}, shows, (1, [0, 0]))
 
 
-def walking() -> Scenes:
-    """A sprite that is taken from one noise level to another, along its own noise."""
-    shows, levels = [], _levels(900, 700, 500, 300) | {"clean": (1, 0)}
-    for (t, here), (s, there) in pairwise(levels.items()):
+def sinking() -> Scenes:
+    """A sprite and the noise in it that get fresh noise, from one level to a noisier one."""
+    shows, levels = [], {"clean": (1, 0)} | _levels(300, 500, 700, 900)
+    for (s, here), (t, there) in pairwise(levels.items()):
         ends = zip(("here.signal", "here.noise", "there.signal", "there.noise"), here + there, strict=True)
-        shows.append((f"{t} → {s}", {"x": list(here), "eps": [0, 1]} | dict(ends)))
-    return Scenes({"x₀": _sprite()}, shows, (1, [0, 0]))
+        old = _short(here[1] * NOISE_SHOWN)
+        shows.append((f"{s} → {t}", {"x": [here[0], old, 0], "eps": [0, 0, 1]} | dict(ends)))
+    return Scenes({"x₀": _sprite(), "noise in x": _noise()}, shows, (1, [0, 0, 0]))
 
 
 def guiding() -> Scenes:
@@ -107,7 +110,7 @@ def going_on() -> Scenes:
 
 SCENES: dict[str, Callable[[], Scenes]] = {
     "ex-02-1": noising,
-    "ex-02-7": walking,
+    "ex-02-7": sinking,
     "ex-06-1": guiding,
     "ex-07-4": going_on,
 }
@@ -118,6 +121,14 @@ def _sprite() -> np.ndarray:
     from pixel_edu import sprites
 
     return sprites.make(1).images[0]
+
+
+def _noise() -> np.ndarray:
+    """Other noise than that of the formula, as an image."""
+    from pixel_edu.images import to_uint8
+    from pixel_edu.samplers import SpriteNoise
+
+    return to_uint8(SpriteNoise([SEED + 1]).start() / NOISE_SHOWN)[0]
 
 
 def _levels(*timesteps: int) -> dict[Any, tuple[float, float]]:

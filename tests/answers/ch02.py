@@ -68,8 +68,19 @@ def clean_with(eps=None, x0=None, v=None):
     return clean
 
 
-def walk_by_steps(x, eps, here, there):
-    return x * there.signal / here.signal + (there.noise - there.signal * here.noise / here.signal) * eps
+def more_by_posts(x, eps, here, there):
+    """By the chapter's step from s to t."""
+    kept = there.signal / here.signal
+    return kept * x + (1 - kept**2).sqrt() * eps
+
+
+def more_with(kept=lambda h, t: t.signal / h.signal, fresh=None):
+    def answer(x, eps, here, there):
+        k = kept(here, there)
+        right = (1 - (there.signal / here.signal) ** 2).sqrt()
+        return k * x + (right if fresh is None else fresh(there.signal / here.signal, here, there)) * eps
+
+    return answer
 
 
 RIGHT = {
@@ -99,8 +110,10 @@ RIGHT = {
         ),
     ],
     "ex-02-7": [
-        walk_by_steps,
-        lambda x, eps, here, there: there.signal * ((x - here.noise * eps) / here.signal) + there.noise * eps,
+        more_by_posts,
+        lambda x, eps, h, t: (
+            t.signal / h.signal * x + (t.noise**2 - (t.signal * h.noise / h.signal) ** 2).sqrt() * eps
+        ),
     ],
 }
 
@@ -115,6 +128,7 @@ WRONG = {
         ),
         "The sprite is not scaled down": lambda x0, eps, level: x0 + level.noise * eps,
         "the same strength at every timestep": lambda x0, eps, level: level.signal * x0 + eps,
+        "half of the variance is lost": lambda x0, eps, level: level.signal * x0 + (1 - level.signal) * eps,
         r"wrong in 100% of the entries": lambda x0, eps, level: 0.5 * x0 + 0.5 * eps,
         r"with one level for the whole batch.*shape": lambda x0, eps, level: (
             level.signal.reshape(-1)[:, None, None, None] * x0[: len(level.signal)]
@@ -181,14 +195,16 @@ WRONG = {
         "with T = 7": lambda T, a, b: torch.sigmoid(2 * torch.linspace(4, -3, 40, dtype=torch.float64)),
     },
     "ex-02-7": {
-        "still there": lambda x, e, h, t: t.signal * (x - h.noise * e) / h.signal + t.noise**2 * e,
-        "broken the clean image": lambda x, e, h, t: t.signal * (x - h.noise**2 * e) / h.signal + t.noise * e,
-        "the level that you came from": lambda x, e, h, t: (
-            h.signal * (x - h.noise * e) / h.signal + h.noise * e
-        ),
-        "You stop at the clean image": lambda x, e, h, t: (x - h.noise * e) / h.signal,
-        "not divided by the signal": lambda x, e, h, t: t.signal * (x - h.noise * e) + t.noise * e,
-        "wrong in": lambda x, e, h, t: t.signal * (x - h.noise * e) / h.signal + (1 - t.signal) * e,
+        "still there": more_with(fresh=lambda k, h, t: (t.noise**2 - h.noise**2).sqrt()),
+        "no noise in x yet": more_with(fresh=lambda k, h, t: t.noise),
+        "x keeps its strength": more_with(kept=lambda h, t: 1),
+        "as if it were clean": more_with(kept=lambda h, t: t.signal),
+        "the jump from clean data": lambda x, eps, h, t: t.signal * x + t.noise * eps,
+        "multiplied by its variance": more_with(fresh=lambda k, h, t: 1 - k**2),
+        "The two factors add up": more_with(fresh=lambda k, h, t: 1 - k),
+        "weakened twice": more_with(kept=lambda h, t: (t.signal / h.signal) ** 2),
+        "inverted": more_with(kept=lambda h, t: h.signal / t.signal),
+        "wrong in": more_with(fresh=lambda k, h, t: t.noise - k * h.noise),
     },
 }
 

@@ -56,6 +56,10 @@ def add_noise(ask: Ask) -> None:
                 "The sprite is not scaled down: its factor, the signal, is missing, so x_t grows with t.",
             ),
             (s * x0 + eps, "The noise has the same strength at every timestep: its factor is missing."),
+            (
+                s * x0 + (1 - s) * eps,
+                "Your two factors add up to 1, and their squares do not: half-way, half of the variance is lost.",
+            ),
         ],
     )
     one = levels(torch.tensor([0.5]))
@@ -314,39 +318,61 @@ def straight(ask: Ask) -> None:
 
 @exercise(
     "ex-02-7",
-    "walk_back(x, eps, here, there)",
-    "The bug is gone: the same step works at both ends of the schedule.",
+    "more_noise(x, eps, here, there)",
+    "The bug is gone: a thousand stages lead to the same noise as one jump.",
 )
-def walk_back(ask: Ask) -> None:
-    """A planted bug: to x0 and back to a level, with a root missing."""
+def more_noise(ask: Ask) -> None:
+    """A planted bug: from one level to a noisier one, as if the old noise kept its strength."""
     x0 = to_tensor(sprites.make(4, seed=ask.seed).images)
-    eps = ask.randn(4, 3, 16, 16)
-    here, there = levels(torch.tensor([0.5, 0.3, 0.1, 0.05])), levels(torch.tensor([0.9, 0.5, 0.4, 0.3]))
-    x = here.signal * x0 + here.noise * eps
-    right = there.signal * x0 + there.noise * eps
+    old, eps = ask.randn(4, 3, 16, 16), ask.randn(4, 3, 16, 16)
+    here, there = levels(torch.tensor([0.9, 0.5, 0.4, 0.3])), levels(torch.tensor([0.5, 0.3, 0.1, 0.05]))
+    x, kept = here.signal * x0 + here.noise * old, there.signal / here.signal
+    fresh = (1 - kept**2).sqrt()
+    difference = (there.noise**2 - here.noise**2).sqrt()
     ask.same(
         ask(x, eps, here, there, like=x),
-        right,
+        kept * x + fresh * eps,
         [
             (
-                there.signal * x0 + there.noise**2 * eps,
-                "The planted bug is still there: at the new level the noise is too weak in the middle of the schedule.",
+                kept * x + difference * eps,
+                "The planted bug is still there: what is missing is counted as if the old noise kept its strength.",
             ),
             (
-                there.signal * (x - here.noise**2 * eps) / here.signal + there.noise * eps,
-                "You have fixed the way to `there` and broken the clean image, which is (x - noise·ε) / signal.",
+                kept * x + there.noise * eps,
+                "The fresh noise is as strong as if there were no noise in x yet: together they are too much.",
             ),
-            (x, "You noise to the level that you came from: the step ends at `there`."),
-            (x0, "You stop at the clean image: noise it again, to the level of `there`."),
+            (x + fresh * eps, "x keeps its strength: sprite and old noise must sink to make room."),
+            (x + difference * eps, "x keeps its strength: sprite and old noise must sink to make room."),
             (
-                there.signal * (x - here.noise * eps) + there.noise * eps,
-                "The clean image is not divided by the signal of `here`.",
+                there.signal * x + fresh * eps,
+                "You weaken x as if it were clean: part of the way to `there` is behind it already.",
+            ),
+            (
+                there.signal * x + there.noise * eps,
+                "This is the jump from clean data: x is at the level `here` already.",
+            ),
+            (kept * x + fresh**2 * eps, "The fresh noise is multiplied by its variance: take the root."),
+            (
+                kept * x + (1 - kept) * eps,
+                "The two factors add up to 1: it is variances, their squares, that add up.",
+            ),
+            (
+                kept**2 * x + fresh * eps,
+                "x is weakened twice: its factor is a fraction of signals, without a square.",
+            ),
+            (
+                here.signal / there.signal * x + fresh * eps,
+                "The fraction of the signals is inverted: x must become weaker.",
             ),
         ],
         tolerance=1e-3,
     )
-    nothing = Levels(*(torch.tensor([value]).reshape(1, 1, 1, 1) for value in (1.0, 0.0, torch.inf)))
-    ask.same(ask(x, eps, here, nothing, like=x, what="for a step to clean data"), x0, tolerance=1e-3)
+    clean = Levels(*(torch.tensor([value]).reshape(1, 1, 1, 1) for value in (1.0, 0.0, torch.inf)))
+    ask.same(
+        ask(x0, eps, clean, there, like=x, what="from clean data"),
+        there.signal * x0 + there.noise * eps,
+        tolerance=1e-3,
+    )
 
 
 @exercise("ex-02-8", "report(measure)", "Run, and reported.")
