@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from pixel_edu import notebooks
 from pixel_edu.cli import app
 from pixel_edu.config import UserError
-from pixel_edu.course import repository, use
+from pixel_edu.course import experiments, repository, use
 from pixel_edu.notebooks import handouts
 from tests.answers import CHAPTERS
 
@@ -140,6 +140,16 @@ def test_each_exercise_says_what_a_reader_wants_to_know(name):
         assert all(text for _, text in each.hints), f"a hint of {each.id} is empty"
         assert len(each.task.split()) > 20, f"{each.id} states its task in more than 20 words"
         assert each.why, f"{each.id} lacks its cell {each.id}-why"
+
+
+@pytest.mark.parametrize("name", [name for name in CHAPTERS if name < "10"])
+def test_a_chapter_of_the_first_nine_has_exercises_to_write_to_derive_and_to_report(name):
+    found = handouts.exercises_of(source(name), name)
+    derived = [each.id for each in found if re.search(r"(?i)\bderiv(e|ation)\b", each.task)]
+    reported = [each.id for each in found if each.id in experiments.EXPERIMENTS]
+    assert derived
+    assert len(reported) == 1
+    assert {each.id for each in found} - {*derived, *reported}
 
 
 def test_the_book_shows_every_exercise_and_no_hidden_test(book):

@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 1: right ones, and wrong ones with what the check must say."""
 
 import hashlib
+import math
 import re
 
 import numpy as np
@@ -239,3 +240,42 @@ WRONG = {
 }
 
 RIGHT["ex-01-7"], WRONG["ex-01-7"] = reports.answers("ex-01-7")
+
+
+def seen_with(each):
+    """The sum over base sprites of what `each` says of their shares of the rows."""
+    return lambda copies, draws: float(each(copies / copies.sum(), draws).sum())
+
+
+def seen_by_loop(copies, draws):
+    rows, seen = int(sum(copies)), 0.0
+    for each in copies.tolist():
+        missed = 1.0
+        for _ in range(draws):
+            missed *= (rows - each) / rows
+        seen += 1 - missed
+    return seen
+
+
+def no_row_twice(copies, draws):
+    rows = int(copies.sum())
+    return float(sum(1 - math.comb(rows - int(c), draws) / math.comb(rows, draws) for c in copies))
+
+
+RIGHT["ex-01-8"] = [
+    seen_with(lambda p, n: 1 - (1 - p) ** n),
+    seen_by_loop,
+    lambda copies, draws: len(copies) - np.exp(draws * np.log1p(-copies / copies.sum())).sum(),
+]
+WRONG["ex-01-8"] = {
+    "how many are missed": seen_with(lambda p, n: (1 - p) ** n),
+    "each time it comes": seen_with(lambda p, n: n * p),
+    "number of all base sprites": lambda copies, draws: len(copies),
+    "as frequent as each other": lambda copies, draws: len(copies) * (1 - (1 - 1 / len(copies)) ** draws),
+    "number of different rows": lambda copies, draws: copies.sum() * (1 - (1 - 1 / copies.sum()) ** draws),
+    "in the limit of many rows": seen_with(lambda p, n: 1 - np.exp(-n * p)),
+    "You draw no row twice": no_row_twice,
+    "Raise its opposite": seen_with(lambda p, n: p**n),
+    "exactly once": seen_with(lambda p, n: n * p * (1 - p) ** (n - 1)),
+    "instead of": seen_with(lambda p, n: 1 - (1 - p) ** (n - 1)),
+}

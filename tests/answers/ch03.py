@@ -233,3 +233,44 @@ WRONG = {
 }
 
 RIGHT["ex-03-7"], WRONG["ex-03-7"] = reports.answers("ex-03-7")
+
+
+def blob_with(guess=None, error=None):
+    """The right answer, but for those given: a, n are signal and noise, d the spread, v the variance of x."""
+
+    def answer(x, mean, spread, signal, noise):
+        a, n, d, v = signal, noise, spread, (signal * spread) ** 2 + noise**2
+        right = mean + a * d**2 / v * (x - a * mean)
+        said = error(a, n, d, v) if error else d**2 * (1 - a**2 * d**2 / v)
+        return guess(x, mean, a, n, d, v) if guess else right, said
+
+    return answer
+
+
+def blob_by_precision(x, mean, spread, signal, noise):
+    before = 1 / spread**2 + signal**2 / noise**2
+    return (mean / spread**2 + signal * x / noise**2) / before, 1 / before
+
+
+RIGHT["ex-03-8"] = [blob_with(), blob_by_precision]
+WRONG["ex-03-8"] = {
+    "ignores the blob, and takes": blob_with(lambda x, m, a, n, d, v: x / a),
+    "Your guess ignores x": blob_with(lambda x, m, a, n, d, v: 0 * x + m),
+    "subtract that first": blob_with(lambda x, m, a, n, d, v: m + a * d**2 / v * x),
+    "scaled down in x too": blob_with(lambda x, m, a, n, d, v: m + a * d**2 / v * (x - m)),
+    "a blob around 0": blob_with(lambda x, m, a, n, d, v: a * d**2 / v * x),
+    "forgets that the clean number is scaled": blob_with(
+        lambda x, m, a, n, d, v: m + d**2 / (d**2 + n**2) * (x - a * m)
+    ),
+    "has standard deviations": blob_with(lambda x, m, a, n, d, v: m + a * d / (a * d + n) * (x - a * m)),
+    "One square of the spread": blob_with(lambda x, m, a, n, d, v: m + a * d / v * (x - a * m)),
+    "divide by the signal": blob_with(lambda x, m, a, n, d, v: m + (a * d) ** 2 / v * (x - a * m)),
+    "at full strength": blob_with(lambda x, m, a, n, d, v: a * m + a * d**2 / v * (x - a * m)),
+    "The guesses .*wrong in": blob_with(lambda x, m, a, n, d, v: m + 0.5 * (x - a * m)),
+    "a guess that ignores x": blob_with(error=lambda a, n, d, v: d**2),
+    "variance of the noise": blob_with(error=lambda a, n, d, v: n**2),
+    "a guess that ignores the blob": blob_with(error=lambda a, n, d, v: (n / a) ** 2),
+    "root of the mean squared error": blob_with(error=lambda a, n, d, v: d * n / v**0.5),
+    "the error is the rest": blob_with(error=lambda a, n, d, v: a**2 * d**4 / v),
+    "of how much variance": blob_with(error=lambda a, n, d, v: n**2 / v),
+}

@@ -151,15 +151,15 @@ WRONG = {
         "This is the variance": spread(lambda a, b, n, m: m**2 / n**2 * (1 - a / b)),
         "The fraction of the noise levels is inverted": spread(lambda a, b, n, m: n / m * (1 - a / b).sqrt()),
         "noise levels is missing": spread(lambda a, b, n, m: (1 - a / b).sqrt()),
-        "Your a is a fraction of signal levels": spread(
+        "The fraction of the signals is not squared": spread(
             lambda a, b, n, m: m / n * (1 - (a / b).sqrt()).sqrt()
         ),
         "`here` and `there` are swapped": spread(lambda a, b, n, m: n / m * (1 - b / a).abs().sqrt()),
-        "root over 1 - a is missing": spread(lambda a, b, n, m: m / n * (1 - a / b)),
+        "One root is missing": spread(lambda a, b, n, m: m / n * (1 - a / b)),
         "You take the root of the noise levels": spread(
             lambda a, b, n, m: (m / n).sqrt() * (1 - a / b).sqrt()
         ),
-        "You take the root of a": spread(lambda a, b, n, m: m / n * (a / b).sqrt()),
+        "You take what the jump keeps": spread(lambda a, b, n, m: m / n * (a / b).sqrt()),
         "wrong in": spread(lambda a, b, n, m: m * (1 - a / b).sqrt()),
     },
     "ex-07-3": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pixel_edu import sprites
@@ -299,3 +301,47 @@ def in_order(ask: Ask) -> None:
 def report(ask: Ask) -> str:
     """Hold out more."""
     return reported(ask)
+
+
+@exercise("ex-01-8", "sprites_seen(copies, draws)", "You know what a number of rows is worth.")
+def sprites_seen(ask: Ask) -> None:
+    """The mean number of different sprites among rows drawn with replacement."""
+    for copies, draws in ((ask.rng.integers(1, 9, 12), 15), (np.array([40, 1, 1, 2, 30]), 6)):
+        N, K = int(copies.sum()), len(copies)
+        share = copies / N
+        right = float((1 - (1 - share) ** draws).sum())
+        others = np.array([math.comb(N - int(c), draws) / math.comb(N, draws) for c in copies])
+        ask.same(
+            ask(copies, draws, like=1.0, what=f"for {K} sprites and {draws} rows"),
+            right,
+            [
+                (K - right, "This is how many are missed: return how many are seen."),
+                (float(draws), "You count a sprite each time it comes: count it once."),
+                (float(K), "This is the number of all base sprites: some of them are not seen."),
+                (
+                    K * (1 - (1 - 1 / K) ** draws),
+                    "You take all base sprites to be as frequent as each other: look at `copies`.",
+                ),
+                (
+                    N * (1 - (1 - 1 / N) ** draws),
+                    "This is the number of different rows: rows that show the same sprite count once.",
+                ),
+                (
+                    float((1 - np.exp(-draws * share)).sum()),
+                    "This is right in the limit of many rows, and close: the exact power is asked for.",
+                ),
+                (
+                    float((1 - others).sum()),
+                    "You draw no row twice: here the same row may come again.",
+                ),
+                (
+                    float((share**draws).sum()),
+                    "You raise the chance that a row shows the sprite: all rows show it then. Raise its opposite.",
+                ),
+                (
+                    float((draws * share * (1 - share) ** (draws - 1)).sum()),
+                    "This counts sprites that come exactly once: those that come more often are seen, too.",
+                ),
+            ],
+            tolerance=1e-6,
+        )

@@ -397,3 +397,67 @@ def pairs(ask: Ask) -> None:
 def report(ask: Ask) -> str:
     """Start with too little noise."""
     return reported(ask)
+
+
+@exercise(
+    "ex-03-8",
+    "blob_guess(x, mean, spread, signal, noise)",
+    "You have derived an oracle, and the loss that nobody can go below.",
+)
+def blob_guess(ask: Ask) -> None:
+    """The posterior of one Gaussian: its mean, a line in x, and its variance."""
+    x = torch.from_numpy(ask.rng.standard_normal(9))
+    for mean, spread, signal, noise in ((0.3, 0.5, 0.6, 0.8), (-1.2, 2.0, 0.9, 0.19**0.5)):
+        variance = (signal * spread) ** 2 + noise**2
+        slope = signal * spread**2 / variance
+        guess, error = ask(x, mean, spread, signal, noise, like=(x, 1.0), what=f"for a spread of {spread:g}")
+        ask.same(
+            guess,
+            mean + slope * (x - signal * mean),
+            [
+                (x / signal, "Your guess ignores the blob, and takes all the noise for signal."),
+                (torch.full_like(x, mean), "Your guess ignores x."),
+                (mean + slope * x, "Without noise in it x lies around signal * mean: subtract that first."),
+                (mean + slope * (x - mean), "The mean is scaled down in x too: x lies around signal * mean."),
+                (slope * x, "Your guess is right for a blob around 0: this one lies around `mean`."),
+                (
+                    mean + spread**2 / (spread**2 + noise**2) * (x - signal * mean),
+                    "Your slope forgets that the clean number is scaled by the signal.",
+                ),
+                (
+                    mean + signal * spread / (signal * spread + noise) * (x - signal * mean),
+                    "Your slope has standard deviations where it needs variances.",
+                ),
+                (
+                    mean + signal * spread / ((signal * spread) ** 2 + noise**2) * (x - signal * mean),
+                    "One square of the spread is missing in your slope.",
+                ),
+                (
+                    mean + (signal * spread) ** 2 / variance * (x - signal * mean),
+                    "This guesses how far the signal in x lies off, not the clean number: divide by the signal.",
+                ),
+                (
+                    signal * mean + slope * (x - signal * mean),
+                    "Where x tells nothing the guess must be `mean`, at full strength.",
+                ),
+            ],
+            what="The guesses",
+        )
+        right = (spread * noise) ** 2 / variance
+        ask.same(
+            error,
+            right,
+            [
+                (spread**2, "This is the variance of the data, the error of a guess that ignores x."),
+                (noise**2, "This is the variance of the noise: the blob tells something, too."),
+                ((noise / signal) ** 2, "This is the error of a guess that ignores the blob."),
+                (right**0.5, "This is the root of the mean squared error."),
+                (
+                    slope * signal * spread**2,
+                    "This is how much of the variance the guess explains: the error is the rest.",
+                ),
+                (noise**2 / variance, "This is the share that stays unknown: of how much variance?"),
+            ],
+            what="The mean squared error",
+            tolerance=1e-6,
+        )

@@ -77,18 +77,24 @@ def posterior_std(ask: Ask) -> None:
             ),
             (
                 there.noise / here.noise * (1 - a.sqrt()).sqrt(),
-                "Your a is a fraction of signal levels: it is one of their squares.",
+                "The fraction of the signals is not squared: it is squares that add up to 1.",
             ),
             (
                 here.noise / there.noise * (1 - 1 / a).abs().sqrt(),
                 "`here` and `there` are swapped: the step goes from `here`, which is noisier.",
             ),
-            (there.noise / here.noise * (1 - a), "The root over 1 - a is missing."),
+            (
+                there.noise / here.noise * (1 - a),
+                "One root is missing: what the jump adds is a variance until you take its root.",
+            ),
             (
                 (there.noise / here.noise).sqrt() * (1 - a).sqrt(),
                 "You take the root of the noise levels: use their fraction as it is.",
             ),
-            (there.noise / here.noise * a.sqrt(), "You take the root of a: take the root of 1 - a."),
+            (
+                there.noise / here.noise * a.sqrt(),
+                "You take what the jump keeps, α_t / α_s: take the noise that it adds.",
+            ),
         ],
     )
     got = ask(levels(torch.tensor([0.9])), CLEAN, like=right[:1], what="for a step to clean data")
