@@ -104,7 +104,7 @@ def _choose(names: list[str], folder: Path) -> list[Path]:
     for name in names:
         found = [path for path in there if path.stem == name or path.stem.split("_")[0] == name]
         if not found and not name.endswith(".ipynb"):
-            raise UserError(
+            raise typer.BadParameter(
                 f"{name!r} is not a chapter in {folder}: use one of {', '.join(p.stem for p in there) or '-'}"
             )
         chosen += found or [Path(name)]
@@ -154,7 +154,10 @@ def run_all(
         raise typer.BadParameter("notebooks that share a GPU wait for each other: omit --jobs")
     jobs = jobs or (1 if profile == "gpu" else config.cores())
     out = out or Path("runs") / f"course-{profile}"
-    paths = rehearsal.find(names or [], root)
+    try:
+        paths = rehearsal.find(names or [], root)
+    except rehearsal.UnknownNotebook as error:
+        raise typer.BadParameter(str(error)) from None
     if profile == "gpu" and config.pick_device().type == "cpu":
         raise config.UserError("there is no GPU on this machine: use --profile cpu")
     measured, results = None, []

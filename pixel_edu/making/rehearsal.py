@@ -49,11 +49,16 @@ class NotebookOutcome:
     differs: dict[str, str] = field(default_factory=dict)
 
 
+class UnknownNotebook(UserError):
+    """A name that no notebook of the course has."""
+
+
 def find(names: Sequence[str], root: Path = Path()) -> list[Path]:
     """The notebooks of the course, or those named: 05, 05_training, chapters/05_training or a path.
 
     Raises:
-        UserError: there are no notebooks, or none has that name.
+        UserError: there are no notebooks.
+        UnknownNotebook: none has that name.
     """
     there = [path for folder in FOLDERS for path in sorted((root / folder).glob("[0-9]*.ipynb"))]
     if not there:
@@ -63,7 +68,7 @@ def find(names: Sequence[str], root: Path = Path()) -> list[Path]:
         known = name.removesuffix(".ipynb")
         found = [path for path in there if known in (path.stem.partition("_")[0], path.stem, _name(path))]
         if not found:
-            raise UserError(
+            raise UnknownNotebook(
                 f"{name!r} is not a notebook of the course: use a number, such as {there[0].stem[:2]}"
             )
         chosen += found
