@@ -539,7 +539,7 @@ def test_the_messages_that_setup_explains_are_those_that_appear(tmp_path):
         command = [
             sys.executable,
             "-c",
-            "from pixel_edu.cli import main; main()",
+            "import sys; from pixel_edu.cli import main; sys.argv[0] = 'pixel-edu'; main()",
             "course",
             "notebooks",
             *words,

@@ -193,7 +193,9 @@ def test_what_cannot_be_done_is_one_sentence(course, words, code, says):
     where = () if "--root" in words else ("--root", course)
     done = invoke(*words, *where)
     assert done.exit_code == code
-    told = str(done.exception) if isinstance(done.exception, UserError) else re.sub(r"\s*│\s*", " ", done.output)
+    told = (
+        str(done.exception) if isinstance(done.exception, UserError) else re.sub(r"\s*│\s*", " ", done.output)
+    )
     assert says in told
 
 
