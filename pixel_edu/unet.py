@@ -135,7 +135,12 @@ class Level(nn.Module):
             self.below = Block(width, width, config, attends)
         self.up = nn.ModuleList(Block(2 * width, width, config, attends) for _ in widths_in)
 
-    def forward(self, x: Features, context: Embedding, label: Embedding) -> NewFeatures:
+    def forward(
+        self,
+        x: Features,
+        context: Embedding,
+        label: Embedding,
+    ) -> NewFeatures:
         """(B, width_above, H, W) to (B, width, H, W)."""
         skips = []
         for block in self.down:

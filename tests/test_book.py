@@ -29,6 +29,10 @@ CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))
 NBVAL = {"nbval-skip", "nbval-raises-exception"}
 LOADS = {("link", "href"), ("source", "src"), ("source", "srcset"), ("object", "data")}
 IDS = [path.stem for path in CHAPTERS]
+CODE = tomllib.loads((ROOT / "chapters/.ruff.toml").read_text(encoding="utf-8"))["line-length"]
+"""Columns of code in a notebook."""
+PRINTED = 76
+"""Columns of what a chapter prints."""
 BUDGET = 360_000
 """Bytes of the style sheets and scripts that a page may load, but for MathJax and the index of the search."""
 
@@ -167,10 +171,21 @@ def test_questions_to_answer_first_have_a_look_of_their_own(book):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_no_line_of_code_is_wider_than_a_page(path):
-    hides = {"remove-cell", "remove-input"}
-    cells = [cell for cell in notebooks.read(path).cells if not hides & set(cell.metadata.get("tags", []))]
-    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
-    assert [line for line in lines if len(line) > 101] == []  # the columns that custom.css has letters for
+    cells = [cell for cell in notebooks.read(path).cells if cell.cell_type == "code"]
+    wide = [(cell.id, line) for cell in cells for line in cell.source.splitlines() if len(line) > CODE]
+    assert wide == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_no_printed_line_is_wider_than_a_page(path):
+    wide = []
+    for cell in notebooks.read(path).cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            shown = "" if {"text/html", "text/markdown"} & set(data) else data.get("text/plain", "")
+            text = output.text if output.output_type == "stream" else shown
+            wide += [(cell.id, line) for line in text.splitlines() if len(line) > PRINTED]
+    assert wide == []
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
