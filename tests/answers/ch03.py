@@ -50,9 +50,13 @@ def eps_by_loop(x, t, images, schedule):
     return torch.cat(each)
 
 
-def ddim_with(step=None, pairs=itertools.pairwise, times=None, sizes=None):
-    def answer(predict_eps, schedule, x, num_steps=50):
-        ts = schedule.timesteps(num_steps)
+def below(ts, first):
+    return ts if first is None else [first, *(t for t in ts if t < first)]
+
+
+def ddim_with(step=None, pairs=itertools.pairwise, times=None, sizes=None, listed=below):
+    def answer(predict_eps, schedule, x, num_steps=50, first=None):
+        ts = listed(schedule.timesteps(num_steps), first)
         for t, s in pairs(ts) if pairs is itertools.pairwise else pairs(ts, len(schedule) // num_steps):
             here, there = schedule.levels(torch.tensor([t])), schedule.levels(torch.tensor([s]))
             eps = predict_eps(x, torch.full((sizes or len(x),), t if times is None else times(t, s)))
@@ -63,13 +67,15 @@ def ddim_with(step=None, pairs=itertools.pairwise, times=None, sizes=None):
     return answer
 
 
-def ddim_by_ratio(predict_eps, schedule, x, num_steps=50):
+def ddim_by_ratio(predict_eps, schedule, x, num_steps=50, first=None):
     """As the paper's ODE: x / signal moves along noise / signal."""
     y = x.double()
     bar = torch.cat([schedule.alpha_bar, torch.ones(1).double()])
-    ts = schedule.timesteps(num_steps)
+    ts = sorted({-1, *schedule.timesteps(num_steps)}, reverse=True)
+    if first is not None:
+        ts = sorted({first, *filter(lambda t: t < first, ts)}, reverse=True)
     y = y / bar[ts[0]].sqrt()
-    for i in range(num_steps):
+    for i in range(len(ts) - 1):
         t, s = ts[i], ts[i + 1]
         eps = predict_eps((y * bar[t].sqrt()).float(), torch.tensor([t] * len(x)))
         y = y + ((1 / bar[s] - 1).sqrt() - (1 / bar[t] - 1).sqrt()) * eps
@@ -182,7 +188,7 @@ WRONG = {
         "wrong in": eps_with(lambda x, x0, s, n: (x - s**2 * x0) / n),
     },
     "ex-03-3": {
-        "x is where it began": lambda predict_eps, schedule, x, n=50: x.clone(),
+        "x is where it began": lambda predict_eps, schedule, x, n=50, first=None: x.clone(),
         "the noise level is its root": ddim_with(lambda x0, e, h, t: t.signal * x0 + t.noise**2 * e),
         "where some noise is left": ddim_with(pairs=lambda ts, k: itertools.pairwise([*ts[:-1], 0])),
         "by arithmetic on t": ddim_with(pairs=lambda ts, k: [(t, max(t - k, -1)) for t in ts[:-1]]),
@@ -191,6 +197,22 @@ WRONG = {
         "Signal and noise are swapped": ddim_with(lambda x0, e, h, t: t.noise * x0 + t.signal * e),
         r"(?i)`t` had 1 values": ddim_with(sizes=1),
         "wrong in": ddim_with(lambda x0, e, h, t: t.signal * x0.clamp(-0.5, 0.5) + t.noise * e),
+        "`first` has no effect": ddim_with(listed=lambda ts, first: ts),
+        "about the next timestep of the list": ddim_with(
+            listed=lambda ts, first: ts if first is None else [t for t in ts if t < first]
+        ),
+        "and then the steps go up": ddim_with(
+            listed=lambda ts, first: ts if first is None else [first, *ts[1:]]
+        ),
+        "go up from `first` to T - 1": ddim_with(
+            listed=lambda ts, first: ts if first is None else [first, *ts]
+        ),
+        "One step goes from `first`": ddim_with(
+            listed=lambda ts, first: ts if first is None else [first, -1]
+        ),
+        "every timestep below `first`": ddim_with(
+            listed=lambda ts, first: ts if first is None else range(first, -2, -1)
+        ),
     },
     "ex-03-4": {
         "There is noise on the result": ddpm_with(lambda a_t, a_s: (1 - a_t / a_s).sqrt(), last=True),

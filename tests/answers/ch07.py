@@ -15,7 +15,9 @@ def spread(f):
     return lambda here, there: f(here.signal**2, there.signal**2, here.noise, there.noise)
 
 
-def ddim_with(fresh=lambda eta, a_t, a_s: eta * std(a_t, a_s), old=None, last=False, add=True, always=False):
+def ddim_with(
+    fresh=lambda eta, a_t, a_s: eta * std(a_t, a_s), old=None, last=False, add=True, always=False, cut=None
+):
     def answer(predict_eps, schedule, x, num_steps=50, eta=0.0, draw_eps=None):
         bar = torch.cat([schedule.alpha_bar, torch.ones(1).double()])
         for t, s in itertools.pairwise(schedule.timesteps(num_steps)):
@@ -23,6 +25,7 @@ def ddim_with(fresh=lambda eta, a_t, a_s: eta * std(a_t, a_s), old=None, last=Fa
             eps = predict_eps(x, torch.full((len(x),), t))
             x0 = (x - (1 - a_t).sqrt() * eps) / a_t.sqrt()
             f = fresh(eta, a_t, a_s)
+            f = cut(f, a_t, a_s) if cut else torch.minimum(f, (1 - a_s).sqrt())
             strength = old(a_s, f) if old else (1 - a_s - f**2).clamp(min=0).sqrt()
             x = a_s.sqrt() * x0 + strength * eps
             if add and (eta or always) and (s >= 0 or last):
@@ -39,7 +42,7 @@ def ddim_by_levels(predict_eps, schedule, x, num_steps=50, eta=0.0, draw_eps=Non
         eps = predict_eps(x, torch.full((len(x),), ts[i]))
         x0 = (x - here.noise * eps) / here.signal
         h = there.half_log_snr - here.half_log_snr
-        fresh = eta * there.noise * (1 - torch.exp(-2 * h)).sqrt()
+        fresh = min(eta, 1 / (1 - torch.exp(-2 * h)).sqrt()) * there.noise * (1 - torch.exp(-2 * h)).sqrt()
         x = there.signal * x0 + (there.noise**2 - fresh**2).clamp(min=0).sqrt() * eps
         if eta > 0 and i < num_steps - 1:
             x = x + fresh * draw_eps(x)
@@ -167,16 +170,34 @@ WRONG = {
         "This is DDPM": ddim_with(lambda eta, a_t, a_s: (eta > 0) * std(a_t, a_s)),
         "keeps its full strength": ddim_with(old=lambda a_s, f: (1 - a_s).sqrt()),
         "There is noise on the result": ddim_with(
-            lambda eta, a_t, a_s: eta * (1 - a_t / a_s).sqrt(), old=lambda a_s, f: (1 - a_s).sqrt(), last=True
+            lambda eta, a_t, a_s: eta * (1 - a_t / a_s).sqrt(),
+            old=lambda a_s, f: (1 - a_s).sqrt(),
+            last=True,
+            cut=lambda f, a_t, a_s: f,
         ),
-        "The fraction of the noise levels is inverted": ddim_with(
+        "inverted, and the cut": ddim_with(
             lambda eta, a_t, a_s: eta * ((1 - a_t) / (1 - a_s).clamp(min=1e-9) * (1 - a_t / a_s)).sqrt()
+        ),
+        "inverted, and the clamp": ddim_with(
+            lambda eta, a_t, a_s: eta * ((1 - a_t) / (1 - a_s).clamp(min=1e-9) * (1 - a_t / a_s)).sqrt(),
+            cut=lambda f, a_t, a_s: f,
         ),
         "multiplied by its variance": ddim_with(lambda eta, a_t, a_s: eta * std(a_t, a_s) ** 2),
         "You multiply the variance by eta": ddim_with(lambda eta, a_t, a_s: eta**0.5 * std(a_t, a_s)),
         "no fresh noise is added": ddim_with(add=False),
         "it is variances that add up": ddim_with(old=lambda a_s, f: (1 - a_s).sqrt() - f),
         "Noise was drawn 5 times": ddim_with(last=True),
+        "cut the fresh": ddim_with(cut=lambda f, a_t, a_s: f),
+        "You cut eta at 1": ddim_with(lambda eta, a_t, a_s: min(eta, 1) * std(a_t, a_s)),
+        "in a short step some of the old stays": ddim_with(
+            lambda eta, a_t, a_s: (1 - a_s).sqrt() if eta > 1 else eta * std(a_t, a_s)
+        ),
+        "the level where the step begins": ddim_with(
+            cut=lambda f, a_t, a_s: torch.minimum(f, (1 - a_t).sqrt())
+        ),
+        "root of the absolute value": ddim_with(
+            old=lambda a_s, f: (1 - a_s - f**2).abs().sqrt(), cut=lambda f, a_t, a_s: f
+        ),
         "stopped with TypeError": ddim_with(always=True),
     },
     "ex-07-4": {

@@ -181,13 +181,13 @@ def oracle_eps(ask: Ask) -> None:
     )
 
 
-def _timesteps_asked(ask: Ask, asked: list, schedule: Schedule, num_steps: int, batch: int) -> None:
+def _timesteps_asked(ask: Ask, asked: list, visited: list[int], batch: int) -> None:
     """Whether the model was asked about the right timesteps."""
-    want = schedule.timesteps(num_steps)[:-1]
+    want = visited[:-1]
     got = [each[0] if each else None for each in asked]
     ask.that(
-        len(asked) == num_steps,
-        f"The model was called {len(asked)} times for {num_steps} steps: each step takes one call.",
+        len(asked) == len(want),
+        f"The model was called {len(asked)} times for {len(want)} steps: each step takes one call.",
     )
     ask.that(
         all(len(each) == batch for each in asked),
@@ -201,15 +201,23 @@ def _timesteps_asked(ask: Ask, asked: list, schedule: Schedule, num_steps: int, 
 
 @exercise(
     "ex-03-3",
-    "ddim_sample(predict_eps, schedule, x, num_steps)",
-    "Your loop draws: plug in any model you like.",
+    "ddim_sample(predict_eps, schedule, x, num_steps, first)",
+    "Your loop draws, from noise and from sketches: plug in any model you like.",
 )
 def ddim_sample(ask: Ask) -> None:
     """The deterministic loop."""
     x = ask.randn(3, 3, 8, 8)
     for schedule, n in ((linear(50), 3), (cosine(40), 40), (linear(50), 1)):
         model, asked = gaussian_eps(schedule), []
-        got = ask(gaussian_eps(schedule, asked), schedule, x, n, like=x, what=f"with {n} step{'s' * (n > 1)}")
+        got = ask(
+            gaussian_eps(schedule, asked),
+            schedule,
+            x,
+            n,
+            None,
+            like=x,
+            what=f"with {n} step{'s' * (n > 1)}",
+        )
 
         def slip(**how) -> torch.Tensor:
             return walk(model, schedule, x, n, **how)
@@ -246,7 +254,51 @@ def ddim_sample(ask: Ask) -> None:
             ],
             tolerance=3e-4,
         )
-        _timesteps_asked(ask, asked, schedule, n, 3)
+        _timesteps_asked(ask, asked, schedule.timesteps(n), 3)
+    _begun_later(ask, x)
+
+
+def _begun_later(ask: Ask, x: torch.Tensor) -> None:
+    """The deterministic loop from a timestep that the list does not hold, and from one that it does."""
+    schedule, n = cosine(40), 7
+    listed = schedule.timesteps(n)
+    for first in (25, listed[3]):
+        model, asked = gaussian_eps(schedule), []
+        visited = [first, *(t for t in listed if t < first)]
+        got = ask(gaussian_eps(schedule, asked), schedule, x, n, first, like=x, what=f"with first = {first}")
+
+        def slip(timesteps: list[int]) -> torch.Tensor:
+            return walk(model, schedule, x, n, pairs=lambda _: itertools.pairwise(timesteps))
+
+        ask.same(
+            got,
+            slip(visited),
+            [
+                (slip(listed), "`first` has no effect: you take x for pure noise, at T - 1."),
+                (
+                    slip(visited[1:]),
+                    "Your first call asks about the next timestep of the list: x is at `first`, so ask about that.",
+                ),
+                (
+                    slip([first, *listed[1:]]),
+                    "Only the first call asks about `first`, and then the steps go up: leave out what lies above it.",
+                ),
+                (
+                    slip([first, *listed]),
+                    "The steps go up from `first` to T - 1: leave out what lies above it.",
+                ),
+                (
+                    slip([first, -1]),
+                    "One step goes from `first` to clean data: go on with the timesteps of the list below it.",
+                ),
+                (
+                    slip(list(range(first, -2, -1))),
+                    "You visit every timestep below `first`: only those of the list.",
+                ),
+            ],
+            tolerance=3e-4,
+        )
+        _timesteps_asked(ask, asked, visited, 3)
 
 
 @exercise(
@@ -309,7 +361,7 @@ def ddpm_sample(ask: Ask) -> None:
             draws.count == n - 1,
             f"Noise was drawn {draws.count} times in {n} steps: each step but the last draws once.",
         )
-        _timesteps_asked(ask, asked, schedule, n, 3)
+        _timesteps_asked(ask, asked, schedule.timesteps(n), 3)
 
 
 @exercise("ex-03-5", "calls_needed(sample, right, tolerance, most)", "Now you can say what quality costs.")

@@ -161,6 +161,10 @@ def ddim_sample(ask: Ask) -> None:
                 "The fraction of the noise levels is inverted, and the clamp hides it.",
             ),
             (
+                slip(std=lambda a_t, a_s: torch.minimum(inverted(a_t, a_s), (1 - a_s).sqrt()), kept=room),
+                "The fraction of the noise levels is inverted, and the cut at the level hides it.",
+            ),
+            (
                 slip(std=lambda a_t, a_s: eta * std(a_t, a_s) ** 2, kept=room),
                 "The fresh noise is multiplied by its variance: multiply by the root, its spread.",
             ),
@@ -179,6 +183,54 @@ def ddim_sample(ask: Ask) -> None:
         ask.that(
             draws.count == want,
             f"Noise was drawn {draws.count} times in {n} steps with eta = {eta:g}: it should be {want} times.",
+        )
+    _all_fresh(ask, x)
+
+
+def _all_fresh(ask: Ask, x: torch.Tensor) -> None:
+    """DDIM with more fresh noise than a level holds, in some steps or in all."""
+    for schedule, n, eta in ((linear(50), 5, 40.0), (cosine(40), 40, 1.3)):
+        model, seed = gaussian_eps(schedule), ask.seed + n
+        got = ask(model, schedule, x, n, eta, Draws(seed), like=x, what=f"with {n} steps and eta = {eta:g}")
+
+        def wanted(a_t: torch.Tensor, a_s: torch.Tensor) -> torch.Tensor:
+            return eta * ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).clamp(min=0).sqrt()
+
+        def cut(a_t: torch.Tensor, a_s: torch.Tensor) -> torch.Tensor:
+            return torch.minimum(wanted(a_t, a_s), (1 - a_s).sqrt())
+
+        def room(a_s: torch.Tensor, fresh: torch.Tensor) -> torch.Tensor:
+            return (1 - a_s - fresh**2).clamp(min=0).sqrt()
+
+        def slip(std: Callable, kept: Callable = room, **how) -> torch.Tensor:
+            return walk(model, schedule, x, n, Draws(seed), std=std, kept=kept, **how)
+
+        ask.same(
+            got,
+            slip(cut),
+            [
+                (
+                    slip(wanted),
+                    "You cut the old noise at 0 and keep fresh noise that is stronger than the level: cut the fresh.",
+                ),
+                (
+                    slip(lambda a_t, a_s: wanted(a_t, a_s) / eta),
+                    "You cut eta at 1: there is more room than that, until the fresh noise fills the level.",
+                ),
+                (
+                    slip(lambda a_t, a_s: (1 - a_s).sqrt()),
+                    "You draw all noise anew where eta is above 1: in a short step some of the old stays.",
+                ),
+                (
+                    slip(lambda a_t, a_s: torch.minimum(wanted(a_t, a_s), (1 - a_t).sqrt())),
+                    "You cut the fresh noise at the level where the step begins: it must fit the one where it ends.",
+                ),
+                (
+                    slip(wanted, lambda a_s, fresh: (1 - a_s - fresh**2).abs().sqrt()),
+                    "You take the root of the absolute value: where it was negative, the fresh noise is too strong.",
+                ),
+            ],
+            tolerance=1e-3,
         )
 
 
