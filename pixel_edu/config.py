@@ -39,7 +39,20 @@ def class_names(count: int) -> tuple[str, ...]:
 NULL_LABEL = len(CLASSES)
 """The label that means "no label"."""
 EXERCISE_ID = re.compile(r"ex-(?P<chapter>\d\d)-(?P<number>\d)")
-"""What an exercise is called: the first of chapter 2 is ex-02-1."""
+"""The id of an exercise: that of the first of chapter 2 is ex-02-1."""
+
+
+def exercise_title(id: str) -> str:
+    """What readers call an exercise.
+
+    >>> exercise_title("ex-02-1")
+    'Exercise 2.1'
+    """
+    found = EXERCISE_ID.fullmatch(id)
+    if not found:
+        raise ValueError(f"{id!r} is not the id of an exercise, such as ex-02-1")
+    return f"Exercise {int(found['chapter'])}.{found['number']}"
+
 
 EXTRAS = ("", "serve", "track", "server", "grade", "hub", "lab", "all")
 """Extras of this package, the one to name first; "" are the dependencies that it always has."""

@@ -144,7 +144,7 @@ def test_an_issue_form_keeps_to_githubs_schema(form):
 
 
 EXERCISE = {
-    "ex-06-7-task": "### ex-06-7 · Half\n\n*5 minutes · easy · optional.* For this test.\n\nHalf of `x`.\n\n"
+    "ex-06-7-task": "### Exercise 6.7 · Half\n\n*5 minutes · easy · optional.* For this test.\n\nHalf of `x`.\n\n"
     + "\n\n".join(
         f"<details><summary>Hint {n} · Look</summary>\n\nDivide by two.\n\n</details>" for n in (1, 2, 3)
     ),

@@ -210,7 +210,7 @@ def toy(answer="### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION"):
         facts = {"grade_id": f"ex-99-1{part}", "grade": grade, "solution": solution, "locked": locked}
         return {"nbgrader": facts | {"schema_version": 3, "task": False} | ({"points": 2} if grade else {})}
 
-    task = "### ex-99-1 · Toy\n\n*10 minutes · easy · core.* Why.\n\nWhat.\n\n"
+    task = "### Exercise 99.1 · Toy\n\n*10 minutes · easy · core.* Why.\n\nWhat.\n\n"
     task += "<details><summary>Hint 1 · Look</summary>\n\nThere.\n\n</details>"
     hidden = "require(f)\n### BEGIN HIDDEN TESTS\nrequire(f, 9)\n### END HIDDEN TESTS"
     return new_notebook(
@@ -307,7 +307,7 @@ def test_a_source_that_is_not_as_it_must_be_is_named(course):
         handouts.hand_out(notebook, "99_toy")
     notebook = toy()
     notebook.cells[1].source = "no heading"
-    with pytest.raises(UserError, match="begin with `### ex-99-1"):
+    with pytest.raises(UserError, match=r"begin with `### Exercise 99\.1"):
         handouts.hand_out(notebook, "99_toy")
     with pytest.raises(UserError, match="no solution notebook here"):
         list(handouts.build(course / "nowhere", course, ""))

@@ -29,12 +29,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from pixel_edu import notebooks
-from pixel_edu.config import EXERCISE_ID, UserError
+from pixel_edu.config import EXERCISE_ID, UserError, exercise_title
 
 FACTS = re.compile(
     r"\*(?P<minutes>\d+) minutes · (?P<difficulty>easy|medium|hard) · (?P<need>core|optional)\.\* *"
 )
-HEADING = re.compile(rf"### (?P<id>{EXERCISE_ID.pattern}) · (?P<title>.+)")
+HEADING = re.compile(r"### (?P<called>Exercise \d+\.\d) · (?P<title>.+)")
 HINT = re.compile(r"<details><summary[^>]*>(?P<title>.+?)</summary>\n+(?P<text>.+?)\n+</details>", re.DOTALL)
 SOLUTION = re.compile(r"(?ms)^([ \t]*)[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION[^\n]*(\n|\Z)")
 HIDDEN = re.compile(r"(?ms)^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n.*?^[^\n]*END HIDDEN TESTS[^\n]*(\n|\Z)")
@@ -124,9 +124,9 @@ def exercises_of(notebook: NotebookNode, name: str = "") -> list[HandoutExercise
             raise ExerciseError(f"{name}: {id} has no cell {missing[0]}: add it, or take the exercise out")
         task = cells[f"{id}-task"].source
         heading, facts = HEADING.match(task), FACTS.search(task)
-        if not heading or heading["id"] != id or not facts:
+        if not heading or heading["called"] != exercise_title(id) or not facts:
             raise ExerciseError(
-                f"{name}, {id}-task: begin with `### {id} · Title` and, below, "
+                f"{name}, {id}-task: begin with `### {exercise_title(id)} · Title` and, below, "
                 "`*10 minutes · easy · core.* What it is for.`"
             )
         if not SOLUTION.search(cells[id].source):

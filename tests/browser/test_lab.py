@@ -117,8 +117,13 @@ def test_a_student_works_through_a_notebook(opened, name):
         return hint.locator("p").first.is_visible() or hint.locator("summary").click()
 
     wait_until(is_open, every=0.5)
-    mark = hint.locator("summary").evaluate("e => getComputedStyle(e).listStyleType")
-    assert mark == "disclosure-closed"  # else nothing tells that it opens
+    mark = hint.locator("summary").evaluate(
+        "e => [getComputedStyle(e).listStyleType, getComputedStyle(e).listStylePosition]"
+    )
+    assert mark == [
+        "disclosure-closed",
+        "inside",
+    ]  # else nothing tells that it opens: JupyterLab cuts off what is outside
     notebook.shot("1-hint")
     notebook.run("install")
     assert not notebook.run("setup")["errors"]
