@@ -111,7 +111,8 @@ class DiTBlock(nn.Module):
 
     def forward(self, x: Tokens, context: Context) -> Tokens:
         """(B, places, width) and (B, width) to (B, places, width)."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.context(context)[:, None].chunk(6, dim=2)
+        parts = self.context(context)[:, None].chunk(6, dim=2)
+        shift1, scale1, gate1, shift2, scale2, gate2 = parts
         x = x + gate1 * self.attention(modulated(self.norm1(x), shift1, scale1))
         return x + gate2 * self.alone(modulated(self.norm2(x), shift2, scale2))
 
