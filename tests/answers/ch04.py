@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 4: right ones, and wrong ones with what the check must say."""
 
 import math
+from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -116,6 +117,7 @@ def attention(
     mixed=False,
     zero=zeroed,
     name="out",
+    brings=None,
 ):
     class LabelAttention(nn.Module):
         def __init__(self, width, config):
@@ -126,6 +128,19 @@ def attention(
             setattr(self, name, zero(nn.Conv2d(width, width, 1)))
 
         def forward(self, x, label):
+            seen = self.out(self.seen(x, label))
+            return seen if alone else x + seen
+
+        def from_label(self, x, label):
+            if brings:
+                return brings(self, x, label)
+            return self(x, label) - self.forward_without(x, label)
+
+        def forward_without(self, x, label):
+            seen = self.out(self.seen(x, label, lambda w, v: (w[..., :-1], v[:, :, :-1])))
+            return seen if alone else x + seen
+
+        def seen(self, x, label, keep=lambda w, v: (w, v)):
             parts = self.qkv(self.norm(x)).flatten(2).chunk(3, dim=1)
             q, k, v = (parts[i] for i in order)
             lk, lv = self.label(label)[..., None].chunk(2, dim=1)
@@ -140,11 +155,37 @@ def attention(
 
             q, k, v = map(cut, (q, k, v))
             scores = q @ k.transpose(2, 3) / (math.sqrt(q.shape[3]) if root else 1)
-            seen = (scores.softmax(axis) @ v).transpose(2, 3).reshape(x.shape)
-            seen = self.out(seen)
-            return seen if alone else x + seen
+            weights, v = keep(scores.softmax(axis), v)
+            return (weights @ v).transpose(2, 3).reshape(x.shape)
 
     return LabelAttention
+
+
+def label_alone(w, v):
+    return w[..., -1:], v[:, :, -1:]
+
+
+class WithWeights(TheirAttention):
+    """The package's, and the label's part by turning its value off."""
+
+    def from_label(self, x, label):
+        state = self.label.weight.clone(), self.label.bias.clone()
+        before = self(x, label)
+        with torch.no_grad():
+            half = len(state[1]) // 2
+            self.label.weight[half:] = 0
+            self.label.bias[half:] = 0
+            after = self(x, label)
+            self.label.weight[:], self.label.bias[:] = state
+        return before - after
+
+
+def without_its_key(self, x, label):
+    other = attention(use_label=False)(
+        x.shape[1], SimpleNamespace(heads=self.heads, embedding=label.shape[1])
+    )
+    other.load_state_dict(self.state_dict())
+    return self(x, label) - other(x, label)
 
 
 def cost(parameters=lambda a, b, k, s: a * b * k * k + b, work=lambda a, b, k, s: a * b * k * k * s * s):
@@ -179,7 +220,7 @@ RIGHT = {
     "ex-04-1": [waves(), waves_by_loop],
     "ex-04-2": [film(lambda h, a, b: h * (1 + a) + b), film_by_loop],
     "ex-04-3": [block(), PlainBlock],
-    "ex-04-4": [attention(), TheirAttention],
+    "ex-04-4": [attention(), WithWeights],
     "ex-04-5": [cost(), cost_by_torch],
     "ex-04-6": [lambda c, hidden, K: hot(c.masked_fill(hidden, K), K), code_by_loop],
 }
@@ -219,6 +260,15 @@ WRONG = {
         "before `conv1` is missing": block(first=lambda h: h),
         "before `conv2` is missing": block(middle=lambda self, h, a, b: self.norm2(h) * (1 + a) + b),
         "does not start at zero": block(zero=lambda layer: layer),
+        "the shift of the context still comes": block(
+            lambda self: zeroed(self.conv1), zero=lambda layer: layer
+        ),
+        "the convolutions still change x": block(lambda self: zeroed(self.context), zero=lambda layer: layer),
+        "x itself is lost": block(
+            lambda self: zeroed(self.shortcut) if isinstance(self.shortcut, nn.Conv2d) else None
+        ),
+        "conv1 gets nothing of x": block(lambda self: zeroed(self.norm1), zero=lambda layer: layer),
+        "the features are lost": block(lambda self: zeroed(self.norm2), zero=lambda layer: layer),
         "There is no parameter `attention": block(attention=None),
         "The attention gets the context": block(label=lambda context, c: context),
         "There is a parameter `extra": block(lambda self: setattr(self, "extra", nn.Linear(2, 2))),
@@ -236,6 +286,29 @@ WRONG = {
         "Keys and values are swapped": attention(order=(0, 2, 1)),
         "does not start at zero": attention(zero=lambda layer: layer),
         "There is no parameter `out": attention(name="project"),
+        "The bias of `out` is in it": attention(
+            brings=lambda self, x, c: self.out(self.seen(x, c, label_alone))
+        ),
+        "its full strength": attention(
+            brings=lambda self, x, c: F.conv2d(
+                self.seen(x, c, lambda w, v: (torch.ones_like(w[..., -1:]), v[:, :, -1:])), self.out.weight
+            )
+        ),
+        "has yet to go through `out`": attention(brings=lambda self, x, c: self.seen(x, c, label_alone)),
+        "what the places brought": attention(
+            brings=lambda self, x, c: F.conv2d(
+                self.seen(x, c, lambda w, v: (w[..., :-1], v[:, :, :-1])), self.out.weight
+            )
+        ),
+        "what the first place brought": attention(
+            brings=lambda self, x, c: F.conv2d(
+                self.seen(x, c, lambda w, v: (w[..., :1], v[:, :, :1])), self.out.weight
+            )
+        ),
+        "all other weights change": attention(brings=without_its_key),
+        "what is left without": attention(brings=lambda self, x, c: self.forward_without(x, c)),
+        "The sign is wrong": attention(brings=lambda self, x, c: self.forward_without(x, c) - self(x, c)),
+        "all that the layer adds": attention(brings=lambda self, x, c: self(x, c) - x),
     },
     "ex-04-5": {
         "lack the bias": cost(lambda a, b, k, s: a * b * k * k),

@@ -93,7 +93,10 @@ def group_norm(x: torch.Tensor, state: State, name: str) -> torch.Tensor:
 
 
 def attend(x: torch.Tensor, label: torch.Tensor, p: State, heads: int = 4, **slip: Any) -> torch.Tensor:
-    """Attention over all places and the label, in plain sums. `slip` plants mistakes."""
+    """Attention over all places and the label, in plain sums, or what the label's value brings to it.
+
+    `slip` plants mistakes.
+    """
     qkv = F.conv2d(group_norm(x, p, "norm"), p["qkv.weight"], p["qkv.bias"]).flatten(2)
     q, k, v = (qkv.chunk(3, dim=1)[i] for i in slip.get("order", (0, 1, 2)))
     extra = F.linear(label, p["label.weight"], p["label.bias"])[..., None].chunk(2, dim=1)
@@ -105,8 +108,16 @@ def attend(x: torch.Tensor, label: torch.Tensor, p: State, heads: int = 4, **sli
     q, k, v = (z.unflatten(1, (heads if slip.get("cut", True) else 1, -1)) for z in (q, k, v))
     root = math.sqrt(q.shape[2]) if slip.get("root", True) else 1.0
     scores = torch.einsum("bhdq,bhdk->bhqk", q, k) / root
-    seen = torch.einsum("bhqk,bhdk->bhdq", scores.softmax(slip.get("axis", 3)), v).flatten(1, 2)
-    out = F.conv2d(seen.reshape(x.shape), p["out.weight"], p["out.bias"])
+    weights = scores.softmax(slip.get("axis", 3))
+    bias = p["out.bias"]
+    if part := slip.get("part"):  # of the sum over keys
+        weights, v = weights[..., part], v[..., part]
+        weights = torch.ones_like(weights) if slip.get("unweighted") else weights
+        bias = bias if slip.get("with_bias") else None
+    seen = torch.einsum("bhqk,bhdk->bhdq", weights, v).flatten(1, 2).reshape(x.shape)
+    if slip.get("before_out"):
+        return seen
+    out = F.conv2d(seen, p["out.weight"], bias)
     return out if slip.get("alone") else x + out
 
 
@@ -163,7 +174,13 @@ def _weights(named: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     return {key.removesuffix(".weight"): shape for key, shape in named.items() if key.endswith(".weight")}
 
 
-def _loaded(ask: Ask, arguments: tuple, wanted: dict[str, tuple[int, ...]], zero: str) -> tuple[Any, State]:
+def _loaded(
+    ask: Ask,
+    arguments: tuple,
+    wanted: dict[str, tuple[int, ...]],
+    zero: str,
+    never: dict[str, str] | None = None,
+) -> tuple[Any, State]:
     """A module of the reader's with random parameters, after a look at those it begins with."""
     module = ask(*arguments, like=callable)
     first = ask(of=module, method="state_dict")
@@ -177,6 +194,9 @@ def _loaded(ask: Ask, arguments: tuple, wanted: dict[str, tuple[int, ...]], zero
     for key, shape in wanted.items():
         got = tuple(first[key].shape)
         ask.that(got == shape, f"`{key}` has the shape {got}, not {shape}: look at the widths of that part.")
+    for part, message in (never or {}).items():
+        key = f"{part}.weight"
+        ask.that(key not in wanted or bool(first[key].any()), f"`{part}` starts at zero: {message}")
     ask.that(
         not bool(first[f"{zero}.weight"].any()),
         f"`{zero}` does not start at zero: a new part must change nothing.",
@@ -186,6 +206,16 @@ def _loaded(ask: Ask, arguments: tuple, wanted: dict[str, tuple[int, ...]], zero
     return module, state
 
 
+NOT_AT_ZERO = {
+    "conv1": "the shift of the context still comes through behind it, so another part must, and one is enough.",
+    "context": "the convolutions still change x, so another part must, and one is enough.",
+    "shortcut": "x itself is lost.",
+    "norm1": "conv1 gets nothing of x, and its bias and the context come through all the same.",
+    "norm2": "the features are lost, and the shift of the context comes through all the same.",
+}
+"""Parts of a block that do not make it its shortcut alone, and why."""
+
+
 @exercise("ex-04-3", "Block(width_in, width, config, attends)", "Your block can replace any in the network.")
 def residual_block(ask: Ask) -> None:
     """Weights go in by name, features come out."""
@@ -193,7 +223,7 @@ def residual_block(ask: Ask) -> None:
     for width_in, width, attends in ((16, 32, False), (16, 16, False), (32, 16, True)):
         where = f"from width {width_in} to {width}{' with attention' if attends else ''}"
         module, state = _loaded(
-            ask, (width_in, width, CONFIG, attends), shapes(width, width_in, attends), "conv2"
+            ask, (width_in, width, CONFIG, attends), shapes(width, width_in, attends), "conv2", NOT_AT_ZERO
         )
         x, context, label = ask.randn(2, width_in, 4, 4), ask.randn(2, e), ask.randn(2, e)
         right = block(x, context, label, state)
@@ -233,7 +263,9 @@ def residual_block(ask: Ask) -> None:
         )
 
 
-@exercise("ex-04-4", "LabelAttention(width, config)", "Every place sees all places, and the class.")
+@exercise(
+    "ex-04-4", "LabelAttention(width, config)", "You can tell what the class brings from what the places do."
+)
 def label_attention(ask: Ask) -> None:
     """Weights go in by name, features come out."""
     module, state = _loaded(ask, (16, CONFIG), shapes(16), "out")
@@ -259,6 +291,49 @@ def label_attention(ask: Ask) -> None:
     ]
     ask.same(
         got, right, [(attend(x, label, state, **slip), message) for slip, message in slips], tolerance=1e-3
+    )
+    _from_label(ask, module, state, x, label, right)
+
+
+def _from_label(
+    ask: Ask, module: Any, state: State, x: torch.Tensor, label: torch.Tensor, whole: torch.Tensor
+) -> None:
+    """One term of the sum over keys, through the last layer without its bias."""
+
+    def term(part: slice, **slip: Any) -> torch.Tensor:
+        return attend(x, label, state, part=part, alone=True, **slip)
+
+    last = slice(-1, None)
+    right = term(last)
+    got = ask(x, label, of=module, method="from_label", like=right)
+    ask.same(
+        got,
+        right,
+        [
+            (
+                term(last, with_bias=True),
+                "The bias of `out` is in it: it is there without the label too, so it drops out of the difference.",
+            ),
+            (
+                term(last, unweighted=True),
+                "The label's value has its full strength: multiply by the weight that each place gives to it.",
+            ),
+            (
+                term(last, before_out=True),
+                "This is what a place sees of the label: it has yet to go through `out`.",
+            ),
+            (term(slice(0, -1)), "This is what the places brought: the label is the last of the keys."),
+            (term(slice(0, 1)), "This is what the first place brought: the label is the last of the keys."),
+            (
+                whole - attend(x, label, state, sees_label=False),
+                "You take the label's key away too, so that all other weights change: only its value is to be 0.",
+            ),
+            (whole - right, "This is what is left without the label's value: what is missing then?"),
+            (-right, "The sign is wrong: the label adds this."),
+            (whole - x, "This is all that the layer adds: how much of it came from the label?"),
+        ],
+        what="What the label brings: its values",
+        tolerance=1e-3,
     )
 
 
