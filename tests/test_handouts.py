@@ -142,6 +142,22 @@ def test_each_exercise_says_what_a_reader_wants_to_know(name):
         assert each.why, f"{each.id} lacks its cell {each.id}-why"
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_no_third_hint_holds_code_of_the_answer(name):
+    """A name to look up may stand in a hint, such as `np.delete`; a call with its arguments is the answer."""
+    for each in handouts.exercises_of(source(name), name):
+        code = re.findall(r"`([^`]+)`", each.hints[2][1])
+        pasted = [
+            part for part in code if re.search(r"[(\[ ]", part) and packed(part) in packed(each.solution)
+        ]
+        assert pasted == [], f"hint 3 of {each.id} gives it away"
+
+
+def packed(code):
+    """Code without spaces."""
+    return re.sub(r"\s", "", code)
+
+
 @pytest.mark.parametrize("name", [name for name in CHAPTERS if name < "10"])
 def test_a_chapter_of_the_first_nine_has_exercises_to_write_to_derive_and_to_report(name):
     found = handouts.exercises_of(source(name), name)
