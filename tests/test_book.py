@@ -26,11 +26,18 @@ from pixel_edu.training import TrainConfig, draw_batch
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))
+NOTEBOOKS = [
+    path
+    for folder in ("chapters", "exam", "exercises", "solutions")
+    for path in (ROOT / folder).glob("*.ipynb")
+]
 NBVAL = {"nbval-skip", "nbval-raises-exception"}
 LOADS = {("link", "href"), ("source", "src"), ("source", "srcset"), ("object", "data")}
 IDS = [path.stem for path in CHAPTERS]
 CODE = tomllib.loads((ROOT / "chapters/.ruff.toml").read_text(encoding="utf-8"))["line-length"]
 """Columns of code in a notebook."""
+FENCED = re.compile(r"^(`{3,})(.*?)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+"""What stands between fences: code in a language, or in braces a directive."""
 PRINTED = 76
 """Columns of what a chapter prints."""
 BUDGET = 360_000
@@ -169,10 +176,15 @@ def test_questions_to_answer_first_have_a_look_of_their_own(book):
         assert page.count('class="predict"') == asked > 0, path.stem
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_no_line_of_code_is_wider_than_a_page(path):
-    cells = [cell for cell in notebooks.read(path).cells if cell.cell_type == "code"]
-    wide = [(cell.id, line) for cell in cells for line in cell.source.splitlines() if len(line) > CODE]
+    wide = []
+    for cell in notebooks.read(path).cells:
+        blocks = (
+            FENCED.findall(cell.source) if cell.cell_type == "markdown" else [("", "python", cell.source)]
+        )
+        code = [text for _, language, text in blocks if not language.startswith("{")]
+        wide += [(cell.id, line) for line in "\n".join(code).splitlines() if len(line) > CODE]
     assert wide == []
 
 
