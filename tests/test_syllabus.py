@@ -29,7 +29,7 @@ def test_chapters_1_to_9_are_read_in_eight_hours_and_done_with_their_core_exerci
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_chapter_takes_as_long_as_the_rule_says(path):
     notebook = notebooks.read(path)
-    assert abs(syllabus.time_of(notebook, path.name) - syllabus.estimate(notebook)) <= 10
+    assert abs(syllabus.time_of(notebook, path.name) - syllabus.estimate(notebook)) <= 3
 
 
 def test_the_plans_take_each_part_once_and_no_week_is_three_hours_long_on_the_core_path():
