@@ -75,13 +75,14 @@ def find_palette(images: np.ndarray, most: int = MOST) -> np.ndarray:
     Returns:
         (P, 3) uint8, at most `most`.
     """
-    counts = np.zeros(2**24, np.int64)  # one for every colour that there is
+    found = []
     for part in np.array_split(images, max(len(images) // 1000, 1)):
         colors = part[..., :3].reshape(-1, 3)[opaque(part).ravel()]
-        used, times = np.unique(colors.astype(np.int64) @ (65536, 256, 1), return_counts=True)
-        counts[used] += times
-    used = np.flatnonzero(counts)
-    found = used[np.argsort(-counts[used], kind="stable")[:most]]
+        found.append(np.unique(colors.astype(np.int64) @ (65536, 256, 1), return_counts=True))
+    numbers, counts = map(np.concatenate, zip(*found, strict=True))
+    used, at = np.unique(numbers, return_inverse=True)
+    times = np.bincount(at, counts, len(used))
+    found = used[np.argsort(-times, kind="stable")[:most]]
     return np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
 
 

@@ -1,6 +1,7 @@
 """Training in a folder, called from Python: stopped and continued, it is the run that nothing stopped."""
 
 import dataclasses
+import functools
 import itertools
 import json
 import os
@@ -20,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from pixel_edu import data, palette, runs, sprites
 from pixel_edu.checkpoints import KEY, load_model, load_run, read_about, save_run
 from pixel_edu.config import UserError
+from pixel_edu.generate import specimens
 from pixel_edu.runs import GRID, LOG, MODEL, RUN, TrainingRun, interruptible, locked, training_part
 from pixel_edu.training import RECIPES
 
@@ -39,10 +41,28 @@ def losses(folder):
     return [row.split(",")[:2] for row in rows]
 
 
+def no_picture(*_):
+    return np.zeros((1, 1, 3), np.uint8)
+
+
+@pytest.fixture
+def small_pictures(monkeypatch):
+    """A fifth of the sprites in each of them."""
+    monkeypatch.setattr(runs, "specimens", functools.partial(specimens, each=1))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures of samples cost more than the steps."""
+    monkeypatch.setattr(runs, "draw_samples", no_picture)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    assert train(folder) is True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "draw_samples", no_picture)
+        assert train(folder) is True
     return folder
 
 
@@ -68,6 +88,7 @@ def _part(run, name):
     return run
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_crash_costs_the_steps_after_the_last_checkpoint_and_no_more(whole, tmp_path):
     def crash(steps):
         yield from itertools.islice(steps, 5)
@@ -80,6 +101,7 @@ def test_a_crash_costs_the_steps_after_the_last_checkpoint_and_no_more(whole, tm
     assert losses(tmp_path) == losses(whole)
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_after_the_step_that_is_running_and_python_gets_its_handler_back(how, tmp_path):
     before = signal.getsignal(how)
@@ -109,6 +131,7 @@ def test_a_second_signal_ends_at_once(first, second, raised):
             signal.raise_signal(second)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_other_sprites_another_config_or_another_source_are_refused(tmp_path):
     train(tmp_path, stop=1)
     with pytest.raises(UserError, match="was trained on arrays, but its pictures are others"):
@@ -122,6 +145,7 @@ def test_other_sprites_another_config_or_another_source_are_refused(tmp_path):
     assert TrainingRun(tmp_path, CONFIG, source="mine", restart=True).state.step == 0
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_has_changed_in_the_data_is_said(tmp_path):
     images, labels = DRAWN.images, DRAWN.labels
     run = TrainingRun(tmp_path, CONFIG)
@@ -141,12 +165,6 @@ def test_what_has_changed_in_the_data_is_said(tmp_path):
         run.check_data(images[1:], labels[1:])
     with pytest.raises(UserError, match="its pictures are others, or in another order"):
         run.check_data(images[::-1], labels)
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Pictures of samples cost more than the steps."""
-    monkeypatch.setattr(runs, "draw_samples", lambda *_: np.zeros((1, 1, 3), np.uint8))
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -283,6 +301,7 @@ def test_fine_tuning_begins_where_the_model_is_and_not_at_random(tmp_path):
     assert first[1] < first[0] / 3
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_folder_is_trained_in_by_one_program_at_a_time(tmp_path):
     said = []
 
@@ -317,6 +336,7 @@ def test_a_folder_in_which_nothing_was_written_is_not_left(tmp_path):
     assert (tmp_path / "mine").is_dir()
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.slow
 def test_a_run_that_another_program_went_on_with_is_opened_again(tmp_path):
     early = TrainingRun(tmp_path, CONFIG)
@@ -340,6 +360,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(folder, tmp_pat
     assert not steps
 
 
+@pytest.mark.usefixtures("small_pictures")
 @pytest.mark.parametrize("name", [LOG, GRID, RUN, MODEL])
 @pytest.mark.slow
 def test_a_file_that_another_program_has_open_is_one_sentence_and_the_run_goes_on(
@@ -355,15 +376,15 @@ def test_a_file_that_another_program_has_open_is_one_sentence_and_the_run_goes_o
             raise PermissionError(13, "Access is denied", str(source), None, str(target))
         real(source, target)
 
-    monkeypatch.setattr("os.replace", as_on_windows)
     says = rf"{name} cannot be written \(Access is denied\): close the program that has it open, or "
-    with pytest.raises(UserError, match=says):
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=says):
+        patch.setattr("os.replace", as_on_windows)
         train(tmp_path)
-    monkeypatch.undo()
     assert train(tmp_path) is True
     assert [int(step) for step, _ in losses(tmp_path)] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.slow
 def test_a_disk_without_room_for_the_checkpoints_is_said_before_any_work(whole, tmp_path, monkeypatch):
     needed = 2 * (whole / RUN).stat().st_size + (whole / MODEL).stat().st_size
@@ -412,6 +433,7 @@ def test_a_network_of_bits_refuses_sprites_of_too_many_colours(tmp_path):
         train(tmp_path, config=dataclasses.replace(CONFIG, unet=unet), drawn=DRAWN._replace(images=noise))
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.slow
 def test_of_too_many_colours_the_model_knows_some_that_stand_for_all(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
@@ -473,8 +495,8 @@ def as_written_before(folder):
     save_file(load_file(folder / RUN), folder / RUN, {KEY: json.dumps(about)})
 
 
-def test_a_run_of_the_first_version_goes_on_with_its_own_sprites_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "draw_samples", lambda path, state: None)  # which takes longer than all else
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_of_the_first_version_goes_on_with_its_own_sprites_only(tmp_path):
     names = ["ants", "bees", *"cde"]
     run = TrainingRun(tmp_path, CONFIG)
     run.check_data(DRAWN.images, DRAWN.labels, names)
