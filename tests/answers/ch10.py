@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 10: right ones, and wrong ones with what the check must say."""
 
 import hashlib
+import math
 import random
 from statistics import mean
 
@@ -364,4 +365,33 @@ WRONG = {
         ].count(None),
         "You return 3": logs(lambda epoch, i, done, n: done + 1, back=3),
     },
+}
+
+
+def luck_with(wins=lambda n, p: 1 - (1 - p) ** n, each=lambda n, a: 1 - (1 - a) ** (1 / n)):
+    return lambda runs, luck, allowed: (wins(runs, luck), each(runs, allowed))
+
+
+def luck_by_loop(runs, luck, allowed):
+    none = 1.0
+    for _ in range(runs):
+        none *= 1 - luck
+    return 1 - none, -math.expm1(math.log1p(-allowed) / runs)
+
+
+RIGHT["ex-10-8"] = [luck_with(), luck_by_loop]
+WRONG["ex-10-8"] = {
+    "You add the chances up": luck_with(lambda n, p: n * p),
+    "that none wins": luck_with(lambda n, p: (1 - p) ** n),
+    "that all of them win": luck_with(lambda n, p: p**n),
+    "exactly one wins": luck_with(lambda n, p: n * p * (1 - p) ** (n - 1)),
+    "This is close": luck_with(each=lambda n, a: a / n),
+    "allowed for all of them": luck_with(each=lambda n, a: a),
+    "With this luck all of them": luck_with(each=lambda n, a: a ** (1 / n)),
+    "one run does not win": luck_with(each=lambda n, a: (1 - a) ** (1 / n)),
+    "power where the root belongs": luck_with(each=lambda n, a: 1 - (1 - a) ** n),
+    "starts from `allowed`": lambda runs, luck, allowed: (
+        1 - (1 - luck) ** runs,
+        1 - (1 - luck) ** (1 / runs),
+    ),
 }

@@ -288,3 +288,38 @@ WRONG = {
         ),
     },
 }
+
+
+def batch_with(number, none=lambda left: left <= 0):
+    def answer(start, each, rate):
+        left = 1 - each * rate
+        return None if none(left) else number(start, each, rate, left)
+
+    return answer
+
+
+def batch_by_search(start, each, rate):
+    if each * rate >= 1:
+        return None
+    n = 1
+    while n / (start + each * n) < rate:
+        n += 1
+    return n
+
+
+RIGHT["ex-11-7"] = [batch_with(lambda s, e, r, left: math.ceil(s * r / left)), batch_by_search]
+WRONG["ex-11-7"] = {
+    "round up": batch_with(lambda s, e, r, left: int(s * r / left)),
+    "one too many": batch_with(lambda s, e, r, left: math.ceil(s * r / left) + 1),
+    "during a start": batch_with(lambda s, e, r, left: math.ceil(s * r)),
+    "during a call with one image": batch_with(lambda s, e, r, left: math.ceil((s + e) * r)),
+    "A sign is wrong": batch_with(lambda s, e, r, left: math.ceil(s * r / (1 + e * r))),
+    "The start has no effect": batch_with(lambda s, e, r, left: math.ceil(e * r)),
+    "it should be": batch_with(lambda s, e, r, left: 2 * math.ceil(s * r / left)),
+    "come in faster": batch_with(
+        lambda s, e, r, left: math.ceil(s * r / left) if left else 0, none=lambda left: False
+    ),
+    "all of the server's time": batch_with(
+        lambda s, e, r, left: math.ceil(s * r / left) if left else 0, none=lambda left: left < 0
+    ),
+}

@@ -1,6 +1,8 @@
 """Answers to the exercises of chapter 12: right ones, and wrong ones with what the check must say."""
 
+import itertools
 import json
+import math
 import re
 
 # ex-12-1
@@ -332,4 +334,29 @@ WRONG = {
         "These are the lines as they are written": lambda entrypoint, cmd: [entrypoint, cmd],
         "is missing|it should be": lambda entrypoint, cmd: first_process(entrypoint, cmd)[1:],
     },
+}
+
+
+def ordered(number):
+    return lambda seconds, chance: sorted(range(len(seconds)), key=lambda i: number(seconds[i], chance[i]))
+
+
+def order_by_trying(seconds, chance):
+    def time(order):
+        return sum(
+            seconds[i] * (1 - math.prod(1 - chance[j] for j in order[: place + 1]))
+            for place, i in enumerate(order)
+        )
+
+    return list(min(itertools.permutations(range(len(seconds))), key=time))
+
+
+RIGHT["ex-12-7"] = [ordered(lambda t, p: t * (1 - 1 / p)), order_by_trying]
+WRONG["ex-12-7"] = {
+    "the slowest order": ordered(lambda t, p: t * (1 - p) / p),
+    "by the chance alone": ordered(lambda t, p: p),
+    "by the time alone": ordered(lambda t, p: -t),
+    "right for small chances": ordered(lambda t, p: -t / p),
+    "exactly once": lambda seconds, chance: list(range(len(seconds) - 1)),
+    "on average, and the best": ordered(lambda t, p: t),
 }

@@ -518,3 +518,49 @@ def log_epochs(ask: Ask) -> None:
             ask.that(steps != value or value == right, message)
         ask.that(steps == right, f"The steps in MLflow are {steps} {what}; they should be {right}.")
         ask.that(got == len(every), f"You return {got} {what}: there are {len(every)} steps in all.")
+
+
+@exercise("ex-10-8", "luck_of_many(runs, luck, allowed)", "You know what many tries are worth.")
+def luck_of_many(ask: Ask) -> None:
+    """At least one of many, and the same backwards."""
+    for runs in (3, int(ask.rng.integers(12, 30))):
+        luck, allowed = map(float, ask.rng.uniform((0.02, 0.1), (0.08, 0.3)))
+        wins, each = ask(runs, luck, allowed, like=(1.0, 1.0), what=f"for {runs} runs")
+        ask.same(
+            wins,
+            1 - (1 - luck) ** runs,
+            [
+                (
+                    runs * luck,
+                    "You add the chances up, as if two could not win at once: many runs lead above 1.",
+                ),
+                ((1 - luck) ** runs, "This is how probable it is that none wins."),
+                (luck**runs, "This is how probable it is that all of them win."),
+                (runs * luck * (1 - luck) ** (runs - 1), "This is how probable it is that exactly one wins."),
+            ],
+            what="The probability",
+            tolerance=1e-9,
+        )
+        ask.same(
+            each,
+            1 - (1 - allowed) ** (1 / runs),
+            [
+                (
+                    allowed / runs,
+                    "This is close, and strict enough; but from it they do not add up to `allowed`.",
+                ),
+                (allowed, "This is allowed for all of them together: one has to do with less."),
+                (
+                    allowed ** (1 / runs),
+                    "With this luck all of them win with the probability `allowed`: none may.",
+                ),
+                ((1 - allowed) ** (1 / runs), "This is how probable it is that one run does not win."),
+                (1 - (1 - allowed) ** runs, "You take the power where the root belongs."),
+                (
+                    1 - (1 - luck) ** (1 / runs),
+                    "You start from `luck`: the second question starts from `allowed`.",
+                ),
+            ],
+            what="The luck of each",
+            tolerance=1e-9,
+        )

@@ -443,3 +443,42 @@ def start_noise(ask: Ask) -> None:
         torch.equal(got, swapped.flip(0)),
         "A sprite's noise depends on its neighbours: with the seeds reversed, it changes.",
     )
+
+
+@exercise("ex-11-7", "batch_needed(start, each, rate)", "You know how far batching carries a server.")
+def batch_needed(ask: Ask) -> None:
+    """The smallest batch that keeps up, and a rate at which none does."""
+    start, each = float(ask.rng.uniform(0.05, 0.08)), float(ask.rng.uniform(0.004, 0.006))
+    for rate in (100.0, 20.0, 140.0):
+        needed = start * rate / (1 - each * rate)
+        got = ask(start, each, rate, like=1, what=f"at {rate:g} images a second")
+        for value, message in (
+            (math.floor(needed), "With this batch fewer images leave than come: round up."),
+            (math.ceil(needed) + 1, "A smaller batch keeps up, too: this is one too many."),
+            (
+                math.ceil(start * rate),
+                "You count what comes in during a start: more comes while the images are drawn.",
+            ),
+            (
+                math.ceil((start + each) * rate),
+                "You count what comes in during a call with one image: a fuller one takes longer.",
+            ),
+            (
+                math.ceil(start * rate / (1 + each * rate)),
+                "A sign is wrong: the time that the images take makes the batch larger, not smaller.",
+            ),
+            (math.ceil(rate * each), "The start has no effect: without it any batch would do as well."),
+        ):
+            ask.that(got == math.ceil(needed) or got != value, message)
+        ask.that(
+            got == math.ceil(needed),
+            f"You return {got} at {rate:g} images a second: it should be {math.ceil(needed)}.",
+        )
+    for rate, why in (
+        (1.4 / each, "come in faster than they can be drawn"),
+        (128.0, "take all of the server's time"),
+    ):
+        got = ask(start, 1 / 128 if rate == 128 else each, rate, what=f"at {rate:g} images a second")
+        ask.that(
+            got is None, f"You return {got} where the images alone {why}: no batch is large enough then."
+        )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pixel_edu.course import in_clone
@@ -470,3 +472,39 @@ def first_process(ask: Ask) -> None:
             ],
             what.capitalize().replace("entrypoint", "ENTRYPOINT").replace("cmd", "CMD"),
         )
+
+
+@exercise("ex-12-7", "best_order(seconds, chance)", "You know which step belongs on top, and why.")
+def best_order(ask: Ask) -> None:
+    """By the exchange of two neighbours; every order is tried."""
+    mix = ask.rng.permutation(5)
+    seconds = [[200.0, 5.0, 30.0, 1.0, 45.0][i] for i in mix]
+    chance = [[0.5, 0.05, 0.25, 0.04, 0.6][i] for i in mix]
+
+    def mean_time(order: Sequence[int]) -> float:
+        total, unchanged = 0.0, 1.0
+        for i in order:
+            unchanged *= 1 - chance[i]
+            total += seconds[i] * (1 - unchanged)
+        return total
+
+    def by(number: Callable[[float, float], float]) -> list[int]:
+        return sorted(range(5), key=lambda i: number(seconds[i], chance[i]))
+
+    right = list(min(itertools.permutations(range(5)), key=mean_time))
+    got = list(ask(seconds, chance, like=list, what="for five steps"))
+    ask.that(sorted(got) == list(range(5)), f"You return {got}: each of the numbers 0 to 4 exactly once.")
+    for order, message in (
+        (right[::-1], "This is the slowest order: turn it round."),
+        (by(lambda t, p: p), "You sort by the chance alone: it matters, too, how long a step takes."),
+        (by(lambda t, p: -t), "You sort by the time alone: it matters, too, how often a step changes."),
+        (
+            by(lambda t, p: -t / p),
+            "You sort by time / chance, which is right for small chances: what of large ones?",
+        ),
+    ):
+        ask.that(got == right or got != order, message)
+    ask.that(
+        got == right,
+        f"Your order takes {mean_time(got):.1f} s on average, and the best {mean_time(right):.1f} s.",
+    )
