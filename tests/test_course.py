@@ -114,7 +114,7 @@ def test_lists_and_dicts_are_compared_part_by_part():
     assert not close({"a": 1.0}, {"b": 1.0})
     with pytest.raises(Wrong, match="value 2 of 2, returned the shape"):
         formed([1.0, torch.ones(2)], [1.0, torch.ones(3)], "it")
-    with pytest.raises(Wrong, match=r"keys \['a'\]"):
+    with pytest.raises(Wrong, match=r"without 'a' and with 'b': its keys should be \['a'\]"):
         formed({"b": 1}, {"a": 1}, "it")
     assert not unchanged({"a": np.zeros(2)}, {"a": np.ones(2)})
 
