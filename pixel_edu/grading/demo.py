@@ -94,7 +94,7 @@ COMMON = {
     "ex-02-3": ("1 - alpha_bar / before", "1 - alpha_bar"),
     "ex-02-4": ("** 2", ""),
     "ex-02-5": ("+ level.signal * answer", "- level.signal * answer"),
-    "ex-02-6": ("2 * torch", "torch"),
+    "ex-02-6": ("2 * half_log_snr", "half_log_snr"),
     "ex-02-7": ("(kept * here.noise)", "here.noise"),
 }
 """The mistake that many make: what is written, and what instead of it."""
