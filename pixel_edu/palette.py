@@ -24,7 +24,7 @@ from torch import Tensor
 
 from pixel_edu.diffusion import Images, clean
 from pixel_edu.facts import CHANNELS_OF
-from pixel_edu.images import WHITE, to_tensor
+from pixel_edu.images import WHITE, indexed, to_tensor
 from pixel_edu.samplers import PredictEps
 from pixel_edu.schedules import Schedule
 
@@ -184,7 +184,7 @@ def nearest(images: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.nda
         index: (N, H, W) int64, of the colour.
         distance: (N, H, W) float32, to it, in OKLab.
     """
-    colors, place = np.unique(images.reshape(-1, 3), axis=0, return_inverse=True)
+    colors, place = indexed(images.reshape(1, -1, 3))
     found = torch.cdist(torch.from_numpy(_lab(colors)), torch.from_numpy(_lab(palette))).min(dim=1)
     index, distance = found.indices.numpy(), found.values.numpy()
     # Rounding puts a colour a millionth away from itself.

@@ -114,6 +114,16 @@ def own_path():
     sys.path[:] = before
 
 
+@pytest.fixture(scope="module")
+def small_pictures():
+    """A training's pictures in this process have one sprite of each class: drawing more takes longer than few steps."""
+    from pixel_edu import generate, runs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "specimens", functools.partial(generate.specimens, each=1))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with the real labels and the writer of a full-size stand-in; not in this repository."""

@@ -18,7 +18,7 @@ from PIL import Image
 from pixel_edu import config, images, sprites
 from pixel_edu.cli import main
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_pictures")]
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--sprites", 60, "--batch-size", 4, "--device", "cpu"]
@@ -78,7 +78,7 @@ def imported():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(small_pictures, tmp_path_factory):
     """A run of three steps, in a folder whose name has a space."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("made")

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from pixel_edu import notebooks
-from pixel_edu.course import calling, check, checking, experiments, require
+from pixel_edu.course import calling, check, checking, experiments
+from pixel_edu.grading.rpc.client import Answer
 from pixel_edu.notebooks import handouts
 from tests.answers import CHAPTERS
+from tests.grading.crossing import across
 
 ROOT = Path(__file__).parents[1]
 
@@ -129,9 +131,10 @@ def test_a_result_of_another_form_and_a_changed_input_are_named(id, kind):
 
 
 @functools.cache
-def feedback_to(id, says, seed):
-    """What the check tells a wrong answer, worked out once for the tests below."""
-    return checking.examine(checking.find(id), calling.caller(bank(id).WRONG[id][says]), seed)
+def feedback_to(id, which, seed):
+    """What the check tells an answer, a right one by number or a wrong one by its message: once for the tests below."""
+    answers = bank(id).WRONG[id] if isinstance(which, str) else bank(id).RIGHT[id]
+    return checking.examine(checking.find(id), calling.caller(answers[which]), seed)
 
 
 SEEDS = [0, pytest.param(1, marks=pytest.mark.slow)]
@@ -141,8 +144,9 @@ SEEDS = [0, pytest.param(1, marks=pytest.mark.slow)]
 @pytest.mark.parametrize("id", IDS)
 def test_right_answers_pass_whatever_the_seed(id, seed):
     assert len(bank(id).RIGHT[id]) >= 2, f"give {id} two right answers, at least, in tests/answers"
-    for answer in bank(id).RIGHT[id]:
-        require(id, answer, seed)
+    for i in range(len(bank(id).RIGHT[id])):
+        feedback = feedback_to(id, i, seed)
+        assert feedback, feedback.message
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -152,6 +156,33 @@ def test_a_wrong_answer_is_told_what_is_wrong(id, says, seed):
     assert not feedback
     assert re.search(says, feedback.message), f"expected {says!r}: {feedback.message}"
     feedback._repr_html_()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", IDS)
+def test_every_answer_gets_the_same_message_in_two_processes(id, tmp_path):
+    exercise, known = checking.find(id), bank(id)
+    answers = dict(enumerate(known.RIGHT[id])) | known.WRONG[id]
+    for which, made in zip(answers, each_across(exercise.name, [*answers.values()], tmp_path), strict=True):
+        here = feedback_to(id, which, 0)
+        there = checking.examine(exercise, calling.caller(Answer(made, exercise.name)))
+        assert (there.passed, there.message) == (here.passed, here.message)
+
+
+def each_across(name, answers, tmp_path):
+    """For each answer a client of a process that has it under this name; a process serves as many as it survives."""
+    left = dict(enumerate(answers))
+
+    def choose(i):
+        names[name] = answers[i]
+
+    while left:
+        names = {"choose": choose}
+        with across(names, tmp_path) as made:
+            while left and not made.broken:
+                made.request("call", "choose", (min(left),))
+                del left[min(left)]
+                yield made
 
 
 @pytest.mark.parametrize("id", IDS)

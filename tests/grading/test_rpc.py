@@ -1,4 +1,4 @@
-"""Tests and answers in two processes: what crosses, and that nothing changes by it."""
+"""Tests and answers in two processes: what crosses; tests/test_exercises.py tries all answers so."""
 
 import contextlib
 import math
@@ -15,69 +15,15 @@ import pytest
 import torch
 
 from pixel_edu import schedules
-from pixel_edu.course import checking
-from pixel_edu.course.calling import Crash, TooSlow, Unwritten, caller
+from pixel_edu.course.calling import Crash, TooSlow, Unwritten
 from pixel_edu.course.values import Wrong
 from pixel_edu.grading.assignment import Task
 from pixel_edu.grading.marking import Examiner
-from pixel_edu.grading.rpc import client, server, wire
+from pixel_edu.grading.rpc import client, wire
 from pixel_edu.grading.rpc.client import Answer, Client, KernelLost
 from pixel_edu.unet import PRESETS
 from tests.grading.classroom import ASSIGNMENT
-from tests.test_exercises import BANKS, IDS
-
-
-@contextlib.contextmanager
-def across(names, tmp_path):
-    """A client of a process of its own that has these names."""
-    path = str(tmp_path / "rpc.sock")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen(1)
-        pid = os.fork()
-        if not pid:
-            torch.set_num_threads(1)  # threads do not come along
-            try:
-                server.serve(path, names)
-            finally:
-                os._exit(0)
-        made = Client(listening.accept()[0])
-    try:
-        yield made
-    finally:
-        made.close()
-        if made.slow:  # it never comes back by itself
-            os.kill(pid, 9)
-        os.waitpid(pid, 0)
-        os.unlink(path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("id", IDS)
-def test_every_answer_gets_the_same_message_in_two_processes(id, tmp_path):
-    exercise, bank = checking.find(id), BANKS[id[3:5]]
-    answers = [*bank.RIGHT[id], *bank.WRONG[id].values()]
-    for answer, made in zip(answers, each_across(exercise.name, answers, tmp_path), strict=True):
-        here = checking.examine(exercise, caller(answer))
-        there = checking.examine(exercise, caller(Answer(made, exercise.name)))
-        assert (there.passed, there.message) == (here.passed, here.message)
-
-
-def each_across(name, answers, tmp_path):
-    """For each answer a client of a process that has it under this name; a process serves as many as it survives."""
-    left = dict(enumerate(answers))
-
-    def choose(i):
-        names[name] = answers[i]
-
-    while left:
-        names = {"choose": choose}
-        with across(names, tmp_path) as made:
-            while left and not made.broken:
-                made.request("call", "choose", (min(left),))
-                del left[min(left)]
-                yield made
-
+from tests.grading.crossing import across
 
 VALUES = [
     None,

@@ -15,7 +15,11 @@ from pixel_edu.cli import app
 from pixel_edu.config import UserError
 from pixel_edu.tracking import champion
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's own
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # MLflow's own
+    pytest.mark.usefixtures("small_pictures"),
+]
 COMMAND = [sys.executable, "-m", "pixel_edu.cli"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
 SMALL = ["--sprites", "60", "--batch-size", "8", "--device", "cpu", "--steps", "20"]
@@ -29,7 +33,7 @@ def called(*arguments):
 
 
 @pytest.fixture(scope="module")
-def trained(store, tmp_path_factory):
+def trained(store, small_pictures, tmp_path_factory):
     """The folders of two tracked trainings."""
     folder = tmp_path_factory.mktemp("runs")
     for name, rate in (("a", "0.004"), ("b", "0.001")):
