@@ -126,6 +126,16 @@ def test_a_lock_that_cannot_be_made_is_not_waited_for():
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_the_colours_of_an_image_come_in_order_and_make_it_again(channels):
+    image = np.random.default_rng(0).choice(np.array([0, 7, 130, 255], np.uint8), (9, 30, channels))
+    colors, index = images.indexed(image)
+    assert (colors.dtype, index.shape) == (np.uint8, (9, 30))
+    assert np.array_equal(colors[index], image)
+    first = np.roll(colors, 1, axis=-1) if channels == 4 else colors  # by opacity
+    assert np.array_equal(first, np.unique(first, axis=0))
+
+
 def test_an_indexed_file_with_alpha_comes_back_as_it_was(tmp_path):
     draw = np.random.default_rng(0)
     colors = np.array([[255, 255, 255, 0], [255, 255, 255, 255], [9, 8, 7, 255], [200, 3, 4, 255]], np.uint8)
