@@ -222,16 +222,16 @@ MUTANTS = {
         "a_known_context_shifts_scales_and_gates_attention_first_and_then_each_token_alone",
     ): {
         "scale and shift exchanged": (
-            "shift1, scale1, gate1, shift2, scale2, gate2 = self",
-            "scale1, shift1, gate1, shift2, scale2, gate2 = self",
+            "shift1, scale1, gate1, shift2, scale2, gate2 = parts",
+            "scale1, shift1, gate1, shift2, scale2, gate2 = parts",
         ),
         "gate and scale exchanged": (
-            "shift1, scale1, gate1, shift2, scale2, gate2 = self",
-            "shift1, gate1, scale1, shift2, scale2, gate2 = self",
+            "shift1, scale1, gate1, shift2, scale2, gate2 = parts",
+            "shift1, gate1, scale1, shift2, scale2, gate2 = parts",
         ),
         "the second part's context for the first": (
-            "shift1, scale1, gate1, shift2, scale2, gate2 = self",
-            "shift2, scale2, gate2, shift1, scale1, gate1 = self",
+            "shift1, scale1, gate1, shift2, scale2, gate2 = parts",
+            "shift2, scale2, gate2, shift1, scale1, gate1 = parts",
         ),
         "one gate for both": ("x + gate2 * self", "x + gate1 * self"),
         "no second gate": ("x + gate2 * self", "x + self"),
@@ -525,7 +525,7 @@ MUTANTS = {
         "lab: outside wraps": ("    rgb = rgb.clamp(0, 1)\n", ""),
     },
     ("palette", "palette", "the_palette_of_images_is_in_the_order_of_use"): {
-        "rarest first": ("np.argsort(-counts[used]", "np.argsort(counts[used]"),
+        "rarest first": ("np.argsort(-times", "np.argsort(times"),
         "blue and red swapped": (
             "np.stack([found >> 16, found >> 8 & 255, found & 255]",
             "np.stack([found & 255, found >> 8 & 255, found >> 16]",

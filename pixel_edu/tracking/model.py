@@ -164,15 +164,15 @@ def as_default(client: MlflowClient) -> Iterator[None]:
     import mlflow
 
     tracking, registry = (os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"))
-    mlflow.set_tracking_uri(client.tracking_uri)
-    mlflow.set_registry_uri(client.tracking_uri)
     try:
+        mlflow.set_tracking_uri(client.tracking_uri)
+        mlflow.set_registry_uri(client.tracking_uri)
         yield
     finally:  # MLflow keeps both in the environment too
         mlflow.set_tracking_uri(tracking)  # pyright: ignore[reportArgumentType] None forgets it
         mlflow.set_registry_uri(registry or "")
         if registry is None:
-            del os.environ["MLFLOW_REGISTRY_URI"]
+            os.environ.pop("MLFLOW_REGISTRY_URI", None)
 
 
 def _signature():

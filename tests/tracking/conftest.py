@@ -30,7 +30,8 @@ def elsewhere(tmp_path, monkeypatch):
     """An empty working folder, in which nothing of MLflow's may appear that was not asked for."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
     yield tmp_path / "here"
     assert not (tmp_path / "here" / "mlruns").exists()
 
