@@ -27,9 +27,7 @@ def registered(module: str, registry: str) -> tuple[str, ...]:
     if loaded := sys.modules.get(f"pixel_edu.{module}"):
         return tuple(getattr(loaded, registry))
     source = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
-    if (
-        not source.exists()
-    ):  # an image without graders has their command all the same, which says what is missing
+    if not source.exists():  # the API's image has no graders, and imports their command all the same
         return ("",)
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]

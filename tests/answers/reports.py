@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from pixel_edu.course.experiments import EXPERIMENTS, measured
 
@@ -54,6 +55,13 @@ def answers(id: str) -> tuple[list[Callable], dict[str, Callable]]:
         setting = next(iter(inspect.signature(experiment.measure).parameters))
         return right("falls")(lambda value: measure(**{setting: value}))
 
+    def of_tensors(measure):
+        """With the settings of a loop over a tensor, which is float32; words come from an array."""
+        given = [first, second]
+        settings = np.array(given) if isinstance(first, str) else torch.tensor(given)
+        at = {value: setting for value, setting in zip(given, settings, strict=True)}
+        return right("falls")(lambda value: measure(at[value]))
+
     wrong = {
         "Nothing was run": typed_in,
         "Only one setting was run: `measure.* is missing": one_setting,
@@ -71,7 +79,7 @@ def answers(id: str) -> tuple[list[Callable], dict[str, Callable]]:
         "a dict without 'predicted' and 'held': its keys": half,
         "called with what is not a word or a number, which is not one of the two": at_once,
     }
-    return [*(right(way) for way in ("rises", "falls", "stays")), by_name], wrong
+    return [*(right(way) for way in ("rises", "falls", "stays")), by_name, of_tensors], wrong
 
 
 def _way(id: str) -> str:

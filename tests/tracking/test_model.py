@@ -140,6 +140,22 @@ def test_logging_a_model_leaves_the_run_and_the_program_as_they_were(client, new
     assert mlflow.active_run() is None
 
 
+def test_an_interruption_while_mlflow_is_told_its_addresses_leaves_none_behind(client, monkeypatch):
+    import mlflow
+
+    told, before = mlflow.set_registry_uri, dict(os.environ)
+
+    def interrupted(uri):
+        told(uri)
+        if uri:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(mlflow, "set_registry_uri", interrupted)
+    with pytest.raises(KeyboardInterrupt), model.as_default(client):
+        pass
+    assert dict(os.environ) == before
+
+
 def test_mlflow_serves_the_champion(client, version, tmp_path, port):
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{NAME}@{champion.ALIAS}"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow calls uvicorn by its bare name

@@ -8,12 +8,14 @@ program can judge, the two sentences, stands in a cell of its own, which a perso
 from __future__ import annotations
 
 import inspect
+import math
 import numbers
 from typing import Any
 
 from pixel_edu.course import checking
 from pixel_edu.course.checking import Ask
 from pixel_edu.course.experiments import EXPERIMENTS, Experiment, measured
+from pixel_edu.course.values import described
 
 WAYS = ("rises", "falls", "stays")
 PAST = {"rises": "rose", "falls": "fell", "stays": "stayed"}
@@ -40,11 +42,15 @@ def reported(ask: Ask) -> str:
     setting_alone = inspect.Signature(list(inspect.signature(experiment.measure).parameters.values())[:1])
 
     def measure(*settings: Any, **named: Any) -> float:
-        (setting,) = setting_alone.bind(*settings, **named).arguments.values()
-        runs.append(setting)
-        if not any(_is(setting, each) for each in (experiment.before, experiment.after)):
-            return 0.0  # refused below
-        return measured(ask.exercise.id, setting, ask.seed)
+        (given,) = setting_alone.bind(*settings, **named).arguments.values()
+        # A number out of a tensor is one, too; the experiment gets its own setting, which float32 may have rounded.
+        array = described(given)
+        plain = array.values.item() if array and not array.values.ndim else given
+        asked = [each for each in (experiment.before, experiment.after) if _is(plain, each)]
+        runs.append(asked[0] if asked else plain)
+        return (
+            measured(ask.exercise.id, asked[0], ask.seed) if asked else 0.0
+        )  # what is not asked is refused below
 
     given = ask(measure, like=LIKE, limit=PATIENCE * checking.LIMIT)
     _was_run(ask, experiment, runs)
@@ -72,7 +78,7 @@ def _was_run(ask: Ask, experiment: Experiment, runs: list) -> None:
         runs,
         f"Nothing was run: call `measure({first!r})` and `measure({second!r})` in `{ask.exercise.name}`.",
     )
-    other = [setting for setting in runs if not _is(setting, first) and not _is(setting, second)]
+    other = [each for each in runs if not _is(each, first) and not _is(each, second)]
     ask.that(
         not other,
         f"`measure` was called with {_shown(*other[:1])}, which is not one of the two settings: change one thing, "
@@ -91,7 +97,9 @@ def _single(setting: Any) -> bool:
 
 def _is(setting: Any, wanted: Any) -> bool:
     """Whether a setting is the wanted one; an array of both, which would be compared one by one, is not."""
-    return _single(setting) and setting == wanted
+    if isinstance(setting, numbers.Real) and isinstance(wanted, numbers.Real):
+        return math.isclose(setting, wanted, rel_tol=1e-6)
+    return isinstance(setting, str) and setting == wanted
 
 
 def _shown(setting: Any = None) -> str:
