@@ -48,6 +48,9 @@ FLOOD = 400
 """A notebook may show this many times as much as one cell; beyond that its kernel is killed."""
 MESSAGE = 32 << 20
 """The longest message that is accepted from a kernel, in bytes."""
+RETRY = 5
+"""Milliseconds until ZeroMQ tries again to connect to a kernel that does not listen yet; its own 100 are most of the
+time until a forked kernel answers."""
 CONNECTS = 5
 """Seconds within which a kernel that has run all cells must connect for the tests."""
 TIME = "the time for the whole notebook was up"
@@ -315,6 +318,7 @@ class SubmissionRun:
         """Execute the notebook, in a thread of its own."""
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.MAXMSGSIZE, MESSAGE)
+        context.setsockopt(zmq.RECONNECT_IVL, RETRY)
         manager = ForkManager(self.fork_server, watch.sandbox, context=context)
         try:
             papermill_engines.execute_notebook_with_engine(
