@@ -86,6 +86,7 @@ def find(id: str) -> Exercise:
     module = f"pixel_edu.course.checks.ch{known['chapter']}" if known else ""
     if module and importlib.util.find_spec(module):
         importlib.import_module(module)
+        importlib.import_module("pixel_edu.course.checks.reporting")  # of every chapter
     if id not in EXERCISES:
         raise UserError(
             f"there is no exercise {id!r}: use the id that stands above the exercise, such as ex-02-1"

@@ -7,8 +7,10 @@ an exercise holds what was predicted, two numbers, and whether the prediction he
 from __future__ import annotations
 
 import functools
+import io
 import itertools
 import math
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -199,6 +201,74 @@ def trusted(drawn: int, seed: int = 0) -> float:
     return 100 * float(((low <= 0.97) & (high >= 0.97)).mean())
 
 
+def promoted(drawn: int, seed: int = 0, better: float = 0.0) -> float:
+    """The percentage of contests that a challenger wins, as its whole 95 % interval lies above the champion's.
+
+    Args:
+        drawn: sprites that each of the two is measured on.
+        seed: of 5,000 contests.
+        better: how many percent more of the challenger's sprites are right; of the champion's, 90 % are.
+
+    Returns:
+        0 .. 100.
+    """
+    draw = np.random.default_rng(seed)
+    champion, challenger = (draw.binomial(drawn, (90 + more) / 100, 5000) / drawn for more in (0.0, better))
+    half = [1.96 * np.sqrt(share * (1 - share) / drawn) for share in (champion, challenger)]
+    return 100 * float((challenger - half[1] > champion + half[0]).mean())
+
+
+def waited(batch_size: int, seed: int = 0, rate: float = 7.5) -> float:
+    """Seconds from a request's arrival to its answer, on average, at a server that shares calls of the network.
+
+    A call takes 0.1 seconds and 0.02 more for each image. A server that is free begins at once, with the images of all
+    that wait, oldest first.
+
+    Args:
+        batch_size: images that a call may hold, 1 or more.
+        seed: of when 2,000 requests come, for one image and one call each.
+        rate: requests a second, on average; they come independently of each other.
+    """
+    came = np.random.default_rng(seed).exponential(1 / rate, 2000).cumsum()
+    total, free, served = 0.0, 0.0, 0
+    while served < len(came):
+        begin = max(free, came[served])
+        taken = came[served : served + batch_size]
+        taken = taken[taken <= begin]
+        free = begin + 0.1 + 0.02 * len(taken)
+        total += float((free - taken).sum())
+        served += len(taken)
+    return total / len(came)
+
+
+def image_size(owner: str, seed: int = 0) -> float:
+    """Megabytes of an image's layers, as tar files: a model is copied into it, and belongs to a user of its own.
+
+    A layer holds the whole of each file that its step has touched (OCI image specification, `layer.md`).
+
+    Args:
+        owner: when the file gets its owner: "with the copy", or in a step of its own, "afterwards".
+        seed: of the model's bytes, of which there are 0.8 to 1.2 million.
+
+    Raises:
+        ValueError: for another word.
+    """
+    if owner not in ("with the copy", "afterwards"):
+        raise ValueError(f'owner is {owner!r}: say "with the copy" or "afterwards"')
+    draw = np.random.default_rng(seed)
+    model = draw.bytes(int(draw.integers(800_000, 1_200_000)))
+    owners = [10001] if owner == "with the copy" else [0, 10001]
+    return sum(len(_layer(model, user)) for user in owners) / 1e6
+
+
+def _layer(model: bytes, user: int) -> bytes:
+    packed, entry = io.BytesIO(), tarfile.TarInfo("app/model.safetensors")
+    entry.size, entry.uid = len(model), user
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.addfile(entry, io.BytesIO(model))
+    return packed.getvalue()
+
+
 def _randn(seed: int, *shape: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, np.float32))
 
@@ -213,6 +283,9 @@ EXPERIMENTS = {
     "ex-07-8": Experiment(missed, "t", "lambda", 0.005),
     "ex-08-8": Experiment(restored, 4, 16, 2.0),
     "ex-09-8": Experiment(trusted, 10, 100, 5.0),
+    "ex-10-9": Experiment(promoted, 100, 1000, 1.0),
+    "ex-11-8": Experiment(waited, 1, 16, 0.05),
+    "ex-12-8": Experiment(image_size, "with the copy", "afterwards", 0.05),
 }
 """By the id of the exercise."""
 

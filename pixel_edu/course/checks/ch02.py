@@ -9,7 +9,6 @@ import torch
 
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
-from pixel_edu.course.checks.reporting import reported
 from pixel_edu.images import to_tensor
 from pixel_edu.schedules import Levels, Schedule, cosine
 
@@ -373,9 +372,3 @@ def more_noise(ask: Ask) -> None:
         there.signal * x0 + there.noise * eps,
         tolerance=1e-3,
     )
-
-
-@exercise("ex-02-8", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """Another schedule."""
-    return reported(ask)

@@ -10,7 +10,6 @@ import torch
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
 from pixel_edu.course.checks.ch02 import levels
-from pixel_edu.course.checks.reporting import reported
 from pixel_edu.images import to_tensor
 from pixel_edu.schedules import Schedule, cosine, linear
 
@@ -443,12 +442,6 @@ def pairs(ask: Ask) -> None:
             ask.that(got == right or got != wrong, message)
         at = next((i for i, (g, r) in enumerate(zip(got, right, strict=True)) if g != r), None)
         ask.that(at is None, f"Step {(at or 0) + 1} of {n} is {got[at or 0]}; it should be {right[at or 0]}.")
-
-
-@exercise("ex-03-7", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """Start with too little noise."""
-    return reported(ask)
 
 
 @exercise(

@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional as F
 
 from pixel_edu.course.checking import Ask, exercise
-from pixel_edu.course.checks.reporting import reported
 from pixel_edu.unet import UNetConfig
 
 CONFIG = UNetConfig((16, 32), (False, True), embedding=24, heads=4)
@@ -430,9 +429,3 @@ def class_code(ask: Ask) -> None:
         h[:, 0],
         what="For K = 3, the entries of no label",
     )
-
-
-@exercise("ex-04-7", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """A larger picture."""
-    return reported(ask)

@@ -7,7 +7,6 @@ import torch
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
 from pixel_edu.course.checks.ch02 import levels
-from pixel_edu.course.checks.reporting import reported
 from pixel_edu.images import to_tensor
 from pixel_edu.schedules import Levels, cosine
 
@@ -351,9 +350,3 @@ def random_timesteps(ask: Ask) -> None:
         bool((draw(1) == draw(1)).all()),
         "Two generators of the same seed give different timesteps: draw with the generator that you are given.",
     )
-
-
-@exercise("ex-05-8", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """More to tell apart."""
-    return reported(ask)

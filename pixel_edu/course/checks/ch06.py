@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from pixel_edu.course.checking import Ask, Slips, exercise
-from pixel_edu.course.checks.reporting import reported
 
 NULL = 5
 
@@ -255,9 +254,3 @@ def guide_all(ask: Ask) -> None:
                 ),
             ],
         )
-
-
-@exercise("ex-06-6", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """Guided only late."""
-    return reported(ask)

@@ -10,7 +10,6 @@ import torch
 from pixel_edu.course.checking import Ask, exercise
 from pixel_edu.course.checks.ch02 import levels
 from pixel_edu.course.checks.ch03 import Draws, gaussian_eps, walk
-from pixel_edu.course.checks.reporting import reported
 from pixel_edu.schedules import Levels, Schedule, cosine, linear
 
 CLEAN = Levels(*(torch.full((1, 1, 1, 1), value) for value in (1.0, 0.0, torch.inf)))
@@ -422,9 +421,3 @@ def eta_step(ask: Ask) -> None:
     clean, none = ask(x0, eps, here, CLEAN, eta, like=step(right), what="for a step to clean data")
     ask.same(clean, x0, what="For a step to clean data, the values")
     ask.same(none, 0 * none, what="For a step to clean data, the fresh noise's strengths")
-
-
-@exercise("ex-07-8", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """Steps of the same length."""
-    return reported(ask)

@@ -10,7 +10,6 @@ import torch
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
 from pixel_edu.course.checks.ch02 import levels
-from pixel_edu.course.checks.reporting import reported
 from pixel_edu.palette import to_oklab
 from pixel_edu.schedules import cosine
 
@@ -362,9 +361,3 @@ def merged(ask: Ask) -> None:
             ],
             what="The costs",
         )
-
-
-@exercise("ex-08-8", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """Shaken harder."""
-    return reported(ask)

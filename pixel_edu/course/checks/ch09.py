@@ -6,7 +6,6 @@ import numpy as np
 
 from pixel_edu import sprites
 from pixel_edu.course.checking import Ask, exercise
-from pixel_edu.course.checks.reporting import reported
 
 
 @exercise("ex-09-1", "frechet(features, real)", "The number that everybody quotes, by hand.")
@@ -354,9 +353,3 @@ def best_accuracy(ask: Ask) -> None:
             what=f"With a share of {share:g} the shares of right answers",
             tolerance=1e-6,
         )
-
-
-@exercise("ex-09-8", "report(measure)", "Run, and reported.")
-def report(ask: Ask) -> str:
-    """An interval that can be trusted?"""
-    return reported(ask)

@@ -1,4 +1,4 @@
-"""The check of every exercise of the kind "run and report".
+"""The check of every exercise of the kind "run and report", which registers all that have an experiment.
 
 The answer gets the experiment as a function, and returns a report. So the check sees what was run, and with
 another seed than the notebook's the numbers are others: numbers that were typed in do not pass in the grader. What no
@@ -13,7 +13,7 @@ import numbers
 from typing import Any
 
 from pixel_edu.course import checking
-from pixel_edu.course.checking import Ask
+from pixel_edu.course.checking import Ask, exercise
 from pixel_edu.course.experiments import EXPERIMENTS, Experiment, measured
 from pixel_edu.course.values import described
 
@@ -121,3 +121,7 @@ def _says_what_was_measured(
             f"`{name}` is {given[name]:.6g}, and `measure` returned {right:.6g}: report what was measured, "
             "neither rounded nor typed in.",
         )
+
+
+for _id in EXPERIMENTS:
+    exercise(_id, "report(measure)", "Run, and reported.")(reported)
