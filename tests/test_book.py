@@ -429,6 +429,24 @@ def test_chapter_4_says_of_the_transformer_what_was_measured():
     assert ratio == f"{float(both[0][4]) / float(unet[4]):.1f}"
 
 
+def test_chapter_5_says_of_the_choices_what_was_measured():
+    table = (ROOT / "book/measured/ablations.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if "| " in line]
+    changed = {
+        row[1]: [float(each) for each in re.findall(r"[-+]\d+\.\d+", row[3])] for row in rows if "(" in row[3]
+    }
+    worse = {name for name, (_, low, _) in changed.items() if low > 0}
+    assert worse == {"ε", "w = 3 at all noise levels"}
+    assert all(low < 0 < high for name, (_, low, high) in changed.items() if name not in worse)
+    text = "\n".join(
+        cell.source for cell in nbformat.read(CHAPTERS[4], 4).cells if cell.cell_type == "markdown"
+    )
+    told = r"Two changes of (\d+) .*varepsilon\$ costs (\S+): .* right in (\S+ %) of .* all noise levels costs (\S+)\."
+    (eps,) = [row for row in rows if row[1] == "ε"]
+    costs = [f"{changed[name][0]:g}" for name in ("ε", "w = 3 at all noise levels")]
+    assert re.search(told, text).groups() == (str(len(changed)), costs[0], eps[4], costs[1])
+
+
 def test_chapter_5_shows_the_four_draws_that_draw_batch_makes():
     text = "\n".join(
         cell.source for cell in nbformat.read(CHAPTERS[4], 4).cells if cell.cell_type == "markdown"
