@@ -86,8 +86,6 @@ def find(id: str) -> Exercise:
     module = f"pixel_edu.course.checks.ch{known['chapter']}" if known else ""
     if module and importlib.util.find_spec(module):
         importlib.import_module(module)
-        if id not in EXERCISES:  # what is run and reported has one check for all chapters
-            importlib.import_module("pixel_edu.course.checks.reporting")
         importlib.import_module("pixel_edu.course.checks.reporting")  # of every chapter
     if id not in EXERCISES:
         raise UserError(
