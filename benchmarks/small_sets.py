@@ -2,6 +2,7 @@
 
 python benchmarks/small_sets.py SPRITES.npz        338 and 80 sprites of a file with images and labels, or of a folder
 python benchmarks/small_sets.py SPRITES.npz --only 338-reference-5      the runs whose names hold this
+python benchmarks/small_sets.py SPRITES.npz --only shift                80 sprites, one setting changed, see CHANGES
 python benchmarks/small_sets.py SPRITES.npz --table --out book/measured/small_sets.md     of the runs that are finished
 
 Half of the sprites are held out: a judge learns the classes from them, and what is drawn is compared with them. Runs
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +36,14 @@ from pixel_edu.training import TrainConfig, TrainStep, fine_tuning, train
 COUNTS, MINUTES, SEEDS = (338, 80), (1, 5, 20), (0, 1)
 STARTS = {"reference": "from `reference`", "": "from scratch"}
 RECIPE = fine_tuning(read_about(find("reference")).config)
+CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "no-mirror": ("never mirrored", {"mirror": False}),
+    "no-balance": ("classes as often as they are", {"balance": False}),
+    "shift": ("shifted by a pixel at most", {"shift": 1}),
+    "recolor": ("a fifth in other hues", {"recolor": 0.2}),
+}
+"""What is changed in the recipe, one at a time, for the smallest set from `reference` in CHANGED_MINUTES."""
+CHANGED_MINUTES = 5
 SAME = 0.02
 """Colours closer than this in OKLab look the same."""
 FIRST_SEED = 1_000_000
@@ -54,17 +64,19 @@ class Sprites:
 
 @dataclass(frozen=True)
 class Case:
-    """A run: how many sprites it learns from, the model it starts from, its minutes and its seed."""
+    """A run: how many sprites it learns from, the model it starts from, its minutes, seed and a name in CHANGES."""
 
     count: int
     start: str
     minutes: float
     seed: int
+    change: str = ""
 
     @property
     def key(self) -> str:
         """The name of its folder."""
-        return f"{self.count}-{self.start or 'scratch'}-{self.minutes:g}-{self.seed}"
+        changed = f"-{self.change}" if self.change else ""
+        return f"{self.count}-{self.start or 'scratch'}-{self.minutes:g}-{self.seed}{changed}"
 
 
 def read(path: Path) -> tuple[Sprites, Sprites, tuple[str, ...]]:
@@ -102,6 +114,8 @@ def trained(case: Case, known: Sprites, classes: tuple[str, ...], folder: Path, 
         steps=round(60 * case.minutes / each),
         seed=case.seed,
     )
+    if case.change:
+        config = replace(config, **CHANGES[case.change][1])
     part = known.first(case.count)
     run = TrainingRun(folder / case.key, config, start=case.start or None, classes=classes)
     if run.finished:
@@ -141,7 +155,9 @@ def judge(folder: Path, held_out: Sprites, classes: tuple[str, ...]) -> classifi
     return classifier.load_classifier(path)
 
 
-HEADINGS = "| sprites | how | min | right class | palette's share | Fréchet distance | near copies |"
+HEADINGS = """\
+| sprites | how | min | right class | palette's share | Fréchet distance | near copies |
+| ---: | :--- | ---: | ---: | ---: | ---: | ---: |"""
 
 
 def scores(
@@ -170,33 +186,49 @@ def row(first: str, found: list[np.ndarray]) -> str:
     return f"{first} | {' | '.join(cells)} |"
 
 
-def rows(
-    cases: list[Case], known: Sprites, held_out: Sprites, folder: Path, eye: classifier.SpriteClassifier
-) -> Iterator[str]:
-    """The table, of the runs that are finished."""
-    for count in sorted({case.count for case in cases}, reverse=True):
-        part = known.first(count)
-        for minutes in MINUTES:
-            for start, how in STARTS.items():
-                asked = (Case(count, start, minutes, seed) for seed in SEEDS)
-                done = [folder / case.key for case in asked if (folder / case.key / MODEL).exists()]
-                if done:
-                    used = np.mean(
-                        [float(read_about(each / RUN).record["processor_seconds"]) / 60 for each in done]
+@dataclass(frozen=True)
+class Table:
+    """What all rows of the two tables need: the sprites, the folder of the runs, and the judge of classes."""
+
+    known: Sprites
+    held_out: Sprites
+    folder: Path
+    eye: classifier.SpriteClassifier
+
+    def row_of(self, first: str, cases: list[Case]) -> Iterator[str]:
+        """The row of one case in all its seeds, of those that are finished; none if none is."""
+        done = [case for case in cases if (self.folder / case.key / MODEL).exists()]
+        if done:
+            runs = [self.folder / case.key for case in done]
+            used = np.mean([float(read_about(run / RUN).record["processor_seconds"]) / 60 for run in runs])
+            labels, part = self.held_out.labels, self.known.first(done[0].count)
+            found = [scores(drawn(run, labels), labels, part, self.held_out, self.eye) for run in runs]
+            yield row(f"{first} | {used:.1f}", found)
+
+    def rows(self, counts: list[int]) -> Iterator[str]:
+        """From scratch against from `reference`."""
+        for count in counts:
+            for minutes in MINUTES:
+                for start, how in STARTS.items():
+                    yield from self.row_of(
+                        f"| {count} | {how}", [Case(count, start, minutes, seed) for seed in SEEDS]
                     )
-                    found = [
-                        scores(drawn(each, held_out.labels), held_out.labels, part, held_out, eye)
-                        for each in done
-                    ]
-                    yield row(f"| {count} | {how} | {used:.1f}", found)
-        same = np.resize(np.arange(count), len(held_out.images))
-        yield row(
-            f"| {count} | the sprites learned | ",
-            [scores(part.images[same], part.labels[same], part, held_out, eye)],
-        )
-        other = scores(held_out.images, held_out.labels, part, held_out, eye)
-        words = f"{other[1]:.1f} % | 0 | {other[3]:.1f} % |"
-        yield f"| {count} | held out | | | {words}"
+            part, same = self.known.first(count), np.resize(np.arange(count), len(self.held_out.images))
+            yield row(
+                f"| {count} | the sprites learned | ",
+                [scores(part.images[same], part.labels[same], part, self.held_out, self.eye)],
+            )
+            other = scores(self.held_out.images, self.held_out.labels, part, self.held_out, self.eye)
+            yield f"| {count} | held out | | | {other[1]:.1f} % | 0 | {other[3]:.1f} % |"
+
+    def changed_rows(self, count: int) -> Iterator[str]:
+        """The recipe, and each of its changes."""
+        for name, words in {
+            "": "the recipe",
+            **{name: words for name, (words, _) in CHANGES.items()},
+        }.items():
+            cases = [Case(count, "reference", CHANGED_MINUTES, seed, name) for seed in SEEDS]
+            yield from self.row_of(f"| {count} | {words}", cases)
 
 
 def main() -> None:
@@ -222,7 +254,7 @@ def main() -> None:
         for seed in SEEDS
         for count in counts
         for start in STARTS
-    ]
+    ] + [Case(counts[-1], "reference", CHANGED_MINUTES, seed, change) for change in CHANGES for seed in SEEDS]
     each = seconds_a_step(
         options.kept, known, replace(RECIPE, unet=replace(RECIPE.unet, classes=len(classes)))
     )
@@ -230,6 +262,7 @@ def main() -> None:
         if not options.table and options.only in case.key:
             trained(case, known, classes, options.kept, each)
     eye = judge(options.kept, held_out, classes)
+    table = Table(known, held_out, options.kept, eye)
     right = (eye.look(known.images).labels == known.labels).mean()
     lines = [
         "<!-- Generated by `python benchmarks/small_sets.py --out`; measure again instead of editing. -->",
@@ -241,8 +274,12 @@ def main() -> None:
         f"looks the same (OKLab {SAME:g}). A near copy is less than {NEAR:g} levels from a training sprite.",
         "",
         HEADINGS,
-        "| ---: | :--- |" + " ---: |" * 5,
-        *rows(cases, known, held_out, options.kept, eye),
+        *table.rows(counts),
+        "",
+        f"The {counts[-1]} sprites, learned from `reference` with one setting changed at a time:",
+        "",
+        HEADINGS,
+        *table.changed_rows(counts[-1]),
     ]
     print("\n".join(lines))
     if options.out:
