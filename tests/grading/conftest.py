@@ -1,7 +1,6 @@
 """One fork server for all tests of the grader."""
 
 import contextlib
-import shutil
 
 import pytest
 
@@ -12,6 +11,7 @@ from pixel_edu.grading.rpc import client
 from pixel_edu.grading.sandbox.forkserver import ForkServer
 from pixel_edu.grading.sandbox.isolation import SandboxError
 from pixel_edu.grading.sandbox.restrictions import ResourceLimits
+from tests import needs
 from tests.grading import classroom
 
 LIMITS = ResourceLimits(cell=3, notebook=40, memory=1024, processes=32, file=64, output=64)
@@ -31,7 +31,7 @@ def level(fork_server):
         choice = selftest.choose("auto", fork_server)
     except SandboxError as error:
         pytest.skip(str(error))
-    assert choice.level == "bubblewrap" or not shutil.which("bwrap"), choice
+    assert choice.level == "bubblewrap" or needs.missing_program(*needs.BUBBLEWRAP), choice
     return choice.level
 
 

@@ -216,7 +216,7 @@ COSTS = {
     ),
     "memory in the answer": handed_in("def double(x):\n    return [bytearray(1 << 26) for _ in range(1000)]"),
     "a fork bomb": handed_in(after="import os\nwhile True:\n    os.fork()"),
-    "output without end": handed_in(after="while True:\n    print('y' * 10000)"),
+    "output without end": handed_in(after="while True:\n    print('y' * 10000, flush=True)"),
     "a huge result": handed_in("def double(x):\n    return np.zeros(100_000_000)"),
     "a deep result": handed_in(
         "def double(x):\n    deep = []\n    for _ in range(100_000):\n        deep = [deep]\n    return deep"

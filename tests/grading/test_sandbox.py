@@ -4,7 +4,6 @@ import inspect
 import os
 import re
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,20 +19,38 @@ from pixel_edu.grading.batch import Grader
 from pixel_edu.grading.merge import Merged
 from pixel_edu.grading.sandbox import forkserver, isolation, restrictions
 from pixel_edu.grading.sandbox.isolation import Sandbox, SandboxError
+from tests import needs
 from tests.grading.classroom import ASSIGNMENT, FULL, job, points, solved
 from tests.grading.conftest import LIMITS
 
-HERE = {
-    "bubblewrap": shutil.which("bwrap"),
-    "namespaces": shutil.which("unshare") and restrictions.landlock_version(),
-    "landlock": restrictions.landlock_version() >= 6,
+MISSING = {
+    "bubblewrap": needs.missing_program(*needs.BUBBLEWRAP),
+    "namespaces": needs.missing_program(*needs.NAMESPACES)
+    or ("" if restrictions.landlock_version() else "this kernel has no Landlock"),
+    "landlock": ""
+    if restrictions.landlock_version() >= 6
+    else "this kernel's Landlock is older than version 6",
 }
+"""Why a level cannot be tried here, or ""."""
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", ["bubblewrap", "namespaces"])
+def test_a_sandbox_that_does_not_start_says_so_and_ends_nothing_else(name, monkeypatch):
+    refused = "import sys; sys.exit('no namespaces for you')"
+    monkeypatch.setattr(isolation, name, lambda *_: [sys.executable, "-c", refused])
+    ended = []
+    monkeypatch.setattr(isolation.os, "kill", lambda pid, _: ended.append(pid))  # 0 would be this whole group
+    with pytest.raises(
+        SandboxError, match=f"the sandbox '{name}' does not start here: no namespaces for you"
+    ):
+        Sandbox(name, LIMITS)
+    assert ended == []
+
+
+@pytest.mark.parametrize("name", MISSING)
 def test_nothing_escapes(name, fork_server):
-    if not HERE[name]:
-        pytest.skip(f"this machine has no {name}")
+    if MISSING[name]:
+        pytest.skip(MISSING[name])
     assert selftest.breaches(name, fork_server) == []
 
 
@@ -58,19 +75,19 @@ class Leaky(list):
         return iter(())
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", MISSING)
 def test_every_rung_gives_the_same_marks(name, fork_server, grader):
-    if not HERE[name]:
-        pytest.skip(f"this machine has no {name}")
+    if MISSING[name]:
+        pytest.skip(MISSING[name])
     own = Grader(ASSIGNMENT, grader.tests, fork_server, name, LIMITS)
     result, _ = own.grade(job(solved()))
     assert (points(result), result.level) == (FULL, name), result
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", MISSING)
 def test_a_kernel_has_no_privileges_and_cannot_get_any(name, fork_server):
-    if not HERE[name]:
-        pytest.skip(f"this machine has no {name}")
+    if MISSING[name]:
+        pytest.skip(MISSING[name])
     cell = new_code_cell("print(open('/proc/self/status').read())", metadata={"part": "given"})
     notebook = new_notebook(cells=[cell], metadata={"kernelspec": notebooks.KERNEL})
     run = running.SubmissionRun(Merged(notebook, [], {}, {}), None, fork_server, name, LIMITS)
@@ -83,10 +100,10 @@ def test_a_kernel_has_no_privileges_and_cannot_get_any(name, fork_server):
     assert restrictions.program() is None or said["Seccomp"] == "2"
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", MISSING)
 def test_the_package_can_be_imported_although_its_folder_has_changed(name, fork_server):
-    if not HERE[name]:
-        pytest.skip(f"this machine has no {name}")
+    if MISSING[name]:
+        pytest.skip(MISSING[name])
     os.utime(
         isolation.Path(selftest.pixel_edu.__file__).parent
     )  # as a file saved there does, or the first __pycache__
@@ -108,8 +125,8 @@ def test_a_room_leaves_nothing_behind(level):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["bubblewrap", "namespaces"])
 def test_no_process_outlives_its_sandbox_not_even_one_that_is_still_dying(name):
-    if not HERE[name]:
-        pytest.skip(f"this machine has no {name}")
+    if MISSING[name]:
+        pytest.skip(MISSING[name])
     with Sandbox(name, LIMITS) as sandbox:
         crowd = "\n".join(
             (

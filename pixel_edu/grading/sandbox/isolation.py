@@ -239,8 +239,9 @@ class Sandbox:
         """End all processes in the sandbox, whatever they do against it."""
         if self.holder:
             self.holder.kill()
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self.leader, signal.SIGKILL)  # the first of a namespace takes all others along
+            if self.leader:  # where it never started this is 0, which to `kill` is our own process group
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(self.leader, signal.SIGKILL)  # the first of a namespace takes all others along
         elif self.process:
             self.process.kill()
             self.process.wait()
