@@ -25,6 +25,8 @@ from pixel_edu.images import grid, over, upscale, write_png
 from pixel_edu.training import TrainConfig, TrainState, TrainStep, is_main_process
 
 LOG, GRID = "log.csv", "samples.png"
+SCALE = 4
+"""Pixels of that picture a side of a sprite's pixel."""
 HEADINGS = "step,loss,grad_norm,learning_rate,seconds"
 LOCK = ".lock"
 """In the folder while it is trained in."""
@@ -470,10 +472,21 @@ def draw_samples(path: Path, state: TrainState) -> np.ndarray:
     denoiser = state.denoiser()
     labels, columns = specimens(denoiser.null_label)
     made = generate(denoiser, labels, range(len(labels)), device=device)
-    picture = upscale(grid(over(palette.in_colors(made, denoiser.palette, "off")), columns), 4)
+    picture = upscale(grid(over(palette.in_colors(made, denoiser.palette, "off")), columns), SCALE)
     with files.writing(path):
         write_png(path, picture)
     return picture
+
+
+def first_of_each_class(picture: np.ndarray, size: int) -> np.ndarray:
+    """The leftmost sprite of each row of such a picture, (K, S, S, 3) uint8.
+
+    Args:
+        picture: as `draw_samples` returns it, (H, W, 3) uint8.
+        size: S, pixels of a sprite's side.
+    """
+    small = picture[::SCALE, ::SCALE]
+    return np.stack([small[top : top + size, :size] for top in range(0, len(small), size + 1)])
 
 
 def _version(path: Path) -> tuple[int, int] | None:

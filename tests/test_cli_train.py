@@ -12,7 +12,6 @@ from PIL import Image
 
 from pixel_edu import checkpoints, data, images, palette, pixelart, sprites
 from pixel_edu.checkpoints import load_model
-from pixel_edu.cli.sample import in_terminal
 from pixel_edu.cli.train import _open, _read
 from pixel_edu.config import CLASSES
 from pixel_edu.runs import HEADINGS, Log
@@ -433,21 +432,6 @@ def test_a_model_of_bits_draws_in_its_palette_only(tmp_path):
     refused = pixel_edu("train", "--steps", 3, "--out", tmp_path / "run", *SMALL)
     assert refused.returncode == 1
     assert "image_channels" in refused.stderr
-
-
-def test_a_sprite_in_the_terminal_has_every_pixel():
-    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    shown = in_terminal(image)
-    assert shown.count("▀") == 8
-    assert "38;2;0;1;2;48;2;12;13;14m" in shown
-
-
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_a_terminal_without_half_blocks_gets_two_spaces_for_every_pixel(encoding):
-    shown = in_terminal(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), encoding)
-    assert shown.encode(encoding)
-    assert [line.count("m  ") for line in shown.split("\n")] == [4] * 4
-    assert shown.startswith("\x1b[48;2;0;1;2m  \x1b[48;2;3;4;5m  ")
 
 
 def test_the_picture_of_a_run_shows_a_row_for_each_class(whole):

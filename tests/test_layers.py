@@ -210,7 +210,7 @@ sys.exit("torch" in sys.modules)
 
 
 COMMANDS = {file.stem for file in (ROOT / PACKAGE / "cli").glob("*.py")} - {"__init__", "__main__"}
-SHARED = {"measuring", "names", "options", "places", "showing", "trying"}
+SHARED = {"measuring", "names", "options", "pixels", "places", "showing", "trying"}
 """Modules of the command line that hold no command."""
 
 

@@ -144,6 +144,8 @@ def show(
     options.check_size(*(scale * side for side in sheet.shape[1::-1]))
     with writing(out):
         images.write_png(out, images.upscale(sheet, scale))
+    for c, name in enumerate(sprites.classes[: showing.rows_of_sprites(sprites.size)]):
+        showing.sprites(sprites.images[first[sprites.labels[first] == c]], name)
     typer.echo(f"{out}: from the top, {', '.join(sprites.classes)}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -84,8 +83,6 @@ Transparent = Annotated[
         "--transparent", help="Make the background transparent: the white that is reached from the border."
     ),
 ]
-SHOWN = 4
-"""This many sprites fit side by side in a terminal."""
 NAMED = "{class}-{seed}"
 
 
@@ -188,34 +185,8 @@ def _draw(
 
 
 def _tell(place: places.Place, drawn: np.ndarray, out: str, beside: Path | None) -> None:
-    """Show a few sprites on a terminal, and say where they are."""
-    from pixel_edu.images import grid
-
+    """Show the first sprites on a terminal, and say where they are."""
     n = len(drawn)
-    if sys.stdout.isatty() and n <= SHOWN:
-        typer.echo(in_terminal(grid(drawn[..., :3], n), sys.stdout.encoding))
+    showing.sprites(drawn)
     told = f"{n} sprite{'s' * (n > 1)} in {out if place.path else 'standard output'}"
     typer.echo(f"{told}, and where each is in {beside}" if beside else told, err=place.path is None)
-
-
-def in_terminal(image: np.ndarray, encoding: str = "utf-8") -> str:
-    """An (H, W, 3) uint8 image in coloured half blocks, two pixels a character.
-
-    Where the terminal's encoding has none, a pixel is two coloured spaces.
-    """
-    try:
-        "▀".encode(encoding)
-    except UnicodeEncodeError:
-        rows = ["".join(_spaces(pixel) for pixel in row) for row in image]
-    else:
-        pairs = zip(image[::2], [*image[1::2], image[-1]], strict=False)
-        rows = ["".join(map(_half_block, *pair)) for pair in pairs]
-    return "\n".join(f"{row}\x1b[0m" for row in rows)
-
-
-def _half_block(upper: np.ndarray, lower: np.ndarray) -> str:
-    return "\x1b[38;2;{};{};{};48;2;{};{};{}m▀".format(*map(int, upper), *map(int, lower))
-
-
-def _spaces(pixel: np.ndarray) -> str:
-    return "\x1b[48;2;{};{};{}m  ".format(*map(int, pixel))

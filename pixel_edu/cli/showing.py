@@ -1,14 +1,17 @@
-"""What commands show on a terminal: progress bars, a spinner, tables. rich is imported when it is needed only."""
+"""What commands show on a terminal: bars, a spinner, tables, sprites. rich is imported when it is needed only."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
@@ -79,17 +82,48 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def sprites(images: np.ndarray, title: str = "") -> None:
+    """The first of some sprites in a row on stdout, under a title; on anything but a terminal with colours, nothing.
+
+    Args:
+        images: (N, H, W, 3 or 4) uint8.
+        title: a line above them.
+    """
+    if not sys.stdout.isatty():
+        return
+    from rich.console import Console
+
+    from pixel_edu.cli import pixels
+
+    pixels.show(images, Console(), title)
+
+
+def rows_of_sprites(size: int) -> int:
+    """How many rows of titled sprites, `size` pixels high, a terminal shows at once; at least one."""
+    return max(shutil.get_terminal_size().lines // (size // 2 + 1), 1)
+
+
+@dataclass
+class Training:
+    """What a training shows: call `step` after each step, and `pictures` with new samples and their title."""
+
+    step: Callable[[TrainStep], None]
+    pictures: Callable[[np.ndarray, str], None]
+
+
 @contextmanager
-def training(total: int, done: int, shown: bool = True) -> Iterator[Callable[[TrainStep], None]]:
-    """A bar for a training of `total` steps, `done` of which are behind it; yields what to call after each step.
+def training(total: int, done: int, shown: bool = True) -> Iterator[Training]:
+    """A bar for a training of `total` steps, `done` of which are behind it, and above it sprites that it draws.
 
     Where stderr is not a terminal, a line now and then. `shown=False` shows nothing.
     """
+    if not shown:
+        yield Training(lambda step: None, lambda images, title: None)
+        return
     from rich.console import Console
 
-    if not shown:
-        yield lambda step: None
-        return
+    from pixel_edu.cli import pixels
+
     console = Console(stderr=True)
     smooth, began = None, time.perf_counter()
     live = _training_bar(console)
@@ -106,7 +140,7 @@ def training(total: int, done: int, shown: bool = True) -> Iterator[Callable[[Tr
             print(line, file=sys.stderr, flush=True)
 
     with live:
-        yield show
+        yield Training(show, lambda images, title: pixels.show(images, live.console, title))
 
 
 def _training_bar(console: Console) -> Progress:

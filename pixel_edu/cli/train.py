@@ -17,6 +17,8 @@ from pixel_edu.cli.names import registered
 from pixel_edu.files import quoted
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pixel_edu.data import SpriteData
     from pixel_edu.runs import TrainingRun
     from pixel_edu.training import TrainConfig, TrainStep
@@ -377,11 +379,15 @@ def _train(run: TrainingRun, images, labels, device: str, sample_every: int, sav
 
         def track(steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
             for step in until_asked(tracked.follow(steps) if tracked else steps):
-                show(step)
+                show.step(step)
                 yield step
 
-        picture = tracked.show if tracked else None
-        finished = run.train(images, labels, device, sample_every, save_every, track, picture)
+        def pictures(sheet: np.ndarray, step: int) -> None:
+            show.pictures(runs.first_of_each_class(sheet, images.shape[1]), f"step {step:,}")
+            if tracked:
+                tracked.show(sheet, step)
+
+        finished = run.train(images, labels, device, sample_every, save_every, track, pictures)
     if not main:
         return
     if not finished:
