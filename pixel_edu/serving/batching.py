@@ -52,10 +52,10 @@ def agreeing_sizes(
 
     Args:
         network: maps x (B, C, S, S) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
-        channels: C.
+        channels: C of the images.
         most: the largest number of images in a call.
         device: where the network computes.
-        size: S.
+        size: S of the images.
 
     Returns:
         Sizes, rising; the last is `most`.
