@@ -1,6 +1,7 @@
 # `make` lists what there is. Each sets up by itself what it needs of .venv, once: BOOK is in LAB, and LAB is in TEST.
 
 PORT ?= 8000
+EPUB ?= _build/pixel-art-diffusion.epub
 # One more than two processors: some tests wait, for a server or for a time limit.
 JOBS ?= 3
 # A file is run by one job; the longest come first, in the order of tests/conftest.py.
@@ -19,7 +20,7 @@ LAB := .venv/.ready-lab
 TEST := .venv/.ready-test
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test check all-tests quick-tests test-gpu course course-in-colab tracking-server images \
+.PHONY: help book html epub lab test check all-tests quick-tests test-gpu course course-in-colab tracking-server images \
 	notebooks links release lint format pins clean
 
 help: ## this list
@@ -37,6 +38,9 @@ ifeq ($(SOLUTIONS),0)
 else
 	$(BIN)/jupyter-book build . -W -n --keep-going
 endif
+
+epub: html ## bind the book into one file for e-readers, _build/pixel-art-diffusion.epub; another: EPUB=NAME
+	$(BIN)/python tools/epub.py _build/html "$(EPUB)" $(if $(filter 0,$(SOLUTIONS)),--toc _build/_toc.yml)
 
 lab: $(LAB) ## open the chapters and exercises in JupyterLab
 	@$(BIN)/jupyter trust chapters/*.ipynb > /dev/null # else JupyterLab strips stored plots down to their words

@@ -97,7 +97,8 @@ def _add_formulas(app, doctree) -> None:
         code = [block for block in blocks if isinstance(block.parent, nodes.section)][
             -1
         ]  # hints may hold others
-        said = nodes.paragraph("", "Or write it here, in one line; the notebook's own check judges it.")
+        words = "Or write it here, in one line; the notebook's own check judges it."
+        said = nodes.paragraph("", words, classes=["formula-place"])  # an e-book has no such place
         cell = [said, *place(app.env, "FormulaCell", {"exercise": exercise["label"]})]
         code.parent.insert(code.parent.index(code) + 1, cell)
 
