@@ -122,9 +122,8 @@ def changed() -> str:
     if not seconds:
         command = ["git", "log", "-1", "--format=%ct"]
         try:
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            seconds = done.stdout.strip()
-        except OSError:
+            seconds = subprocess.run(command, cwd=ROOT, capture_output=True, check=False).stdout.strip()
+        except OSError:  # no git
             pass
     return f"{datetime.fromtimestamp(int(seconds or 315532800), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
