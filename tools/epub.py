@@ -4,6 +4,7 @@ With --toc, the contents are those of another file than _toc.yml. The same pages
 """
 
 import argparse
+import contextlib
 import io
 import os
 import subprocess
@@ -121,10 +122,8 @@ def changed() -> str:
     seconds = os.environ.get("SOURCE_DATE_EPOCH")
     if not seconds:
         command = ["git", "log", "-1", "--format=%ct"]
-        try:
+        with contextlib.suppress(OSError):  # no git
             seconds = subprocess.run(command, cwd=ROOT, capture_output=True, check=False).stdout.strip()
-        except OSError:  # no git
-            pass
     return f"{datetime.fromtimestamp(int(seconds or 315532800), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
