@@ -38,7 +38,7 @@ def test_a_sprite_can_be_taken_away_without_its_background(chromium):
       }
     }"""
     with mounted(chromium, LiveDenoiser(label=2, seed=7)) as page:
-        page.locator("canvas").first.evaluate(square)
+        page.locator("canvas").nth(1).evaluate(square)
         with page.expect_download() as download:
             page.get_by_role("button", name="Save transparent").click()
         assert download.value.suggested_filename == "food-7.png"

@@ -39,6 +39,34 @@ def test_every_control_changes_what_is_drawn(page):
     assert all(shot != other for i, shot in enumerate(shots) for other in shots[:i])
 
 
+def test_play_walks_all_paths_from_the_noise_to_the_end(page):
+    end = seen(page)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Stop").wait_for()
+    shots = [seen(page)]
+    page.wait_for_timeout(300)
+    shots.append(seen(page))
+    assert len({*shots, end}) == 3
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Play").wait_for()
+    assert seen(page) == end
+
+
+def test_a_control_that_is_moved_ends_the_play(page):
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("slider", name="calls").fill("4")
+    page.get_by_role("button", name="Play").wait_for()
+    assert "4 calls each" in page.get_by_role("img").get_attribute("aria-label")
+
+
+def test_who_asks_for_less_motion_sees_the_end_only(chromium):
+    with mounted(chromium, SamplerRace(), reduced_motion="reduce") as page:
+        page.wait_for_selector("canvas[aria-label^=Paths]")
+        end = seen(page)
+        page.get_by_role("button", name="Play").click()
+        assert seen(page) == end
+
+
 def test_distances_are_pythons(page):
     race = SamplerRace()
     ends = race.exact()[-1]

@@ -58,8 +58,13 @@ def wait_for_sprites(page, count):
     page.wait_for_function(f"Number(document.querySelector('.pixel-panel').dataset.drawn) >= {count}")
 
 
-def pixels(place, which=0):
-    return place.locator("canvas").nth(which).evaluate(PIXELS)
+def noise(place, side=0):
+    return place.locator("canvas").nth(2 * side).evaluate(PIXELS)
+
+
+def pixels(place, side=0):
+    """What was drawn, or guessed last; beside it on the left is what the call got."""
+    return place.locator("canvas").nth(2 * side + 1).evaluate(PIXELS)
 
 
 def ours(label, seed):
@@ -86,7 +91,63 @@ def test_it_draws_what_python_draws(opened):
     wait_for_sprites(page, 1)
     differ = sum(a != b for a, b in zip(pixels(place), ours(2, 6), strict=True))
     assert differ <= 2  # a pixel may lie between two colours to the last bit
-    assert place.locator("canvas").first.get_attribute("aria-label") == "a drawn sprite of the class food"
+    assert place.locator("canvas").nth(1).get_attribute("aria-label") == "a drawn sprite of the class food"
+
+
+def test_what_it_will_draw_first_is_there_before_the_network(opened):
+    page, place = opened()
+    assert pixels(place) == ours(4, 7)
+    place.get_by_label("seed", exact=True).fill("8")
+    place.get_by_label("seed", exact=True).press("Enter")
+    blank = (
+        place.locator("canvas")
+        .nth(1)
+        .evaluate("c => c.getContext('2d').getImageData(0, 0, 16, 16).data.every(value => value === 0)")
+    )
+    assert blank  # nobody knows yet
+    assert not [url for url in page.asked if url.endswith(LARGE)]
+
+
+def test_one_can_look_back_at_every_call(opened):
+    page, place = opened()
+    back = place.get_by_label("look back")
+    assert back.is_disabled()
+    place.get_by_label("steps").first.fill("5")
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 1)
+    start = noise(place), pixels(place)
+    assert (back.get_attribute("max"), back.input_value()) == ("5", "5")
+    assert back.get_attribute("aria-valuetext") == "the end"
+    seen = []
+    for call in range(5):
+        back.fill(str(call))
+        assert back.get_attribute("aria-valuetext") == f"call {call + 1}"
+        assert f"the guess of call {call + 1} of 5" in place.inner_text()
+        seen.append((noise(place), pixels(place)))
+    assert len({str(each) for each in seen}) == 5
+    assert "t = 999" in (back.fill("0") or place.inner_text())
+    back.fill("5")
+    assert (noise(place), pixels(place)) == start
+
+
+def test_all_classes_come_out_of_the_same_noise(opened):
+    page, place = opened()
+    place.get_by_label("class").select_option("all five")
+    place.get_by_label("seed", exact=True).fill("6")
+    place.get_by_label("seed", exact=True).press("Enter")
+    place.get_by_label("steps").first.fill("20")
+    place.get_by_role("button", name="Draw").click()
+    wait_for_sprites(page, 1)
+    drawn = place.locator("canvas").nth(1)
+    assert drawn.evaluate("c => [c.width, c.height]") == [84, 16]
+    sprites = drawn.evaluate(
+        """c => [0, 1, 2, 3, 4].map(i => {
+          const data = c.getContext("2d").getImageData(17 * i, 0, 16, 16).data;
+          return Array.from({ length: 256 }, (_, j) => [...data.slice(4 * j, 4 * j + 3)]);
+        })"""
+    )
+    for label, sprite in enumerate(sprites):
+        assert sum(a != b for a, b in zip(sprite, ours(label, 6), strict=True)) <= 2, label
 
 
 def test_a_control_that_is_moved_changes_the_sprite(opened):
@@ -110,7 +171,7 @@ def test_a_control_that_is_moved_changes_the_sprite(opened):
 def test_two_settings_are_compared_on_the_same_noise(opened):
     page, place = opened()
     place.get_by_label("compare two settings").check()
-    assert pixels(place, 0) == pixels(place, 1)  # the noise
+    assert noise(place, 0) == noise(place, 1)
     place.get_by_label("guidance").nth(1).fill("0")
     place.get_by_role("button", name="Draw").click()
     wait_for_sprites(page, 2)
@@ -141,7 +202,7 @@ def test_the_keyboard_alone_is_enough(opened):
             break
     page.keyboard.press("Enter")
     wait_for_sprites(page, 1)
-    assert "items" in place.locator("canvas").first.get_attribute("aria-label")
+    assert "items" in place.locator("canvas").nth(1).get_attribute("aria-label")
     assert "Drawn: items" in place.get_by_role("status").inner_text()
 
 
@@ -153,7 +214,7 @@ def test_who_wants_less_motion_sees_the_end_at_once(opened):
         place.get_by_role("button", name="Draw").click()
         wait_for_sprites(page, 1)
         counts[motion] = page.evaluate("painted")
-    assert counts == {"reduce": 1, "no-preference": 20}
+    assert counts == {"reduce": 2, "no-preference": 2 * 21}  # what a call gets, and its guess
 
 
 def test_without_javascript_there_is_a_picture_and_a_reason(opened):

@@ -44,10 +44,12 @@ export function paint(canvas, bytes, left = 0, top = 0) {
   canvas.getContext("2d").putImageData(new ImageData(bytes, SIZE, SIZE), left, top);
 }
 
-/** A canvas of one image without its background. */
+/** A canvas of sprites, a pixel apart, without their backgrounds. */
 export function transparent(canvas) {
-  const copy = Object.assign(document.createElement("canvas"), { width: SIZE, height: SIZE });
-  paint(copy, cutOut(canvas.getContext("2d").getImageData(0, 0, SIZE, SIZE).data));
+  const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: SIZE });
+  for (let left = 0; left < canvas.width; left += SIZE + 1) {
+    paint(copy, cutOut(canvas.getContext("2d").getImageData(left, 0, SIZE, SIZE).data), left);
+  }
   return copy;
 }
 

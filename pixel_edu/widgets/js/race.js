@@ -6,11 +6,13 @@ import { COLORS, plane } from "./plane.js";
 import { Generator } from "./random.js";
 import { SAMPLERS } from "./samplers.js";
 import { cosine } from "./schedules.js";
-import { checkbox, element, seed, slider, status, whenever } from "./ui.js";
+import { button, calm, checkbox, element, painted, seed, slider, status, whenever } from "./ui.js";
 
 export const COUNT = 64;
 const RUNNERS = ["ddpm", "ddim", "dpmpp_2m"];
 const CORNERS = { ddpm: 0, ddim: 4, dpmpp_2m: 3 }, MARKS = { ddpm: "●", ddim: "■", dpmpp_2m: "▲" };
+const SECONDS = 4;
+/** How long a race takes to play. */
 const LABEL = 0, SHOWN = 6, MOST = 50, NEAR = 0.05, REACH = 2.6, LEAST = 0.001, FARTHEST = 2;
 
 /** Where the points are before the first call and after each; the perfect model of one class answers. */
@@ -35,7 +37,7 @@ const callsInWords = (calls) => calls === Infinity ? `more than ${MOST}` : `${ca
 function render({ model, el }) {
   const schedule = cosine(), said = status(), { picture, redraw, stop } = plane(REACH, draw);
   const rows = RUNNERS.map((name, i) => row(model, name, COLORS[i]));
-  let exact = [], runs = [];
+  let exact = [], runs = [], share = 1, playing = false;
 
   async function restart() {
     const seed = model.get("seed");
@@ -49,6 +51,7 @@ function render({ model, el }) {
   }
 
   async function race() {
+    [share, playing] = [1, false]; // whoever moves a control wants to see the end
     const [calls, seed] = [model.get("num_steps"), model.get("seed")];
     runs = await Promise.all(rows.map(({ sampler }) => walk(schedule, sampler, calls, seed)));
     rows.forEach(({ show }, i) => show(meanDistance(runs[i].at(-1), exact.at(-1))));
@@ -61,6 +64,31 @@ function render({ model, el }) {
     redraw();
   }
 
+  async function play() {
+    if (playing || calm()) {
+      [share, playing] = [1, false];
+      return redraw();
+    }
+    playing = true;
+    player.textContent = "Stop";
+    for (let began = performance.now(), past = 0; playing && past < SECONDS;) {
+      share = past / SECONDS;
+      redraw();
+      await painted();
+      past = (performance.now() - began) / 1000;
+    }
+    [share, playing, player.textContent] = [1, false, "Play"];
+    redraw();
+  }
+
+  /** A path as far as it has come at this moment: all share the way from noise to data evenly among their calls. */
+  function soFar(path) {
+    const place = share * (path.length - 1), last = Math.floor(place), rest = place - last;
+    const gone = path.slice(0, last + 1);
+    if (rest) gone.push(path[last].map((value, i) => value + rest * (path[last + 1][i] - value)));
+    return gone;
+  }
+
   function draw(pen) {
     if (!runs.length) return;
     pen.blobs(CLEAN, (label) => label === LABEL ? 0.3 : 0.1);
@@ -69,7 +97,7 @@ function render({ model, el }) {
     rows.forEach(({ sampler }, i) => {
       if (!model.get(sampler)) return;
       for (const point of points) {
-        const path = runs[i].map(point), corners = CORNERS[sampler];
+        const path = soFar(runs[i].map(point)), corners = CORNERS[sampler];
         pen.line(path, COLORS[i], 1.2, sampler === "ddpm" ? 0.4 : 0.9);
         if (path.length < 27) { for (const [x, y] of path.slice(1, -1)) pen.mark(x, y, COLORS[i], 1.8, corners); }
         pen.mark(...path.at(-1), COLORS[i], 4, corners);
@@ -81,6 +109,7 @@ function render({ model, el }) {
     }
   }
 
+  const player = button("Play", play, { class: "pixel-main" });
   whenever(model, ["seed"], restart);
   whenever(model, ["num_steps", ...RUNNERS], race);
   el.classList.add("pixel-panel");
@@ -104,11 +133,15 @@ function render({ model, el }) {
       { class: "pixel-row" },
       slider(model, "num_steps", "calls", { min: 1, max: MOST }),
       seed(model, "seed"),
+      player,
     ),
     element("div", { class: "pixel-sides" }, figure, controls),
   );
   restart();
-  return stop;
+  return () => {
+    playing = false;
+    stop();
+  };
 }
 
 /** A sampler's box to tick, its mark, and its distance, with a bar as long as the distance's logarithm. */
