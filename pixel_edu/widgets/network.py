@@ -37,6 +37,9 @@ def graph() -> bytes:
         onnx.export(checkpoint, path, half=True)
         model = library.load(path)
     del model.metadata_props[:]  # the checkpoint holds all that
+    model.producer_version = model.producer_version.partition("+")[
+        0
+    ]  # builds for CPU and for CUDA make the same graph
     for tensor in model.graph.initializer:
         found = header.get(PREFIX + tensor.name.removesuffix(".half"))
         if found is None:
