@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -161,6 +162,37 @@ def test_a_killed_grader_takes_its_rooms_along(level):
             return
         isolation.time.sleep(0.02)
     pytest.fail("the sandbox still runs")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*MISSING, "none"])
+def test_a_killed_grader_takes_its_kernels_along(name):
+    if MISSING.get(name):
+        pytest.skip(MISSING[name])
+    code = f"""
+import time
+from jupyter_client.connect import write_connection_file
+from pixel_edu.grading.sandbox.forkserver import ForkServer
+from pixel_edu.grading.sandbox.isolation import Sandbox
+from pixel_edu.grading.sandbox.restrictions import ResourceLimits
+sandbox = Sandbox({name!r}, ResourceLimits())
+to = write_connection_file(str(sandbox.folder / "to.json"), transport="ipc", ip=str(sandbox.folder / "kernel"))[0]
+server = ForkServer()
+print(server.start(sandbox, to), sandbox.folder, flush=True)
+time.sleep(60)
+"""
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    kernel, folder = run.stdout.readline().split()
+    assert os.path.exists(f"/proc/{kernel}/exe")
+    isolation.time.sleep(1)  # it now waits for messages
+    run.kill()
+    run.communicate()
+    for _ in range(500):
+        if not os.path.exists(f"/proc/{kernel}/exe"):
+            shutil.rmtree(folder)
+            return
+        isolation.time.sleep(0.02)
+    pytest.fail("the kernel still runs")
 
 
 @pytest.mark.parametrize(

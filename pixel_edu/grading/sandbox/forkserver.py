@@ -167,13 +167,14 @@ def _fork(request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:
     # Two forks, because setns() moves a process's children, not itself, into another process namespace: the first
     # child enters the sandbox's namespaces, and its child, the kernel, is born in them.
     result, report = os.pipe()
+    server = os.getpid()
     if not os.fork():
         try:
             os.close(result)
             connection.close()
             os.closerange(3, report)
             os.closerange(report + 1, 4096)
-            _first_child(request, report)
+            _first_child(request, report, server)
         except BaseException as error:
             os.write(report, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         finally:
@@ -183,8 +184,8 @@ def _fork(request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:
         return json.loads(stream.read() or '{"error": "the process ended"}')
 
 
-def _first_child(request: dict[str, Any], report: int) -> None:
-    """In the first child: fork the kernel, wait for it, and kill what it leaves behind."""
+def _first_child(request: dict[str, Any], report: int, server: int) -> None:
+    """In the first child: fork the kernel, wait for it, and kill what it leaves behind; so too if the server ends."""
     os.setsid()
     if request["leader"]:
         restrictions.enter(request["leader"])
@@ -207,18 +208,28 @@ def _first_child(request: dict[str, Any], report: int) -> None:
     os.close(signal_ready)
     with os.fdopen(ready, "rb") as stream:
         word = stream.read(500).decode(errors="replace")
+    if not request["leader"]:  # else the sandbox's end ends the kernel
+        signal.signal(signal.SIGTERM, lambda *_: (_end_descendants(), os._exit(1)))
+        restrictions.be_told_of_parents_end(signal.SIGTERM)
+        if os.getppid() != server:  # it has ended before it could be told of
+            os.kill(os.getpid(), signal.SIGTERM)
     answer = {"pid": kernel, "reaper": os.getpid()} if word == "k" else {"error": word}
     os.write(report, json.dumps(answer).encode())
     os.close(report)
     os.waitpid(kernel, 0)
     if not request["leader"]:
-        while left := list(isolation.descendants(os.getpid()))[1:]:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.wait()
+        _end_descendants()
     os._exit(0)
+
+
+def _end_descendants() -> None:
+    """Kill all processes that come from this one, until none is left."""
+    while left := list(isolation.descendants(os.getpid()))[1:]:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.wait()
 
 
 def _restrict(request: dict[str, Any]) -> None:

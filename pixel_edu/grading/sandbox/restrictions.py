@@ -11,6 +11,7 @@ import ctypes
 import functools
 import os
 import platform
+import signal
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -155,7 +156,12 @@ def drop() -> None:
 
 def die_with_parent() -> None:
     """prctl: a killed parent takes this process along."""
-    _libc().prctl(DEATH_SIGNAL, 9, 0, 0, 0)
+    be_told_of_parents_end(signal.SIGKILL)
+
+
+def be_told_of_parents_end(by: signal.Signals) -> None:
+    """prctl: when the parent ends, however that is, this process gets a signal."""
+    _libc().prctl(DEATH_SIGNAL, by, 0, 0, 0)
 
 
 def program(network: bool = True) -> bytes | None:
