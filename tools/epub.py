@@ -22,6 +22,8 @@ import yaml
 from PIL import Image
 from xhtml import NotXhtml, Page
 
+from pixel_edu.files import replacing
+
 ROOT = Path(__file__).resolve().parents[1]
 ART = ROOT / "book" / "_static" / "art"
 TYPES = {".xhtml": "application/xhtml+xml", ".css": "text/css", ".png": "image/png", ".jpeg": "image/jpeg"}
@@ -219,8 +221,8 @@ def main() -> None:
         sys.exit(f"error: {error.filename} is not there: run make html")
     except NotXhtml as error:
         sys.exit(f"error: {error}")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_bytes(made)
+    with replacing(options.out) as temporary:
+        temporary.write_bytes(made)
     print(f"{options.out}: {len(made) / 1e6:.1f} MB")
 
 
