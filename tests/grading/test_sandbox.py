@@ -40,12 +40,12 @@ def test_a_sandbox_that_does_not_start_says_so_and_ends_nothing_else(name, monke
     refused = "import sys; sys.exit('no namespaces for you')"
     monkeypatch.setattr(isolation, name, lambda *_: [sys.executable, "-c", refused])
     ended = []
-    monkeypatch.setattr(isolation.os, "kill", lambda pid, _: ended.append(pid))  # 0 would be this whole group
+    monkeypatch.setattr(isolation.os, "kill", lambda pid, _: ended.append(pid))
     with pytest.raises(
         SandboxError, match=f"the sandbox '{name}' does not start here: no namespaces for you"
     ):
         Sandbox(name, LIMITS)
-    assert ended == []
+    assert 0 not in ended  # which is this whole process group; the program that made none may still be ending
 
 
 @pytest.mark.parametrize("name", MISSING)
