@@ -144,11 +144,13 @@ class TwoSample(NamedTuple):
         accuracy: the share of held-out sprites, as many drawn as real, that are taken for what they are.
         classes: the same of the sprites of each label.
         right: (2 M,) bool, whether each held-out sprite is; the drawn ones first.
+        pairs: of held-out pairs of one class, the share in which the drawn one looks more drawn than the real one.
     """
 
     accuracy: Score
     classes: dict[int, Score]
     right: np.ndarray
+    pairs: Score
 
 
 LEAST = 100
@@ -180,7 +182,8 @@ def two_sample(
         track: wraps the steps, for a progress bar.
 
     Raises:
-        ValueError: not as many drawn as real ones, fewer than `LEAST`, or not one label an image.
+        ValueError: not as many drawn as real ones, fewer than `LEAST`, not one label an image, or no class
+            that both have.
     """
     n = len(drawn)
     if n < LEAST or {n} != {len(labels), len(real), len(real_labels)}:
@@ -188,6 +191,8 @@ def two_sample(
             f"there are {n} drawn and {len(real)} real sprites, {len(labels)} and {len(real_labels)} labels: "
             f"give as many of each, at least {LEAST}"
         )
+    if not np.intersect1d(labels, real_labels).size:
+        raise ValueError("no class has both drawn and real sprites: give sprites of the same classes")
     draw = np.random.default_rng(seed)
     (learned, held_out), (real_learned, real_held_out) = (
         _halves(each, draw) for each in (labels, real_labels)
@@ -196,12 +201,14 @@ def two_sample(
         track(range(steps)), fit(drawn[learned], real[real_learned], steps, seed=seed), strict=True
     ):
         discriminator = fitted.discriminator
-    right = np.concatenate(
-        [looks_drawn(discriminator, drawn[held_out]), ~looks_drawn(discriminator, real[real_held_out])]
-    )
-    asked = np.concatenate([labels[held_out], real_labels[real_held_out]])
+    odds, real_odds = log_odds(discriminator, drawn[held_out]), log_odds(discriminator, real[real_held_out])
+    right = np.concatenate([odds > 0, ~(real_odds > 0)])
+    kinds, real_kinds = labels[held_out], real_labels[real_held_out]
+    asked = np.concatenate([kinds, real_kinds])
     classes = {int(c): bootstrap(right[asked == c], resamples, draw) for c in np.unique(asked)}
-    return TwoSample(bootstrap(right, resamples, draw), classes, right)
+    accuracy = bootstrap(right, resamples, draw)
+    told = _told_pairs(odds, kinds, real_odds, real_kinds)
+    return TwoSample(accuracy, classes, right, bootstrap(told, resamples, draw))
 
 
 def _halves(labels: np.ndarray, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -211,8 +218,25 @@ def _halves(labels: np.ndarray, draw: np.random.Generator) -> tuple[np.ndarray, 
     return rows[::2], rows[1::2]
 
 
+def _told_pairs(
+    odds: np.ndarray, labels: np.ndarray, real_odds: np.ndarray, real_labels: np.ndarray
+) -> np.ndarray:
+    """For each pair of one class whether the drawn one has the higher odds; a half where they are equal."""
+    told = []
+    for c in np.intersect1d(labels, real_labels):
+        ours, theirs = odds[labels == c], real_odds[real_labels == c]
+        pairs = min(len(ours), len(theirs))  # in an order by chance, from _halves
+        told.append((np.sign(ours[:pairs] - theirs[:pairs]) + 1) / 2)
+    return np.concatenate(told)
+
+
 @torch.no_grad()
-def looks_drawn(discriminator: Discriminator, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
-    """Which (N, S, S, C) uint8 images a discriminator takes for drawn ones: (N,) bool."""
+def log_odds(discriminator: Discriminator, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+    """How much likelier drawn than real a discriminator takes (N, S, S, C) uint8 images to be: (N,) float32."""
     parts = to_tensor(images).split(batch_size)
-    return torch.cat([discriminator.eval()(part) > 0 for part in parts]).numpy()
+    return torch.cat([discriminator.eval()(part) for part in parts]).numpy()
+
+
+def looks_drawn(discriminator: Discriminator, images: np.ndarray) -> np.ndarray:
+    """Which (N, S, S, C) uint8 images a discriminator takes for drawn ones: (N,) bool."""
+    return log_odds(discriminator, images) > 0

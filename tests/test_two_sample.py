@@ -72,6 +72,31 @@ def test_each_class_is_judged_by_itself():
     assert found.accuracy.value == pytest.approx(np.mean([s.value for s in found.classes.values()]), abs=0.02)
 
 
+def test_in_pairs_of_a_class_it_is_as_good_as_bayes_there():
+    """Of two normal levels the larger is the drawn one with probability Φ(their distance / (√2 · spread))."""
+    labels = np.repeat([0, 7], [1200, 400])
+    drawn, real = plain(1600, 140, 0), plain(1600, 110, 1)
+    drawn[labels == 7], real[labels == 7] = plain(400, 60, 2), plain(400, 30, 3)
+    found = told(drawn, real, steps=80, labels=labels)
+    best = (1 + math.erf(30 / 30 / 2)) / 2
+    assert best == pytest.approx(0.760, abs=1e-3)
+    assert found.pairs.low - 0.02 < best < found.pairs.high + 0.02
+    assert found.pairs.high - found.pairs.low == pytest.approx(
+        2 * 1.96 * math.sqrt(0.76 * 0.24 / 800), rel=0.3
+    )
+    assert found.pairs.value > found.accuracy.value  # the class does not say it, and two can be compared
+
+
+def test_equal_sprites_are_told_half_of_the_time():
+    same = np.full((100, 8, 8, 3), 9, np.uint8)
+    assert told(same, same, steps=2).pairs == (0.5, 0.5, 0.5)
+
+
+def test_sprites_of_other_classes_are_refused():
+    with pytest.raises(ValueError, match="the same classes"):
+        two_sample.two_sample(noise(100, 0), np.zeros(100), noise(100, 1), np.ones(100), 1)
+
+
 def test_the_same_seed_gives_the_same_answer_whatever_else_draws_chance():
     drawn, real = plain(100, 140, 0), plain(100, 110, 1)
     first = told(drawn, real, steps=20, seed=4)

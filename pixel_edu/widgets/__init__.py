@@ -13,6 +13,7 @@ from pixel_edu.widgets.field import GuidanceField
 from pixel_edu.widgets.formula import FormulaCell
 from pixel_edu.widgets.lab import SpriteLab
 from pixel_edu.widgets.noise import NoiseExplorer
+from pixel_edu.widgets.pairs import RealOrDrawn
 from pixel_edu.widgets.race import SamplerRace
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "GuidanceField",
     "LiveDenoiser",
     "NoiseExplorer",
+    "RealOrDrawn",
     "SamplerRace",
     "SpriteLab",
     "Widget",

@@ -1,10 +1,11 @@
-"""For each widget a control to move, which must change what its canvases show: on a page, and in JupyterLab."""
+"""For each widget what to move or press, which must change what its canvases show: on a page, and in JupyterLab."""
 
 MOVES = {
     "NoiseExplorer": ("slider", "timestep", "700"),
     "GuidanceField": ("slider", "guidance", "7"),
     "SamplerRace": ("slider", "calls", "20"),
     "SpriteLab": ("slider", "spoil", "0.15"),
+    "RealOrDrawn": ("button", ("left sprite", "Next pair"), None),
     "FormulaCell": ("textbox", None, "level.signal * x0 + level.noise * eps"),
 }
 SEEN = """place => [...place.querySelectorAll("canvas")].map(c => c.toDataURL()).join()"""
@@ -18,7 +19,10 @@ def moves(page, place, name):
     page.evaluate(SETTLED)
     before = place.evaluate(SEEN)
     assert before.count("data:image/png") >= 1
-    control = place.get_by_role(role, **({"name": label} if label else {})).first
-    control.fill(value)
+    if role == "button":
+        for name in label:
+            place.get_by_role(role, name=name).click()
+    else:
+        place.get_by_role(role, **({"name": label} if label else {})).first.fill(value)
     page.evaluate(SETTLED)
     return place.evaluate(SEEN) != before

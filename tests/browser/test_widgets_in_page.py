@@ -316,6 +316,7 @@ PLACES = {
     "chapters/06_guidance": ("GuidanceField",),
     "chapters/07_ddim": ("SamplerRace",),
     "chapters/08_palette": ("SpriteLab",),
+    "chapters/09_evaluation": ("RealOrDrawn",),
 }
 
 
