@@ -398,6 +398,55 @@ def test_a_claim_is_hidden_says_nothing_and_can_fail(path):
             assert cell.outputs == [], cell.id
 
 
+COMPARES = re.compile(
+    r"\b(more|less|fewer|better|worse|longer|shorter|higher|lower|further|nearer|closer|larger|smaller|most|least|best"
+    r"|worst|twice|half|faster|slower|sooner|later|rises|falls|drops|grows|shrinks)\b|\d ?%|\b\d+ (?:of|times)\b",
+    re.IGNORECASE,
+)
+"""What a sentence says that compares, or that tells how many."""
+NOTHING_MEASURED = {
+    ("01_pixels", "What this course builds"): "it says what the chapters are about",
+    ("01_pixels", "One sprite, as numbers"): "it says how to look",
+    ("02_noise", "Invent it first"): "it names a usage of the field",
+    ("02_noise", "Small images need another schedule"): "an average of 16 is arithmetic; the rest is argued",
+    ("05_training", "The loop"): "it tells what the code does",
+    ("05_training", "The reference"): "it says what the plot shows",
+    ("06_guidance", "Two answers"): "to extrapolate is to go further",
+    ("11_serving", "What comes in"): "NaN is neither smaller nor larger than anything",
+}
+"""Sections whose sentences say nothing that a run could change, and why."""
+
+
+def sections(path):
+    """The sections of a chapter that teach: their titles, and the kinds and texts of what stands in them."""
+    found = []
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "markdown":
+            before, *begun = re.split(r"^## ", cell.source, flags=re.MULTILINE)
+            if found:
+                found[-1][1].append(("text", before))
+            found += [(part.partition("\n")[0], [("text", part.partition("\n")[2])]) for part in begun]
+        elif found:
+            claim = "claim" in cell.metadata.get("tags", [])
+            found[-1][1].append(("claim" if claim else "output" if cell.outputs else "code", cell.source))
+    frame = ("Overview", "Summary", "Check yourself", "Exercises", "Sources")
+    return [(title, parts) for title, parts in found if title not in frame]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_where_a_text_compares_what_was_printed_a_claim_asserts_it(path):
+    without = []
+    taught = sections(path)
+    for (title, parts), (_, later) in zip(taught, [*taught[1:], ("", [])], strict=True):
+        kinds = [kind for kind, _ in parts]
+        below = parts[kinds.index("output") :] if "output" in kinds else []
+        texts = [re.sub(r"^>.*$", "", text, flags=re.MULTILINE) for kind, text in below if kind == "text"]
+        # The claim of a section's last text comes after the cell that also begins the next section.
+        if any(map(COMPARES.search, texts)) and "claim" not in [*kinds, *(kind for kind, _ in later[1:2])]:
+            without.append(title)
+    assert without == [title for name, title in NOTHING_MEASURED if name == path.stem]
+
+
 def test_chapter_3_says_of_copying_what_was_measured():
     table = (ROOT / "book/measured/memorisation.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([\d,]+) \| ([\d,]+) \|.*\| (\d+)\.\d% \([^)]*\) \|$", table, re.M)
@@ -617,3 +666,5 @@ def test_a_quiz_has_one_right_choice_a_question_and_a_word_on_every_other(path):
         assert sum(told.startswith("Not quite. ") for _, told in choices) == len(choices) - 1
         assert len({chosen for chosen, _ in choices}) == len(choices)
         assert all(len(told.split()) >= 6 for _, told in choices)
+        (right,) = (told for _, told in choices if told.startswith("Right"))
+        assert any(f'"{title}"' in right for title, _ in sections(path)), right  # where one can look it up
