@@ -9,6 +9,7 @@ SHARED = {
     "chapters/06_guidance": "summary",
     "chapters/07_ddim": "summary",
     "chapters/08_palette": "summary",
+    "chapters/09_evaluation": "summary",
 }
 """Pages with widgets, and on each a heading below them."""
 WITH_WIDGETS = tuple(SHARED)
