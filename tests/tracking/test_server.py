@@ -22,6 +22,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow'
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def a_busy_machine_is_waited_for():
+    """MLflow's requests may take longer than the ten seconds after which a user is told that nobody answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
+        yield
+
+
 class Served:
     """pixel-edu track server as a user runs it, from its first word to its end."""
 
