@@ -547,7 +547,7 @@ def test_chapter_9_says_of_copying_what_was_measured():
     assert rising == sorted(rising)
     _, low, high = rising[-1]
     assert low < nearer["894, weight decay 0.1", "8,000"][0] < high, (
-        "a stronger pull changes nothing that shows"
+        "stronger weight decay makes no visible difference"
     )
     assert nearer["894, each in nine places", "8,000"][2] < low, "moving every sprite helps"
     assert nearer["20,000", "8,000"][1] < 50 < nearer["20,000", "8,000"][2]
@@ -555,6 +555,10 @@ def test_chapter_9_says_of_copying_what_was_measured():
     seen = dict(re.findall(r"^\| ([\d,]+) \| 8,000 \| ([\d,]+) \|", table, re.M))
     text = " ".join(CHAPTERS[8].read_text(encoding="utf-8").split())
     assert f"each seen {seen['20,000']} times and not {seen['894']}" in text
+    nine = re.search(r"^\| 894, each in nine places .*% to .*?\| ([\d.]+) \|", table, re.M)[1]
+    unseen = re.search(r"^\| procedural sprites that no model saw .*?% to .*?\| ([\d.]+) \|", table, re.M)[1]
+    assert float(nine) > float(unseen)
+    assert f"{nine} levels against {unseen}" in text
 
 
 def test_chapter_9_says_of_blind_sheets_what_was_measured():

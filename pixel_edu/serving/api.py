@@ -2,7 +2,7 @@
 
 An error is always JSON with one sentence, `{"error": "..."}`, and a status: 422 what was asked for is wrong, 408 it did
 not come whole in time, 413 it is too long, 415 it is compressed, 429 too much is waiting (the header Retry-After says
-for how long), 503 the server is ending, 504 it took too long.
+for how long), 503 the server is shutting down, 504 it took too long.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ PROBLEMS = {
     422: "What was asked for is wrong.",
     429: "Too much is waiting: try again after the seconds in the header Retry-After.",
     500: "A bug in the server.",
-    503: "The server is ending.",
+    503: "The server is shutting down.",
     504: "It took too long.",
 }
 PNG = {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}}
@@ -268,7 +268,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses=problems(503))
 async def readyz(request: Request) -> dict[str, str]:
-    """Whether sprites can be ordered: the model answers, and the server is not ending."""
+    """Whether sprites can be ordered: the model answers, and the server is not shutting down."""
     if not request.app.state.studio.ready:
         raise Closed
     return {"status": "ready"}
@@ -358,7 +358,7 @@ def reason(request: Request | None, error: Exception) -> tuple[int, str, dict[st
         case Busy():
             return 429, str(error), {"Retry-After": str(error.seconds)}
         case Closed():
-            return 503, "the server is ending: ask again in a moment, or ask another one", None
+            return 503, "the server is shutting down: ask again in a moment, or ask another one", None
         case TooLate():
             return 504, f"{error}: ask for fewer sprites or steps, or later", None
         case HTTPException():

@@ -217,7 +217,7 @@ def test_once_it_is_ended_it_is_not_ready_and_takes_no_orders(tiny):
     client = TestClient(app)
     for answer in (client.get("/readyz"), order(client), client.get("/v1/sprites/stream")):
         assert answer.status_code == 503
-        assert answer.json()["error"].startswith("the server is ending")
+        assert answer.json()["error"].startswith("the server is shutting down")
 
 
 def test_metrics_count_what_was_done(tiny):

@@ -233,7 +233,7 @@ def real_answers() -> list[tuple[str, int, dict]]:
         "to an address that is not there": nowhere,
         "when it took too long": late,
         "when too much is waiting": busy,
-        "when it is ending": ending,
+        "when it is shutting down": ending,
     }
     return [(name, answer.status_code, dict(answer.headers)) for name, answer in named.items()]
 
