@@ -118,8 +118,10 @@ def plan() -> dict[str, Any]:
     from pixel_edu.figures import COLORS
 
     here = layout(blocks())
+    raised = here.steps[0].start[1] + HEIGHT / 2  # as boxes, the two ends stand where their arrows meet them
+    noisy, answer = ((x, raised) for x, _ in (here.noisy, here.answer))
     lines = {"step": here.steps, "skip": here.skips, "context": here.contexts}
-    found = zip(_stops(), trace().channels, [here.noisy, *here.blocks, here.answer], strict=True)
+    found = zip(_stops(), trace().channels, [noisy, *here.blocks, answer], strict=True)
     return {
         "stops": [stop | {"channels": kept, "place": list(place)} for stop, kept, place in found],
         "lines": [

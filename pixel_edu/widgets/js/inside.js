@@ -7,6 +7,10 @@ import { button, calm, canvas, choice, element, put, slider, status, whenever } 
 const SVG = "http://www.w3.org/2000/svg", GRID = 4, PAUSE = 1100, DARK = 0.12;
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
+const SCALE = (most) =>
+  `Blue is below 0, orange above, each map on its own scale; ` +
+  `where there are more than ${most} channels, the ${most} that differ most from place to place.`;
+
 const unpacked = (code) => Uint8Array.from(atob(code), (letter) => letter.charCodeAt(0));
 
 /** Bytes of red, green, blue as those of a canvas, opaque. */
@@ -53,11 +57,10 @@ export function sceneOf(plan, bytes, sprite, level) {
 
 const named = (place) => `row ${Math.floor(place / GRID) + 1}, column ${place % GRID + 1}`;
 
-/** What a head does, in words: the place that it looks at most, and the label. */
-export function inWords(shares, asking) {
-  const places = shares.slice(0, -1), most = places.indexOf(Math.max(...places));
-  const where = most === asking ? "itself" : named(most);
-  return `${places[most]}\u00a0% at ${where}, ${shares.at(-1)}\u00a0% at the label`;
+/** The weights of a head, in percent, for those who do not see them: of the places row by row, and of the label. */
+export function inWords(shares) {
+  const rows = Array.from({ length: GRID }, (_, row) => shares.slice(GRID * row, GRID * (row + 1)).join(" "));
+  return `in percent, ${rows.map((row, i) => `row ${i + 1}: ${row}`).join(", ")}; the label: ${shares.at(-1)}`;
 }
 
 /** The lines of the U, over its boxes; `light` marks those that enter a stop, and those that the signal has passed. */
@@ -97,11 +100,11 @@ function render({ model, el }) {
   const at = (x, y) => [100 * (x - left) / (right - left), 100 * (high - y) / (high - low)];
   const shape = ({ of, size }) => `${of} × ${size} × ${size}`;
   const most = Math.max(...stops.map(({ channels }) => channels.length));
-  let scene, playing = false;
+  let scene, playing = null;
 
   const boxes = stops.map((stop, i) => {
     const thumb = canvas(stop.size, stop.size, "");
-    const end = { 0: "noisy", [last]: "guess" }[i], word = end ?? `${stop.of}\n${stop.size}×${stop.size}`;
+    const words = { 0: ["noisy"], [last]: ["guess"] }[i] ?? [stop.of, `${stop.size}×${stop.size}`];
     const [x, y] = at(stop.place[0] - width / 2, stop.place[1] + height / 2);
     const box = button(thumb, () => go(i), {
       class: `pixel-box${stop.attends ? " pixel-attends" : ""}`,
@@ -110,7 +113,7 @@ function render({ model, el }) {
       }%`,
       "aria-label": `${stop.title}: ${shape(stop)}${stop.attends ? ", with attention" : ""}`,
     });
-    box.append(element("span", {}, word));
+    box.append(element("span", {}, ...words.map((word) => element("span", {}, String(word)))));
     return { box, thumb };
   });
   const { picture, light } = linesOf(plan, at), context = element("span", { class: "pixel-context" });
@@ -125,8 +128,8 @@ function render({ model, el }) {
   );
 
   const title = element("p", { class: "pixel-question" }),
-    said = status(),
-    scale = element("p", { class: "pixel-hint" });
+    size = element("p", { class: "pixel-hint" }),
+    said = status();
   const tiles = Array.from({ length: most }, () => {
     const shown = canvas(1, 1, ""), caption = element("figcaption");
     return { figure: element("figure", {}, shown, caption), shown, caption };
@@ -155,11 +158,8 @@ function render({ model, el }) {
       const [name, pixels, words] = shown[i] ?? [];
       fill(tile, images.some((each) => each === shown[i]) ? SIZE : stop.size, pixels, name, words);
     });
-    title.textContent = `${stop.title}: ${shape(stop)}`;
-    scale.textContent = `Blue is below 0, orange above, each map on its own scale.` +
-      (stop.of > maps.length
-        ? ` Of ${stop.of} channels, the ${maps.length} that differ most from place to place.`
-        : "");
+    title.textContent = stop.title;
+    size.textContent = `${shape(stop)}: channels × height × width`;
   }
 
   function showStep() {
@@ -218,10 +218,11 @@ function render({ model, el }) {
       each.tabIndex = i === place ? 0 : -1;
     });
     heads.forEach(({ shown, caption, name }, i) => {
-      const shares = scene.look(i, place), words = inWords(shares, place);
-      paint(shown, lit(scene.noisy, shares.slice(0, -1)));
-      shown.setAttribute("aria-label", `${name}, row by row in percent: ${shares.slice(0, -1).join(" ")}`);
-      caption.replaceChildren(element("b", {}, name), element("br"), words);
+      const shares = scene.look(i, place), places = shares.slice(0, -1);
+      paint(shown, lit(scene.noisy, places));
+      shown.setAttribute("aria-label", `${name}, ${inWords(shares)}`);
+      const told = [`most ${Math.max(...places)}\u00a0%`, `label ${shares.at(-1)}\u00a0%`];
+      caption.replaceChildren(element("b", {}, name), element("br"), told[0], element("br"), told[1]);
     });
   }
 
@@ -241,18 +242,17 @@ function render({ model, el }) {
     if (playing) return pause();
     const first = model.get("step") === last ? 0 : model.get("step") + 1;
     if (calm()) return put(model, "step", first && last);
-    playing = true;
+    const run = playing = {};
     player.textContent = "Pause";
-    for (let step = first; playing && step <= last; step++) {
+    for (let step = first; playing === run && step <= last; step++) {
       put(model, "step", step);
       if (step < last) await new Promise((done) => setTimeout(done, PAUSE));
-      if (model.get("step") !== step) break;
     }
-    pause();
+    if (playing === run) pause();
   }
 
   function pause() {
-    playing = false;
+    playing = null;
     player.textContent = "Play";
   }
 
@@ -273,17 +273,14 @@ function render({ model, el }) {
     element("div", { class: "pixel-row" }, player, back, next),
     stage,
     title,
+    size,
     said,
     element("div", { class: "pixel-maps" }, ...tiles.map(({ figure }) => figure)),
-    scale,
+    element("p", { class: "pixel-hint" }, SCALE(most)),
     element(
       "fieldset",
       { class: "pixel-compares" },
-      element(
-        "legend",
-        {},
-        "Attention at the bottom: choose one of the 16 places, and see where each head looks for it.",
-      ),
+      element("legend", {}, "Attention at the bottom: choose one of 16 places, and see where its four heads look."),
       element(
         "div",
         { class: "pixel-looks" },
