@@ -274,7 +274,7 @@ function render({ model, el }) {
     stage,
     title,
     size,
-    said,
+    element("div", { class: "pixel-said" }, said),
     element("div", { class: "pixel-maps" }, ...tiles.map(({ figure }) => figure)),
     element("p", { class: "pixel-hint" }, SCALE(most)),
     element(
