@@ -111,7 +111,7 @@ def layout(blocks: list[Stage]) -> Layout:
     ([(0, 0), (1, -1), (2, -2), (3, -3)], Line(start=(0.45, 0), end=(5.55, 0), into=6))
     """
     last, rows = max(stage.depth for stage in blocks), 1 + max(stage.row for stage in blocks)
-    places = [(_column(stage, last), -stage.row) for stage in blocks]
+    places: list[Point] = [(_column(stage, last), -stage.row) for stage in blocks]
     ends = list(zip(places, blocks, strict=True))
     steps = [Line((0, 0.7), (0, HEIGHT / 2), 0)]
     for number, (here, there) in enumerate(pairwise(ends), 1):

@@ -10,9 +10,10 @@ import numpy as np
 from pixel_edu.config import CLASSES
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from pixel_edu.diagram import Stage
+    from pixel_edu.unet import LabelAttention
 
 LABELS = (0, 2)
 """Of the sprites that run through the network: a character and food."""
@@ -75,11 +76,11 @@ def trace() -> Trace:
     )
 
 
-def weights(layer: nn.Module, x: Tensor, label: Tensor) -> Tensor:
+def weights(layer: LabelAttention, x: Tensor, label: Tensor) -> Tensor:
     """How much each place looks at each, and last at the label: (B, heads, places, places + 1), rows add up to 1.
 
     Args:
-        layer: a `LabelAttention`, which itself never has these in its hands: PyTorch computes its sums in one go.
+        layer: it never has these in its hands itself, since PyTorch computes its sums in one go.
         x: (B, width, H, W), what the layer gets.
         label: (B, embedding), as it gets it.
     """
