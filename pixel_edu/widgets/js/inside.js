@@ -103,7 +103,7 @@ function render({ model, el }) {
   let scene, playing = null;
 
   const boxes = stops.map((stop, i) => {
-    const thumb = canvas(stop.size, stop.size, "");
+    const thumb = canvas(stop.size, stop.size, `${stop.title}, in small`);
     const words = { 0: ["noisy"], [last]: ["guess"] }[i] ?? [stop.of, `${stop.size}×${stop.size}`];
     const [x, y] = at(stop.place[0] - width / 2, stop.place[1] + height / 2);
     const box = button(thumb, () => go(i), {
@@ -131,7 +131,7 @@ function render({ model, el }) {
     size = element("p", { class: "pixel-hint" }),
     said = status();
   const tiles = Array.from({ length: most }, () => {
-    const shown = canvas(1, 1, ""), caption = element("figcaption");
+    const shown = canvas(1, 1, "no map"), caption = element("figcaption");
     return { figure: element("figure", {}, shown, caption), shown, caption };
   });
 
