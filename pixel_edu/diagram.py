@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from pixel_edu.unet import Block, ContextUNet, Level
 
 WIDTH, HEIGHT = 0.9, 0.7
 """Of a block; blocks stand 1 apart."""
+Point = tuple[float, float]
 
 
 class Stage(NamedTuple):
@@ -38,6 +38,41 @@ class Stage(NamedTuple):
     channels: int
     size: int
     attends: bool
+
+
+class Line(NamedTuple):
+    """A line of the picture: where it starts and ends, and the number of the stage that it enters, counted from 0.
+
+    The answer counts as one more stage.
+    """
+
+    start: Point
+    end: Point
+    into: int
+
+
+class Layout(NamedTuple):
+    """Where everything stands in the picture; x grows to the right, y upwards.
+
+    Attributes:
+        blocks: the centre of each, in the order of `stages`.
+        noisy: the centre of the image that goes in.
+        context: that of timestep and class.
+        answer: that of what comes out.
+        steps: from the image through the blocks to the answer; the one of number i enters stage i.
+        skips: from the way down to the way up, the highest first.
+        contexts: from the context to each block.
+        corners: lowest and highest x, lowest and highest y of the whole picture.
+    """
+
+    blocks: list[Point]
+    noisy: Point
+    context: Point
+    answer: Point
+    steps: list[Line]
+    skips: list[Line]
+    contexts: list[Line]
+    corners: tuple[Point, Point]
 
 
 def stages(network: ContextUNet, size: int = 16) -> list[Stage]:
@@ -68,6 +103,31 @@ def stages(network: ContextUNet, size: int = 16) -> list[Stage]:
     ]
 
 
+def layout(blocks: list[Stage]) -> Layout:
+    """Where the blocks of a U stand, and the lines between them.
+
+    >>> plan = layout(stages(ContextUNet("tiny")))
+    >>> plan.blocks[:4], plan.skips[0]
+    ([(0, 0), (1, -1), (2, -2), (3, -3)], Line(start=(0.45, 0), end=(5.55, 0), into=6))
+    """
+    last, rows = max(stage.depth for stage in blocks), 1 + max(stage.row for stage in blocks)
+    places: list[Point] = [(_column(stage, last), -stage.row) for stage in blocks]
+    ends = list(zip(places, blocks, strict=True))
+    steps = [Line((0, 0.7), (0, HEIGHT / 2), 0)]
+    for number, (here, there) in enumerate(pairwise(ends), 1):
+        steps.append(Line(_edge(*here, -1), _edge(*there, 1), number))
+    steps.append(Line((2 * last, HEIGHT / 2), (2 * last, 0.7), len(blocks)))
+    ups = {stage.row: number for number, stage in enumerate(blocks) if stage.side == "up"}
+    skips = []
+    for (x, y), stage in ends:
+        if stage.side == "down":
+            into = ups[stage.row]
+            skips.append(Line((x + WIDTH / 2, y), (places[into][0] - WIDTH / 2, y), into))
+    contexts = [Line((last, 0.7), (x, y + HEIGHT / 2), number) for number, (x, y) in enumerate(places)]
+    corners = (-0.55, 2 * last + 0.55), (0.45 - rows, 1.4)
+    return Layout(places, (0, 1), (last, 1), (2 * last, 1), steps, skips, contexts, corners)
+
+
 def network_diagram(network: ContextUNet, alt: str, size: int = 16) -> Figure:
     """The U of a network: its blocks with their sizes, the skips, and the context that enters every block.
 
@@ -80,18 +140,18 @@ def network_diagram(network: ContextUNet, alt: str, size: int = 16) -> Figure:
     A U of seven blocks.
     """
     blocks = stages(network, size)
-    last = max(stage.depth for stage in blocks)
-    places = {stage.name: (_column(stage, last), -stage.row) for stage in blocks}
-    rows = 1 + max(stage.row for stage in blocks)
-    canvas, ax = axes(height=0.7 + 0.54 * rows)
-    _context(ax, (last, 1), places.values())
-    for stage, following in pairwise(blocks):
-        _arrow(ax, _edge(places[stage.name], stage, -1), _edge(places[following.name], following, 1))
-    _skips(ax, blocks, places)
-    for stage in blocks:
-        _block(ax, stage, places[stage.name])
-    _ends(ax, network, size, last)
-    ax.set(xlim=(-0.55, 2 * last + 0.55), ylim=(0.45 - rows, 1.4))
+    plan = layout(blocks)
+    across, up = plan.corners
+    canvas, ax = axes(height=0.7 + 0.54 * (0.45 - up[0]))
+    _context(ax, plan)
+    for line in plan.steps[1:-1]:
+        _arrow(ax, line)
+    for line in plan.skips:
+        _arrow(ax, line, linestyle="--")
+    for stage, place in zip(blocks, plan.blocks, strict=True):
+        _block(ax, stage, place)
+    _ends(ax, network, size, plan)
+    ax.set(xlim=across, ylim=up)
     ax.axis("off")
     return plot(canvas, alt)
 
@@ -124,7 +184,7 @@ def _column(stage: Stage, last: int) -> int:
     return 2 * last - stage.depth if stage.side == "up" else stage.depth
 
 
-def _edge(place: tuple[int, int], stage: Stage, towards: int) -> tuple[float, float]:
+def _edge(place: Point, stage: Stage, towards: int) -> Point:
     """Where an arrow leaves a block (-1) or meets it (1): below on the way down, above on the way up."""
     x, y = place
     way = towards if stage.side == "down" else -towards
@@ -133,12 +193,12 @@ def _edge(place: tuple[int, int], stage: Stage, towards: int) -> tuple[float, fl
     return x, y + way * HEIGHT / 2
 
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], **look: object) -> None:
+def _arrow(ax: Axes, line: Line, **look: object) -> None:
     style = {"arrowstyle": "-|>", "color": "black", "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0} | look
-    ax.annotate("", end, start, arrowprops=style)
+    ax.annotate("", line.end, line.start, arrowprops=style)
 
 
-def _block(ax: Axes, stage: Stage, place: tuple[int, int]) -> None:
+def _block(ax: Axes, stage: Stage, place: Point) -> None:
     x, y = place
     color = COLORS[2] if stage.attends else COLORS[0]
     corner = x - WIDTH / 2, y - HEIGHT / 2
@@ -148,27 +208,18 @@ def _block(ax: Axes, stage: Stage, place: tuple[int, int]) -> None:
     ax.text(x, y, f"{stage.channels}\n{stage.size}×{stage.size}", ha="center", va="center", fontsize=9.5)
 
 
-def _context(ax: Axes, place: tuple[int, int], blocks: Iterable[tuple[int, int]]) -> None:
+def _context(ax: Axes, plan: Layout) -> None:
     """The context above the U, and a line from it to every block."""
-    x, y = place
-    for column, row in blocks:
-        ends = [x, column], [y - 0.3, row + HEIGHT / 2]
+    x, y = plan.context
+    for line in plan.contexts:
+        ends = zip(line.start, line.end, strict=True)
         ax.plot(*ends, color=COLORS[1], linewidth=0.8, alpha=0.55, marker="o", markersize=3, markevery=[1])
     ax.text(x, y, "context:\ntimestep and class", ha="center", va="center", fontsize=9.5, color=COLORS[1])
 
 
-def _skips(ax: Axes, blocks: list[Stage], places: dict[str, tuple[int, int]]) -> None:
-    """A dashed arrow across each row, from the way down to the way up."""
-    ups = {stage.row: stage for stage in blocks if stage.side == "up"}
-    for stage in blocks:
-        if stage.side == "down":
-            (start, y), (end, _) = places[stage.name], places[ups[stage.row].name]
-            _arrow(ax, (start + WIDTH / 2, y), (end - WIDTH / 2, y), linestyle="--")
-
-
-def _ends(ax: Axes, network: ContextUNet, size: int, last: int) -> None:
+def _ends(ax: Axes, network: ContextUNet, size: int, plan: Layout) -> None:
     """The image that goes in, and the answer that comes out."""
-    for x, word, ends in ((0, "noisy", (0.7, HEIGHT / 2)), (2 * last, "answer", (HEIGHT / 2, 0.7))):
+    for (x, y), word, line in ((plan.noisy, "noisy", plan.steps[0]), (plan.answer, "answer", plan.steps[-1])):
         shape = f"{network.config.image_channels}, {size}×{size}"
-        ax.text(x, 1, f"{word}\n{shape}", ha="center", va="center", fontsize=9.5)
-        _arrow(ax, (x, ends[0]), (x, ends[1]))
+        ax.text(x, y, f"{word}\n{shape}", ha="center", va="center", fontsize=9.5)
+        _arrow(ax, line)

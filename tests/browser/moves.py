@@ -5,6 +5,7 @@ MOVES = {
     "GuidanceField": ("slider", "guidance", "7"),
     "SamplerRace": ("slider", "calls", "20"),
     "SpriteLab": ("slider", "spoil", "0.15"),
+    "NetworkInside": ("slider", "noise", "2"),
     "RealOrDrawn": ("button", ("left sprite", "Next pair"), None),
     "FormulaCell": ("textbox", None, "level.signal * x0 + level.noise * eps"),
 }
