@@ -14,6 +14,7 @@ from pixel_edu.widgets.formula import FormulaCell
 from pixel_edu.widgets.lab import SpriteLab
 from pixel_edu.widgets.noise import NoiseExplorer
 from pixel_edu.widgets.pairs import RealOrDrawn
+from pixel_edu.widgets.paths import OraclePaths
 from pixel_edu.widgets.race import SamplerRace
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "GuidanceField",
     "LiveDenoiser",
     "NoiseExplorer",
+    "OraclePaths",
     "RealOrDrawn",
     "SamplerRace",
     "SpriteLab",
