@@ -2,6 +2,7 @@
 
 MOVES = {
     "NoiseExplorer": ("slider", "timestep", "700"),
+    "OraclePaths": ("button", ("Add 160 random starts",), None),
     "GuidanceField": ("slider", "guidance", "7"),
     "SamplerRace": ("slider", "calls", "20"),
     "SpriteLab": ("slider", "spoil", "0.15"),
