@@ -11,6 +11,7 @@ from pixel_edu.widgets.bundle import bundle
 from pixel_edu.widgets.denoiser import LiveDenoiser
 from pixel_edu.widgets.field import GuidanceField
 from pixel_edu.widgets.formula import FormulaCell
+from pixel_edu.widgets.inspector import PixelInspector
 from pixel_edu.widgets.lab import SpriteLab
 from pixel_edu.widgets.noise import NoiseExplorer
 from pixel_edu.widgets.pairs import RealOrDrawn
@@ -24,6 +25,7 @@ __all__ = [
     "LiveDenoiser",
     "NoiseExplorer",
     "OraclePaths",
+    "PixelInspector",
     "RealOrDrawn",
     "SamplerRace",
     "SpriteLab",

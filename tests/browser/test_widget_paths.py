@@ -1,4 +1,4 @@
-"""Paths of the oracle in a browser: the start follows a mouse, a finger, keys and nothing else, and words say where to."""
+"""Paths of the oracle in a browser: the start follows a mouse, a finger and keys, and words say where it leads."""
 
 import re
 
@@ -91,7 +91,9 @@ def test_a_finger_drags_the_handle_and_a_tap_elsewhere_moves_it(chromium):
     with mounted(chromium, OraclePaths(data="ring", x=0.0, y=1.0), **phone) as page:
         handle = page.locator(".pixel-handle")
         assert handle.evaluate("e => getComputedStyle(e).touchAction") == "none"
-        assert page.locator("canvas").evaluate("e => getComputedStyle(e).touchAction") != "none"  # here, it scrolls
+        assert (
+            page.locator("canvas").evaluate("e => getComputedStyle(e).touchAction") != "none"
+        )  # here, it scrolls
         assert min(handle.bounding_box()[side] for side in ("width", "height")) >= 44
         unit = page.locator("canvas").bounding_box()["width"] / (2 * REACH)
         page.evaluate(TOUCH, [unit, -0.5 * unit, 4])
@@ -132,7 +134,10 @@ def test_keys_show_where_they_go(page):
 
 def test_with_one_call_everything_ends_at_the_average(page):
     choose(page, "calls", "1")
-    assert said(page) == "From 0.30, one call of DDIM leads to 0.00: the average of the two values, where no data are."
+    assert (
+        said(page)
+        == "From 0.30, one call of DDIM leads to 0.00: the average of the two values, where no data are."
+    )
     page.get_by_role("button", name="Add 160").click()
     assert said(page).endswith("Of 160 random starts 100 % end at the average.")
     choose(page, "data", "ring")
