@@ -86,7 +86,7 @@ Deno.test("places are told apart: a blob, the average, and nothing", () => {
   assert.deepEqual(sharesOf("line", Float64Array.of(1, 1, -1, 0)), { "+1": 0.5, "−1": 0.25, average: 0.25 });
   assert.equal(
     crowdInWords("ring", Float64Array.of(1, 0, -1, 0, 0.5, 0.9, 2, 2)),
-    "Of 4 random starts 50 % end in class 0, 25 % end in class 1, 25 % end where no data are.",
+    "Of 4 random starts 50 % end in class 0, 25 % end in class 1, 25 % end outside the blobs.",
   );
 });
 
@@ -98,7 +98,7 @@ Deno.test("a path is told in a sentence", () => {
   );
   assert.equal(
     inWords({ ...PLAIN, num_steps: 3, sampler: "ddpm" }, [-0.3], [-0.7]),
-    "From −0.30, 3 calls of DDPM lead to −0.70: between the two values, where no data are.",
+    "From −0.30, 3 calls of DDPM lead to −0.70: between the values.",
   );
   const ring = { ...PLAIN, data: "ring" };
   assert.match(

@@ -22,6 +22,7 @@ const NAMES = {
   line: ["−1", "+1"],
   ring: ["on the right", "above right", "above left", "on the left", "below left", "below right"],
 };
+const AWAY = { line: "between the values", ring: "outside the blobs" };
 const CALLS = { 1: "1", 3: "3", 10: "10", 50: "50" };
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const REACH = 2.6, FARTHEST = 2.5, CLOSE = 0.05, SHOWN = 40;
@@ -81,7 +82,7 @@ export function inWords({ data, label, sampler, num_steps }, start, end) {
   const there = found === "average"
     ? `the average of ${label === NOTHING || data === "line" ? whole : `class ${label}`}, where no data are`
     : found === "nothing"
-    ? `between ${whole}, where no data are`
+    ? AWAY[data]
     : data === "line"
     ? `the value ${NAMES.line[found]}`
     : `in the blob ${NAMES.ring[found]}, of class ${DATA.ring.labels[found]}`;
@@ -112,7 +113,7 @@ export function crowdInWords(data, points) {
     1: "in class 1",
     2: "in class 2",
     average: "at the average",
-    nothing: "where no data are",
+    nothing: AWAY[data],
   };
   const said = Object.entries(where).filter(([name]) => shares[name]);
   return `Of ${count} random starts ${said.map(([name, at]) => `${percent(shares[name])} end ${at}`).join(", ")}.`;
