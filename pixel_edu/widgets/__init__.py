@@ -12,9 +12,11 @@ from pixel_edu.widgets.denoiser import LiveDenoiser
 from pixel_edu.widgets.field import GuidanceField
 from pixel_edu.widgets.formula import FormulaCell
 from pixel_edu.widgets.inside import NetworkInside
+from pixel_edu.widgets.inspector import PixelInspector
 from pixel_edu.widgets.lab import SpriteLab
 from pixel_edu.widgets.noise import NoiseExplorer
 from pixel_edu.widgets.pairs import RealOrDrawn
+from pixel_edu.widgets.paths import OraclePaths
 from pixel_edu.widgets.race import SamplerRace
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "LiveDenoiser",
     "NetworkInside",
     "NoiseExplorer",
+    "OraclePaths",
+    "PixelInspector",
     "RealOrDrawn",
     "SamplerRace",
     "SpriteLab",

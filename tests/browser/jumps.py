@@ -5,7 +5,9 @@ NEAR = 3
 WIDE, NARROW = 1280, 360
 SHARED = {
     "book/intro": "what-you-need-to-know",
+    "chapters/01_pixels": "summary",
     "chapters/02_noise": "summary",
+    "chapters/03_oracle": "summary",
     "chapters/04_unet": "summary",
     "chapters/06_guidance": "summary",
     "chapters/07_ddim": "summary",

@@ -1,7 +1,9 @@
 """For each widget what to move or press, which must change what its canvases show: on a page, and in JupyterLab."""
 
 MOVES = {
+    "PixelInspector": ("combobox", "sprite", "3"),
     "NoiseExplorer": ("slider", "timestep", "700"),
+    "OraclePaths": ("button", ("Add 160 random starts",), None),
     "GuidanceField": ("slider", "guidance", "7"),
     "SamplerRace": ("slider", "calls", "20"),
     "SpriteLab": ("slider", "spoil", "0.15"),
@@ -23,6 +25,8 @@ def moves(page, place, name):
     if role == "button":
         for name in label:
             place.get_by_role(role, name=name).click()
+    elif role == "combobox":
+        place.get_by_role(role, name=label).select_option(value)
     else:
         place.get_by_role(role, **({"name": label} if label else {})).first.fill(value)
     page.evaluate(SETTLED)

@@ -312,7 +312,9 @@ def test_without_a_connection_it_says_so_and_tries_again_when_asked(opened):
 
 
 PLACES = {
+    "chapters/01_pixels": ("PixelInspector",),
     "chapters/02_noise": ("NoiseExplorer", "FormulaCell"),
+    "chapters/03_oracle": ("OraclePaths",),
     "chapters/04_unet": ("NetworkInside",),
     "chapters/06_guidance": ("GuidanceField",),
     "chapters/07_ddim": ("SamplerRace",),

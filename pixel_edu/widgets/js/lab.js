@@ -1,6 +1,7 @@
 // A bench for sprites: spoil one, paint on it, and restore its true colours.
 
 import { colorsOf, shareEqual, toHex } from "./colors.js";
+import { frame } from "./cursor.js";
 import { addNoise } from "./diffusion.js";
 import { CLASSES, SIZE } from "./facts.js";
 import { fromWords, snap } from "./palette.js";
@@ -9,7 +10,6 @@ import { spriteNoise } from "./random.js";
 import { button, canvas, choice, element, follow, seed, slider, status, whenever } from "./ui.js";
 
 const WAYS = { none: "leave it alone", nearest: "nearest colours", snap: "snap" };
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** A sprite with noise on it, as a model leaves some: bytes to bytes; eps is standard normal. */
 export function spoiled(bytes, eps, amount) {
@@ -51,20 +51,9 @@ function view(size) {
 
 /** Let a stage be painted on, with a mouse, a finger, or the arrow keys and the space bar; tells the pixel's number. */
 function paintable(stage, said, colorAt, onpaint) {
-  const cursor = element("span", { class: "pixel-cursor" });
-  let [x, y] = [SIZE / 2, SIZE / 2];
-  const move = (right, down) => {
-    [x, y] = [right, down].map((place) => Math.min(Math.max(place, 0), SIZE - 1));
-    cursor.style.left = `${100 * x / SIZE}%`;
-    cursor.style.top = `${100 * y / SIZE}%`;
-  };
-  const here = () => x + SIZE * y;
+  const { place, point, step } = frame(stage), here = () => place.x + SIZE * place.y;
   const pointed = (event) => {
-    const box = stage.getBoundingClientRect();
-    move(
-      Math.floor((event.clientX - box.left) / box.width * SIZE),
-      Math.floor((event.clientY - box.top) / box.height * SIZE),
-    );
+    point(event);
     onpaint(here());
   };
   stage.addEventListener("click", pointed);
@@ -73,10 +62,8 @@ function paintable(stage, said, colorAt, onpaint) {
   });
   stage.addEventListener("keydown", (event) => {
     if (event.key === " " || event.key === "Enter") onpaint(here());
-    else if (STEPS[event.key]) {
-      move(x + STEPS[event.key][0], y + STEPS[event.key][1]);
-      said.textContent = `Column ${x + 1}, row ${y + 1}: ${colorAt(here())}.`;
-    } else return;
+    else if (step(event)) said.textContent = `Column ${place.x + 1}, row ${place.y + 1}: ${colorAt(here())}.`;
+    else return;
     event.preventDefault();
   });
   const about = {
@@ -87,8 +74,6 @@ function paintable(stage, said, colorAt, onpaint) {
   };
   for (const [name, value] of Object.entries(about)) stage.setAttribute(name, value);
   stage.classList.add("pixel-paintable");
-  stage.append(cursor);
-  move(x, y);
 }
 
 async function render({ model, el }) {

@@ -1,9 +1,7 @@
-// Six blobs in the plane, two for each of three classes, and their perfect denoiser: a formula, as pixel_edu/oracle.py.
-//
-// Points are flat: x0, y0, x1, y1, ... Noised to x = α·x₀ + σ·ε, a blob is Gaussian again, with centre α·μ
-// and variance ρ² = α²·δ² + σ², δ its own spread. Alone it would answer ε = σ/ρ² · (x - α·μ). The perfect answer is the mean of these, each as heavy as it is likely that x comes from that blob.
+// Six blobs in the plane, two for each of three classes, and their perfect denoiser. Points are flat: x0, y0, x1, y1, ...
 
 import { guide } from "./guidance.js";
+import { noiseIn } from "./oracle.js";
 
 /** Chapter 6's blobs, neighbours overlap; as pixel_edu/widgets/plane.py. */
 export const BLOBS = Array.from({ length: 6 }, (_, i) => ({
@@ -21,19 +19,8 @@ export function spreadAt({ signal, noise }) {
 
 /** The noise in points at a level: of one class, or with the label null of all together. */
 export function predict(points, level, label = null) {
-  const { signal, noise } = level, variance = spreadAt(level) ** 2, eps = new Float64Array(points.length);
   const mine = BLOBS.filter((blob) => label === null || blob.label === label);
-  for (let i = 0; i < points.length; i += 2) {
-    const away = mine.map(({ x, y }) => [points[i] - signal * x, points[i + 1] - signal * y]);
-    const logits = away.map(([dx, dy]) => -(dx * dx + dy * dy) / (2 * variance)), top = Math.max(...logits);
-    const likely = logits.map((logit) => Math.exp(logit - top)), sum = likely.reduce((a, b) => a + b);
-    away.forEach(([dx, dy], k) => {
-      const share = likely[k] / sum * noise / variance;
-      eps[i] += share * dx;
-      eps[i + 1] += share * dy;
-    });
-  }
-  return eps;
+  return noiseIn(points, mine.map(({ x, y }) => [x, y]), SPREAD, level);
 }
 
 /** The same with guidance: what a sampler calls, at a timestep. */

@@ -33,6 +33,7 @@ class Pen {
     this.context = picture.getContext("2d");
     this.context.scale(picture.width / width, picture.width / width);
     this.context.lineCap = this.context.lineJoin = "round";
+    this.font = `12px ${style.fontFamily}`;
     [this.unit, this.half] = [width / (2 * reach), width / 2];
     for (const name of ["ink", "faint", "paper"]) this[name] = style.getPropertyValue(`--${name}`).trim();
   }
@@ -45,6 +46,12 @@ class Pen {
   line(points, color, width = 1, alpha = 1) {
     this.#trace(points);
     this.#stroke(color, width, alpha);
+  }
+
+  /** Words beside a point, on the line that it lies on. */
+  words(text, x, y, align = "left", color = this.ink) {
+    Object.assign(this.context, { fillStyle: color, textAlign: align, textBaseline: "middle", font: this.font });
+    this.context.fillText(text, ...this.at(x, y));
   }
 
   /** A mark with a rim of the page's colour, so that it is told from what is below it: a dot, a square, a triangle. */
