@@ -180,7 +180,7 @@ function render({ model, el }) {
     [back.disabled, next.disabled] = [step === 0, step === last];
   }
 
-  const asked = canvas(SIZE, SIZE, "the noisy sprite");
+  const asked = canvas(SIZE, SIZE, "its sixteen places");
   const places = Array.from(
     { length: GRID * GRID },
     (_, i) => button("", () => put(model, "place", i), { class: "pixel-place", role: "radio", "aria-label": named(i) }),
