@@ -48,7 +48,7 @@ def agreeing_sizes(
 ) -> list[int]:
     """The batch sizes at which a network gives an image exactly the answer that it gives in a batch of `most`.
 
-    Candidates are 1, 2, 3, 4, 6, 8, 12 and so on, so that padding adds a third at most.
+    Candidates are 1, 2, 3, 4, 6, 8, 12 and so on, so that at most a third of a call is padding.
 
     Args:
         network: maps x (B, C, S, S) float32, t (B,) int64 and c (B,) int64 to an answer of x's shape, on `device`.
