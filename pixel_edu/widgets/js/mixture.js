@@ -12,17 +12,19 @@ export const BLOBS = Array.from({ length: 6 }, (_, i) => ({
   label: Math.floor(i / 2),
 }));
 export const SPREAD = 0.35;
+/** Chapter 3's: the same places, but small, and opposite ones are of one class. */
+export const RING = { blobs: BLOBS.map((blob, i) => ({ ...blob, label: i % 3 })), spread: 0.08 };
 export const CLEAN = { signal: 1, noise: 0 };
 
 /** How far a blob spreads at a level: ρ. */
-export function spreadAt({ signal, noise }) {
-  return Math.hypot(signal * SPREAD, noise);
+export function spreadAt({ signal, noise }, spread = SPREAD) {
+  return Math.hypot(signal * spread, noise);
 }
 
 /** The noise in points at a level: of one class, or with the label null of all together. */
-export function predict(points, level, label = null) {
-  const { signal, noise } = level, variance = spreadAt(level) ** 2, eps = new Float64Array(points.length);
-  const mine = BLOBS.filter((blob) => label === null || blob.label === label);
+export function predict(points, level, label = null, { blobs, spread } = { blobs: BLOBS, spread: SPREAD }) {
+  const { signal, noise } = level, variance = spreadAt(level, spread) ** 2, eps = new Float64Array(points.length);
+  const mine = blobs.filter((blob) => label === null || blob.label === label);
   for (let i = 0; i < points.length; i += 2) {
     const away = mine.map(({ x, y }) => [points[i] - signal * x, points[i + 1] - signal * y]);
     const logits = away.map(([dx, dy]) => -(dx * dx + dy * dy) / (2 * variance)), top = Math.max(...logits);
