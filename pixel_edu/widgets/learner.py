@@ -1,12 +1,13 @@
-"""A network of a few thousand weights that learns six blobs in the plane, with PyTorch: the twin of `js/learner.js`.
+"""A network of a few thousand weights that learns chapter 3's six blobs, with PyTorch: the twin of `js/learner.js`.
 
-Weights, batches and noise come from one generator, in an order that the page keeps too, so both train the same run.
+Weights, starting points and batches come from one generator in an order that the page keeps too: both train one run.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -14,22 +15,161 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from pixel_edu.diffusion import Images, add_noise, loss, to_eps
+from pixel_edu.diffusion import Images, clean
 from pixel_edu.ema import EMA
+from pixel_edu.guidance import Model
 from pixel_edu.oracle import Oracle, as_images, as_points, mixture
 from pixel_edu.samplers import ddim_sample
 from pixel_edu.schedules import cosine
-from pixel_edu.training import Batch, TrainConfig
+from pixel_edu.training import Batch, TrainConfig, batch_loss
+from pixel_edu.widgets import plane
 
 SPREAD, LABELS, NOTHING = 0.08, (0, 1, 2, 0, 1, 2), 3
-WAVES, WIDTH, START, CALLS = 4, 64, 96, 20
-"""Frequencies of the timestep; neurons of a hidden layer; points that are drawn, and the calls for that."""
+WAVES, WIDTH = 4, 64
+"""Frequencies of the timestep; neurons of each of the two hidden layers."""
+DRAWN, CALLS = 96, 20
+"""Points that are drawn, and the model calls for that."""
 ASKED = 8192
-"""Questions that the least loss is measured on."""
+"""Questions that the least loss is measured on, and the loss of a network that has stopped to look."""
+STOPS = (0, 100, 600, 3000)
+"""The steps at which a run is looked at."""
 
 
-def recipe(learning_rate: float, seed: int = 0) -> TrainConfig:
-    """How it is trained: as sprites are, but for the numbers."""
-    return TrainConfig(
-        steps=2_000, batch_size=128, learning_rate=learning_rate, ema_decay=0.99, seed=seed
+@cache
+def ring() -> Oracle:
+    """The ideal denoiser of the blobs, as chapter 3 has them.
+
+    >>> ring().labels.tolist()
+    [0, 1, 2, 0, 1, 2]
+    """
+    return mixture(cosine(), plane.blobs().centers, SPREAD, LABELS, null_label=NOTHING)
+
+
+def recipe(learning_rate: float = 0.02, seed: int = 0) -> TrainConfig:
+    """How the network is trained: as the course's are, but for the numbers."""
+    numbers = {"steps": STOPS[-1], "batch_size": 128, "ema_decay": 0.99}
+    return TrainConfig(learning_rate=learning_rate, seed=seed, **numbers)
+
+
+class Learner(nn.Module):
+    """Two hidden layers that answer v to points, waves of the timestep, and a label; called as `ContextUNet` is.
+
+    Args:
+        generator: of the first weights, evenly spread as PyTorch's own are; None leaves them to PyTorch.
+
+    >>> sum(each.numel() for each in Learner().parameters())
+    5250
+    """
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        sizes = (2 + 2 * WAVES + NOTHING + 1, WIDTH, WIDTH, 2)
+        linear = [nn.Linear(*pair) for pair in pairwise(sizes)]
+        self.layers = nn.Sequential(linear[0], nn.SiLU(), linear[1], nn.SiLU(), linear[2])
+        for layer in linear if generator else ():
+            for part in (layer.weight, layer.bias):
+                drawn = torch.rand(part.numel(), generator=generator).reshape(part.shape)
+                part.data = (2 * drawn - 1) / math.sqrt(layer.in_features)
+
+    def forward(self, x: Images, t: Int[Tensor, " b"], c: Int[Tensor, " b"]) -> Images:
+        """Answer v to points x (B, 2, 1, 1), (B, 2, 1, 1)."""
+        angles = (t[:, None] + 1) / len(ring().schedule) * math.pi / 2 * 2 ** torch.arange(WAVES)
+        label = one_hot(c, NOTHING + 1).to(x)
+        return as_images(self.layers(torch.cat([as_points(x), angles.cos(), angles.sin(), label], dim=1)))
+
+
+def questions(generator: torch.Generator, count: int) -> Batch:
+    """A batch of points from the ring, with labels of which one in ten is hidden, timesteps and noise.
+
+    Args:
+        generator: of all that is drawn.
+        count: a multiple of 8: then the page draws the same numbers.
+    """
+    which, when, hidden = torch.rand(3 * count, generator=generator).chunk(3)
+    offsets, eps = (torch.randn(2 * count, generator=generator).reshape(count, 2, 1, 1) for _ in range(2))
+    blobs, place = ring(), (len(LABELS) * which).long()
+    c = torch.where(hidden < recipe().p_uncond, NOTHING, blobs.labels[place])
+    return Batch(blobs.centers[place] + SPREAD * offsets, c, (len(blobs.schedule) * when).long(), eps)
+
+
+@torch.no_grad()
+def missed(network: Model) -> float:
+    """A network's loss, over `ASKED` questions."""
+    batch = questions(torch.Generator().manual_seed(0), ASKED)
+    return batch_loss(network, batch, ring().schedule, recipe()).item()
+
+
+def least_loss() -> float:
+    """The loss of the perfect network, over the same questions."""
+    blobs = ring()
+
+    def v(x: Images, t: Tensor, c: Tensor) -> Images:
+        level = blobs.schedule.levels(t)
+        return (level.signal * x - blobs.predict_x0(x, t, c)) / level.noise
+
+    return missed(v)
+
+
+@torch.no_grad()
+def draw_points(network: Model, start: Images) -> Float[Tensor, "n 2"]:
+    """Where DDIM leads the starting points, whose classes take turns."""
+    schedule, c = ring().schedule, torch.arange(len(start)) % NOTHING
+
+    def predict_eps(x: Images, t: Tensor) -> Images:
+        return clean(x, network(x, t, c), schedule.levels(t), "v").eps
+
+    return as_points(ddim_sample(predict_eps, schedule, start, CALLS))
+
+
+def arrived(points: Float[Tensor, "n 2"]) -> float:
+    """The share of drawn points within three spreads of a blob of their class; 99 % of the data are."""
+    blobs, c = ring(), torch.arange(len(points)) % NOTHING
+    far = torch.cdist(points, as_points(blobs.centers)).masked_fill(blobs.labels != c[:, None], torch.inf)
+    return (far.amin(dim=1) < 3 * SPREAD).float().mean().item()
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        losses: of each step.
+        clouds: the points that the averaged weights draw, by the step, one of `STOPS`.
+        missed: the loss of the averaged weights over `ASKED` questions, by the step.
+    """
+
+    losses: list[float]
+    clouds: dict[int, Tensor]
+    missed: dict[int, float]
+
+
+@cache
+def train(learning_rate: float = 0.02, seed: int = 0, steps: int = STOPS[-1]) -> Run:
+    """Train it, as `Training` of `js/learner.js` does.
+
+    Args:
+        learning_rate: the highest.
+        seed: of everything.
+        steps: stop after so many; the learning rate falls as if the run went on.
+    """
+    config, schedule = recipe(learning_rate, seed), ring().schedule
+    generator = torch.Generator().manual_seed(seed)
+    network = Learner(generator)
+    start = torch.randn(2 * DRAWN, generator=generator).reshape(DRAWN, 2, 1, 1)
+    average, run = EMA(network, config.ema_decay), Run([], {}, {})
+    optimizer = torch.optim.AdamW(
+        network.parameters(), betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
+    for step in range(steps + 1):
+        if step:
+            optimizer.param_groups[0]["lr"] = config.learning_rate_at(step)
+            loss = batch_loss(network, questions(generator, config.batch_size), schedule, config)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            optimizer.step()
+            average.update(network, step)
+            run.losses.append(loss.item())
+        if step in STOPS:
+            run.clouds[step] = draw_points(average.network, start)
+            run.missed[step] = missed(average.network)
+    return run

@@ -9,7 +9,7 @@ import { Generator } from "./random.js";
 import { ddimSteps } from "./samplers.js";
 import { cosine } from "./schedules.js";
 
-export const STEPS = 2000, BATCH = 128, DRAWN = 96, CALLS = 20;
+export const STEPS = 3000, BATCH = 128, DRAWN = 96, CALLS = 20;
 const WAVES = 4, NOTHING = 3, WIDTH = 64, ASKED = 8192;
 const WARMUP = 100, BETAS = [0.9, 0.99], DECAY = 1e-4, TINY = 1e-8, CLIP = 1, HIDDEN = 0.1, EMA = 0.99;
 /** The numbers that go into each layer, and those that come out of the last: point, time waves and label; v. */
