@@ -15,6 +15,7 @@ from pixel_edu.widgets.lab import SpriteLab
 from pixel_edu.widgets.noise import NoiseExplorer
 from pixel_edu.widgets.pairs import RealOrDrawn
 from pixel_edu.widgets.race import SamplerRace
+from pixel_edu.widgets.training import TrainingInPage
 
 __all__ = [
     "BY_MODULE",
@@ -25,6 +26,7 @@ __all__ = [
     "RealOrDrawn",
     "SamplerRace",
     "SpriteLab",
+    "TrainingInPage",
     "Widget",
     "page_files",
 ]

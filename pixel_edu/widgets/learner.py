@@ -1,13 +1,16 @@
 """A network of a few thousand weights that learns chapter 3's six blobs, with PyTorch: the twin of `js/learner.js`.
 
 Weights, starting points and batches come from one generator in an order that the page keeps too: both train one run.
+`python -m pixel_edu.widgets.learner` trains it, which takes half a minute, and stores what `stored` reads.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -17,6 +20,7 @@ from torch.nn.functional import one_hot
 
 from pixel_edu.diffusion import Images, clean
 from pixel_edu.ema import EMA
+from pixel_edu.files import replacing
 from pixel_edu.guidance import Model
 from pixel_edu.oracle import Oracle, as_images, as_points, mixture
 from pixel_edu.samplers import ddim_sample
@@ -31,8 +35,10 @@ DRAWN, CALLS = 96, 20
 """Points that are drawn, and the model calls for that."""
 ASKED = 8192
 """Questions that the least loss is measured on, and the loss of a network that has stopped to look."""
-STOPS = (0, 100, 600, 3000)
+STOPS = (0, 200, 600, 3000)
 """The steps at which a run is looked at."""
+PATH, MEAN = Path(__file__).with_name("learner.json"), 50
+"""Where a run is stored, with means of so many losses."""
 
 
 @cache
@@ -129,20 +135,29 @@ def arrived(points: Float[Tensor, "n 2"]) -> float:
 
 
 class Run(NamedTuple):
-    """A finished run.
+    """A run, and what it draws at `STOPS`, by the number of the step, with the average of the weights.
 
     Attributes:
-        losses: of each step.
-        clouds: the points that the averaged weights draw, by the step, one of `STOPS`.
-        missed: the loss of the averaged weights over `ASKED` questions, by the step.
+        losses: of each step; of a stored run, means of `MEAN` steps.
+        clouds: the points, (96, 2).
+        missed: the loss over `ASKED` questions.
+        least: the loss of the perfect network over these.
+        network: with the last weights; None of a stored run, as the next.
+        average: with the average of the weights.
     """
 
     losses: list[float]
     clouds: dict[int, Tensor]
     missed: dict[int, float]
+    least: float
+    network: nn.Module | None = None
+    average: nn.Module | None = None
+
+    def fallen(self, step: int) -> float:
+        """The share of the possible fall, from random weights to the least loss, that is done."""
+        return (self.missed[0] - self.missed[step]) / (self.missed[0] - self.least)
 
 
-@cache
 def train(learning_rate: float = 0.02, seed: int = 0, steps: int = STOPS[-1]) -> Run:
     """Train it, as `Training` of `js/learner.js` does.
 
@@ -155,7 +170,8 @@ def train(learning_rate: float = 0.02, seed: int = 0, steps: int = STOPS[-1]) ->
     generator = torch.Generator().manual_seed(seed)
     network = Learner(generator)
     start = torch.randn(2 * DRAWN, generator=generator).reshape(DRAWN, 2, 1, 1)
-    average, run = EMA(network, config.ema_decay), Run([], {}, {})
+    average = EMA(network, config.ema_decay)
+    run = Run([], {}, {}, least_loss(), network, average.network)
     optimizer = torch.optim.AdamW(
         network.parameters(), betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
@@ -173,3 +189,33 @@ def train(learning_rate: float = 0.02, seed: int = 0, steps: int = STOPS[-1]) ->
             run.clouds[step] = draw_points(average.network, start)
             run.missed[step] = missed(average.network)
     return run
+
+
+@cache
+def stored() -> Run:
+    """The run of `train()`, as it was stored.
+
+    >>> list(stored().clouds)
+    [0, 200, 600, 3000]
+    """
+    about = json.loads(PATH.read_text(encoding="utf-8"))
+    clouds = {int(step): torch.tensor(cloud) for step, cloud in about["clouds"].items()}
+    return Run(about["losses"], clouds, {int(k): v for k, v in about["missed"].items()}, about["least"])
+
+
+def main() -> None:
+    """Store the run."""
+    run = train()
+    means = torch.tensor(run.losses).reshape(-1, MEAN).mean(dim=1).tolist()
+    about = {
+        "losses": [round(loss, 4) for loss in means],
+        "clouds": {k: [[round(x, 3) for x in point] for point in v.tolist()] for k, v in run.clouds.items()},
+        "missed": {k: round(v, 5) for k, v in run.missed.items()},
+        "least": round(run.least, 5),
+    }
+    with replacing(PATH) as temporary:
+        temporary.write_text(json.dumps(about) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
