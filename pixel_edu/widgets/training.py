@@ -6,7 +6,7 @@ import traitlets
 
 from pixel_edu.widgets.base import Widget
 
-RATES = (0.0002, 0.02, 3.0)
+RATES = (0.0002, 0.02, 2.5)
 """Too small, good, and too large."""
 
 

@@ -12,8 +12,8 @@ const SLICE = 10;
 const EVERY = 25, WINDOW = 50;
 /** The same for who wants less motion. */
 const SELDOM = 500;
-const REACH = 2, CORNERS = [0, 4, 3];
-const RATES = { 0.0002: "0.0002, too small", 0.02: "0.02, good", 3: "3, too large" };
+const REACH = 1.7, CORNERS = [0, 4, 3];
+const RATES = { 0.0002: "0.0002, too small", 0.02: "0.02, good", 2.5: "2.5, too large" };
 
 /** Bring the means of the last losses, of as many as there are up to `WINDOW`, up to the newest loss. */
 export function follow(means, losses) {
@@ -40,11 +40,14 @@ export function slice(run, every, now = () => performance.now()) {
 }
 
 function render({ model, el }) {
-  const least = leastLoss(), data = examples(180), said = status(), count = element("div", { class: "pixel-score" });
+  const least = leastLoss(),
+    data = examples(180),
+    said = status(),
+    count = element("div", { class: "pixel-score", style: "font-size: 0.92em" });
   const { picture, redraw, stop } = plane(REACH, draw);
   const curve = curvePlot({
     title: `loss, mean of ${WINDOW} steps`,
-    x: { range: [0, STEPS], ticks: [0, STEPS / 3, 2 * STEPS / 3, STEPS] },
+    x: { range: [0, STEPS], ticks: [0, 1000, 2000] },
     y: { range: [0, 1], ticks: [0, 0.25, 0.5, 0.75, 1] },
     legend: true,
   });
@@ -158,7 +161,7 @@ function render({ model, el }) {
       { class: "pixel-row" },
       choice(model, "learning_rate", "learning rate", RATES, Number),
       seed(model, "seed"),
-      checkbox(model, "average", "draw with the average of the weights"),
+      checkbox(model, "average", "draw with averaged weights"),
       toggle,
       again,
     ),
