@@ -6,6 +6,7 @@ WIDE, NARROW = 1280, 360
 SHARED = {
     "book/intro": "what-you-need-to-know",
     "chapters/02_noise": "summary",
+    "chapters/05_training": "summary",
     "chapters/06_guidance": "summary",
     "chapters/07_ddim": "summary",
     "chapters/08_palette": "summary",

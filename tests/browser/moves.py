@@ -6,6 +6,7 @@ MOVES = {
     "SamplerRace": ("slider", "calls", "20"),
     "SpriteLab": ("slider", "spoil", "0.15"),
     "RealOrDrawn": ("button", ("left sprite", "Next pair"), None),
+    "TrainingInPage": ("button", ("Start", "Pause"), None),
     "FormulaCell": ("textbox", None, "level.signal * x0 + level.noise * eps"),
 }
 SEEN = """place => [...place.querySelectorAll("canvas")].map(c => c.toDataURL()).join()"""

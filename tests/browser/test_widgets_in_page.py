@@ -313,6 +313,7 @@ def test_without_a_connection_it_says_so_and_tries_again_when_asked(opened):
 
 PLACES = {
     "chapters/02_noise": ("NoiseExplorer", "FormulaCell"),
+    "chapters/05_training": ("TrainingInPage",),
     "chapters/06_guidance": ("GuidanceField",),
     "chapters/07_ddim": ("SamplerRace",),
     "chapters/08_palette": ("SpriteLab",),
