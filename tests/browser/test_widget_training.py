@@ -128,6 +128,7 @@ def test_out_of_view_it_waits(page):
     reaches(page, held + 1)
 
 
+@pytest.mark.slow
 def test_who_wants_less_motion_gets_no_picture_of_each_moment(chromium):
     with mounted(chromium, TrainingInPage(), reduced_motion="reduce") as page:
         page.wait_for_selector("canvas[aria-label^=Points]")
