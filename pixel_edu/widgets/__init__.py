@@ -18,6 +18,7 @@ from pixel_edu.widgets.noise import NoiseExplorer
 from pixel_edu.widgets.pairs import RealOrDrawn
 from pixel_edu.widgets.paths import OraclePaths
 from pixel_edu.widgets.race import SamplerRace
+from pixel_edu.widgets.training import TrainingInPage
 
 __all__ = [
     "BY_MODULE",
@@ -31,6 +32,7 @@ __all__ = [
     "RealOrDrawn",
     "SamplerRace",
     "SpriteLab",
+    "TrainingInPage",
     "Widget",
     "page_files",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import traitlets
@@ -32,6 +33,7 @@ def line() -> Oracle:
     return finite_set(cosine(), as_images(torch.tensor([[-1.0], [1.0]])), null_label=NOTHING)
 
 
+@cache
 def ring() -> Oracle:
     """That of chapter 3's six blobs in the plane, in three classes.
 

@@ -9,6 +9,7 @@ SHARED = {
     "chapters/02_noise": "summary",
     "chapters/03_oracle": "summary",
     "chapters/04_unet": "summary",
+    "chapters/05_training": "summary",
     "chapters/06_guidance": "summary",
     "chapters/07_ddim": "summary",
     "chapters/08_palette": "summary",

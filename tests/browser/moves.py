@@ -9,6 +9,7 @@ MOVES = {
     "SpriteLab": ("slider", "spoil", "0.15"),
     "NetworkInside": ("slider", "noise", "2"),
     "RealOrDrawn": ("button", ("left sprite", "Next pair"), None),
+    "TrainingInPage": ("button", ("Start", "Pause"), None),
     "FormulaCell": ("textbox", None, "level.signal * x0 + level.noise * eps"),
 }
 SEEN = """place => [...place.querySelectorAll("canvas")].map(c => c.toDataURL()).join()"""

@@ -316,6 +316,7 @@ PLACES = {
     "chapters/02_noise": ("NoiseExplorer", "FormulaCell"),
     "chapters/03_oracle": ("OraclePaths",),
     "chapters/04_unet": ("NetworkInside",),
+    "chapters/05_training": ("TrainingInPage",),
     "chapters/06_guidance": ("GuidanceField",),
     "chapters/07_ddim": ("SamplerRace",),
     "chapters/08_palette": ("SpriteLab",),

@@ -10,6 +10,8 @@ export const BLOBS = Array.from({ length: 6 }, (_, i) => ({
   label: Math.floor(i / 2),
 }));
 export const SPREAD = 0.35;
+/** Chapter 3's: the same places, but small, and opposite ones are of one class. */
+export const RING = { blobs: BLOBS.map((blob, i) => ({ ...blob, label: i % 3 })), spread: 0.08 };
 export const CLEAN = { signal: 1, noise: 0 };
 
 /** How far a blob spreads at a level: ρ. */
@@ -18,9 +20,9 @@ export function spreadAt({ signal, noise }) {
 }
 
 /** The noise in points at a level: of one class, or with the label null of all together. */
-export function predict(points, level, label = null) {
-  const mine = BLOBS.filter((blob) => label === null || blob.label === label);
-  return noiseIn(points, mine.map(({ x, y }) => [x, y]), SPREAD, level);
+export function predict(points, level, label = null, { blobs, spread } = { blobs: BLOBS, spread: SPREAD }) {
+  const mine = blobs.filter((blob) => label === null || blob.label === label);
+  return noiseIn(points, mine.map(({ x, y }) => [x, y]), spread, level);
 }
 
 /** The same with guidance: what a sampler calls, at a timestep. */

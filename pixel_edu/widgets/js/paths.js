@@ -1,6 +1,7 @@
 // Paths of the oracle: a start that can be dragged, and the whole way from it to the data, from the exact formula.
 
 import { TITLES } from "./facts.js";
+import { RING } from "./mixture.js";
 import { noiseIn } from "./oracle.js";
 import { COLORS, plane } from "./plane.js";
 import { Generator } from "./random.js";
@@ -12,9 +13,9 @@ import { button, choice, element, put, seed, status, whenever } from "./ui.js";
 export const DATA = {
   line: { centers: [[-1], [1]], spread: 0, labels: [0, 0] },
   ring: {
-    centers: Array.from({ length: 6 }, (_, i) => [Math.cos(i * Math.PI / 3), Math.sin(i * Math.PI / 3)]),
-    spread: 0.08,
-    labels: [0, 1, 2, 0, 1, 2],
+    centers: RING.blobs.map(({ x, y }) => [x, y]),
+    spread: RING.spread,
+    labels: RING.blobs.map(({ label }) => label),
   },
 };
 export const NOTHING = 3, MORE = 160, MOST = 1600;
