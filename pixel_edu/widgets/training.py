@@ -40,8 +40,9 @@ class TrainingInPage(Widget):
         run, blobs = learner.stored(), learner.ring()
         figures.style()
         canvas = figures.Canvas(figsize=(4.6, 3.4), layout="constrained")
-        names = [str(step) for step in run.clouds]
-        panels = canvas.subplot_mosaic([names, ["loss"] * len(names)], height_ratios=[1, 1.4])
+        panels = canvas.subplot_mosaic(
+            "0123;LLLL", height_ratios=[1, 1.4]
+        )  # four steps, and below them the loss
         for (step, cloud), ax in zip(run.clouds.items(), panels.values(), strict=False):
             ax.plot(*as_points(blobs.centers).T, "+", color="black", markersize=5)
             for label, mark in enumerate("os^"):
@@ -49,7 +50,7 @@ class TrainingInPage(Widget):
                 ax.plot(*points.T, mark, color=figures.COLORS[label], markersize=1.8)
             ax.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal", xticks=[], yticks=[], title=f"step {step:,}")
         steps = range(learner.MEAN, learner.STOPS[-1] + 1, learner.MEAN)
-        ax = panels["loss"]
+        ax = panels["L"]
         ax.plot(steps, run.losses, label=f"loss, mean of {learner.MEAN} steps")
         ax.axhline(run.least, linestyle=":", color="black", label="the least possible")
         ax.set(ylim=(0, 0.8), xlabel="training step")
