@@ -596,6 +596,38 @@ def test_the_guide_says_of_a_start_from_reference_what_was_measured():
         assert rows[80, start, 1][copies] < 6 < 45 < rows[80, start, 4][copies] < 62
 
 
+def test_the_guide_says_of_more_steps_and_of_changed_settings_what_was_measured():
+    table = (ROOT / "book/measured/small_sets_20.md").read_text(encoding="utf-8")
+    rows = {}
+    for count, name, *cells in re.findall(r"^\| (\d+) \| ([^|]+) \|" + 5 * r" ([^|]*) \|" + "$", table, re.M):
+        numbers = [[float(value) for value in re.findall(r"[\d.]+", cell)] for cell in cells[1:]]
+        rows[int(count), name] = dict(zip(("right", "share", "distance", "copies"), numbers, strict=True))
+    known, new = (rows[338, f"from {start}"] for start in ("`reference`", "scratch"))
+    for measure in ("right", "distance"):  # mean, lowest, highest
+        assert known[measure][1] <= new[measure][2] + 0.05
+        assert new[measure][1] <= known[measure][2] + 0.05
+    assert known["copies"][2] < 1 < 30 < new["copies"][1] < new["copies"][2] < 33
+    known, new = (rows[80, f"from {start}"] for start in ("`reference`", "scratch"))
+    assert abs(known["right"][0] - new["right"][0]) < 0.5
+    assert new["distance"][2] < known["distance"][1]
+    assert 77 < new["copies"][1] < new["copies"][2] < 83
+    held_out = {338: 81.3, 80: 80.5}
+    for count, share in held_out.items():
+        assert f"| {count} | held out | | | {share} % |" in table
+        assert abs(rows[count, "from `reference`"]["share"][0] / share - 1) < 0.1
+        assert rows[count, "from `reference`"]["right"][0] >= 95
+    recipe, changed = (
+        rows[80, "the recipe"],
+        {name: rows[80, name] for _, name in rows if "scratch" not in name},
+    )
+    assert changed["never mirrored"]["copies"][0] > recipe["copies"][2] + 20
+    assert changed["classes as often as they are"]["right"][0] < recipe["right"][1] - 2
+    assert changed["a fifth in other hues"]["copies"][0] < recipe["copies"][1] / 2
+    assert changed["a fifth in other hues"]["distance"][0] < recipe["distance"][2] + 0.5
+    assert changed["shifted by a pixel at most"]["distance"][0] > 3 * recipe["distance"][2]
+    assert changed["shifted by a pixel at most"]["right"][0] < recipe["right"][1] - 10
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
 def test_below_every_output_stands_how_exact_it_is(path, book):
     page = (book / "chapters" / f"{path.stem}.html").read_text(encoding="utf-8")
