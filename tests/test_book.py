@@ -406,7 +406,6 @@ COMPARES = re.compile(
 """What a sentence says that compares, or that tells how many."""
 NOTHING_MEASURED = {
     ("01_pixels", "What this course builds"): "it says what the chapters are about",
-    ("01_pixels", "One sprite, as numbers"): "it says how to look",
     ("02_noise", "Invent it first"): "it names a usage of the field",
     ("02_noise", "Small images need another schedule"): "an average of 16 is arithmetic; the rest is argued",
     ("05_training", "The loop"): "it tells what the code does",
