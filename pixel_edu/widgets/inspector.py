@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from pixel_edu.config import CLASSES, IMAGE_SIZE
+from pixel_edu.config import CHANNELS, CLASSES, IMAGE_SIZE
 from pixel_edu.widgets.base import Widget
 
 
@@ -28,7 +28,7 @@ class PixelInspector(Widget):
         sheet: the images, a PNG file in base64, one below the other without gaps.
 
     Raises:
-        ValueError: a name more or less than images.
+        ValueError: a name more or less than images, or images of another shape or type.
 
     >>> PixelInspector(row=3, column=7)
     A sprite whose pixels say what they are: choose a pixel, and read its place, its colour and its numbers.
@@ -58,6 +58,11 @@ class PixelInspector(Widget):
         if len(images) != len(names):
             raise ValueError(f"{len(images)} images have {len(names)} names: give one for each")
         self._images = np.asarray(images)
+        if self._images.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE, CHANNELS) or self._images.dtype != np.uint8:
+            raise ValueError(
+                f"the images are {self._images.shape} of {self._images.dtype}: use sprites of the course's size, "
+                f"(N, {IMAGE_SIZE}, {IMAGE_SIZE}, {CHANNELS}) of uint8"
+            )
         sheet = base64.b64encode(png_bytes(grid(self._images, 1, gap=0))).decode()
         super().__init__(names=list(names), sheet=sheet, **traits)
 

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +24,6 @@ console.log(JSON.stringify(places.map(([row, column]) => {
   const { rgb, hex, numbers, alike } = about(Uint8ClampedArray.from(bytes), row, column);
   return { rgb, hex, numbers, told: numbers.map(told).join(", "), count: alike.length };
 })));"""
-
-
-@pytest.fixture(scope="module")
-def run():
-    deno = pytest.importorskip("deno", reason="deno is not installed")
-
-    def ran(*words, said=""):
-        command = [deno.find_deno_bin(), *words]
-        done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return ran
 
 
 def test_the_parts_without_a_page_work(run):
@@ -94,3 +80,15 @@ def test_settings_that_make_no_sense_are_refused(wrong):
 def test_each_image_has_one_name():
     with pytest.raises(ValueError, match="1 images have 2 names: give one for each"):
         PixelInspector(sprites.draw(0, np.array([0])), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 16, 16, 4), np.uint8), np.zeros((1, 16, 16, 3))],
+    ids=["another size", "alpha", "floats"],
+)
+def test_images_that_it_cannot_show_are_refused_in_one_sentence(wrong):
+    with pytest.raises(
+        ValueError, match=r"the images are .* of (uint8|float64): use .* \(N, 16, 16, 3\) of uint8"
+    ):
+        PixelInspector(wrong, ["a"])
