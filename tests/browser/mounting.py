@@ -55,3 +55,9 @@ def pixels(page, name):
     """The bytes of the canvas whose label begins with a name."""
     found = page.locator(f'canvas[aria-label^="{name}"]')
     return found.evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+
+
+def seen(page):
+    """What the page's one canvas shows, after two frames: an image as an address."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.locator("canvas").evaluate("c => c.toDataURL()")

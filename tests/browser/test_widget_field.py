@@ -4,7 +4,7 @@ import pytest
 
 from pixel_edu.widgets.field import GuidanceField
 from tests.browser.contrast import too_faint
-from tests.browser.mounting import mounted
+from tests.browser.mounting import mounted, seen
 
 pytestmark = pytest.mark.browser
 END = "() => document.querySelector('input[aria-valuetext=clean]')"
@@ -15,11 +15,6 @@ def page(chromium):
     with mounted(chromium, GuidanceField()) as page:
         page.wait_for_selector("canvas[aria-label^=Points]")
         yield page
-
-
-def seen(page):
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return page.locator("canvas").evaluate("c => c.toDataURL()")
 
 
 def test_every_control_changes_what_is_drawn(page):

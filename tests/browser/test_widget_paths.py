@@ -6,7 +6,7 @@ import pytest
 
 from pixel_edu.widgets.paths import OraclePaths
 from tests.browser.contrast import too_faint
-from tests.browser.mounting import mounted
+from tests.browser.mounting import mounted, seen
 
 pytestmark = pytest.mark.browser
 
@@ -33,11 +33,6 @@ def page(chromium):
     with mounted(chromium, OraclePaths()) as page:
         page.wait_for_selector("canvas[aria-label^=Paths]")
         yield page
-
-
-def seen(page):
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return page.locator("canvas").evaluate("c => c.toDataURL()")
 
 
 def said(page):

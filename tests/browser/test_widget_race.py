@@ -4,7 +4,7 @@ import pytest
 
 from pixel_edu.widgets.race import SamplerRace
 from tests.browser.contrast import too_faint
-from tests.browser.mounting import mounted
+from tests.browser.mounting import mounted, seen
 
 pytestmark = pytest.mark.browser
 NAMES = ("DDPM", "DDIM", "DPM-Solver++")
@@ -15,11 +15,6 @@ def page(chromium):
     with mounted(chromium, SamplerRace()) as page:
         page.wait_for_selector("canvas[aria-label^=Paths]")
         yield page
-
-
-def seen(page):
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return page.locator("canvas").evaluate("c => c.toDataURL()")
 
 
 def distances(page):

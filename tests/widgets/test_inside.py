@@ -2,7 +2,6 @@
 
 import base64
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +21,8 @@ from pixel_edu.widgets.trace import EACH, LABELS, TIMESTEPS, trace, weights
 HERE = Path(__file__).parent
 
 
-def test_the_parts_without_a_page_work():
-    deno = pytest.importorskip("deno", reason="deno is not installed").find_deno_bin()
-    command = [deno, "test", "--no-remote", "--quiet", HERE / "inside_test.js"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_parts_without_a_page_work(run):
+    run("test", "--no-remote", "--quiet", str(HERE / "inside_test.js"))
 
 
 def test_the_weights_are_those_that_attention_sums_its_values_with():

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,20 +17,6 @@ from pixel_edu.widgets.training import TrainingInPage
 
 HERE = Path(__file__).parent
 COUNT, SEED, STEPS, RATE = 64, 11, 20, 0.02
-
-
-@pytest.fixture(scope="module")
-def run():
-    """Runs Deno, and gives what it printed."""
-    deno = pytest.importorskip("deno", reason="deno is not installed")
-
-    def ran(*words, said=""):
-        command = [deno.find_deno_bin(), *words]
-        done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return ran
 
 
 @pytest.fixture(scope="module")

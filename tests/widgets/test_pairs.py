@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,28 +19,17 @@ HERE = Path(__file__).parent
 JS = HERE.parents[1] / "pixel_edu" / "widgets" / "js"
 
 
-@pytest.fixture(scope="module")
-def deno():
-    return pytest.importorskip("deno", reason="deno is not installed").find_deno_bin()
+def test_the_parts_without_a_page_work(run):
+    run("test", "--no-remote", "--quiet", str(HERE / "pairs_test.js"))
 
 
-def run(deno, *command):
-    done = subprocess.run([deno, *command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_the_parts_without_a_page_work(deno):
-    run(deno, "test", "--no-remote", "--quiet", HERE / "pairs_test.js")
-
-
-def test_the_interval_is_scipys(deno):
+def test_the_interval_is_scipys(run):
     stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
     code = (
         f'import {{ interval }} from "{(JS / "binomial.js").as_uri()}";'
         "for (let n = 0; n <= 20; n++) console.log(interval(n, 20).join());"
     )
-    ours = [[float(part) for part in line.split(",")] for line in run(deno, "eval", code).split()]
+    ours = [[float(part) for part in line.split(",")] for line in run("eval", code).split()]
     theirs = [stats.binomtest(right, 20).proportion_ci(0.95, "exact") for right in range(21)]
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
 

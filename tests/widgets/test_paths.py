@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,20 +23,6 @@ WALKS = [
     {"data": "ring", "x": 0.1, "y": 0.2, "num_steps": 10, "label": 1},
     {"data": "ring", "x": -0.6, "y": 0.9, "sampler": "ddpm", "label": 2, "seed": 9},
 ]
-
-
-@pytest.fixture(scope="module")
-def run():
-    """Runs Deno, and gives what it printed."""
-    deno = pytest.importorskip("deno", reason="deno is not installed")
-
-    def ran(*words, said=""):
-        command = [deno.find_deno_bin(), *words]
-        done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return ran
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,20 +19,6 @@ TIMES = (0, 19, 250, 500, 750, 999)
 FIELDS = [(0, 1.0, 0), (1, 3.0, 7), (2, 8.0, 11), (0, 0.0, 2)]
 RACES = [("ddpm", 7, 0), ("ddim", 10, 3), ("dpmpp_2m", 10, 3), ("dpmpp_2m", 1, 5)]
 WIDGETS = [GuidanceField, SamplerRace]
-
-
-@pytest.fixture(scope="module")
-def run():
-    """Runs Deno, and gives what it printed."""
-    deno = pytest.importorskip("deno", reason="deno is not installed")
-
-    def ran(*words, said=""):
-        command = [deno.find_deno_bin(), *words]
-        done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return ran
 
 
 @pytest.fixture(scope="module")
