@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from pixel_edu.config import CHANNELS, IMAGE_SIZE, class_names
+from pixel_edu.config import CHANNELS, IMAGE_SIZE, SampleConfig, class_names
 from pixel_edu.diffusion import Images, Prediction, clean
 from pixel_edu.facts import CHANNELS_OF
 from pixel_edu.schedules import Schedule
@@ -29,6 +29,7 @@ class Denoiser:
         palette: (P, 3) uint8, the colours of the sprites it learned from, or some that stand for them, if known.
         classes: the names of its classes in label order; if omitted, the course's where they are five, else numbers.
         size: S, the edge of the sprites that it draws, in pixels.
+        calls: in how many calls it draws if it was distilled, guidance inside; 0: in as many as asked.
     """
 
     network: Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -39,6 +40,7 @@ class Denoiser:
     palette: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     size: int = IMAGE_SIZE
+    calls: int = 0
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -52,6 +54,29 @@ class Denoiser:
     def alpha(self) -> bool:
         """Whether its sprites have alpha."""
         return CHANNELS_OF[self.channels] == 4
+
+    def sampling(self, asked: SampleConfig = SampleConfig()) -> SampleConfig:
+        """How it draws when asked so. A distilled model has its own calls and no guidance where defaults are asked for.
+
+        Raises:
+            ValueError: a distilled model is asked for other calls or for guidance, which it never learned.
+
+        >>> from pixel_edu.checkpoints import load_reference
+        >>> load_reference("instant").sampling().num_steps
+        1
+        """
+        if not self.calls:
+            return asked
+        default, calls = SampleConfig(), "1 call" if self.calls == 1 else f"{self.calls} calls"
+        if asked.num_steps not in (default.num_steps, self.calls) or asked.guidance_scale not in (
+            default.guidance_scale,
+            1.0,
+        ):
+            raise ValueError(
+                f"this model was distilled to draw in {calls} with its guidance inside, and was asked for "
+                f"{asked.num_steps} and a guidance scale of {asked.guidance_scale:g}: omit both"
+            )
+        return replace(asked, sampler="ddim", num_steps=self.calls, guidance_scale=1.0, interval=None)
 
     def label_of(self, name: str) -> int:
         """The label of a class.

@@ -27,7 +27,7 @@ def stream(
         denoiser: the model, on `device`.
         labels: for each sprite its class, 0 .. K-1 or by name, or K for "no label".
         seeds: for each sprite its own, so it is the same in any batch.
-        config: how to sample.
+        config: how to sample; a distilled model draws by default as it was taught, see `Denoiser.sampling`.
         device: where to compute.
 
     Raises:
@@ -37,7 +37,7 @@ def stream(
         raise ValueError(f"sampler is {config.sampler!r}: use {', '.join(SAMPLERS)}")
     if len(labels) != len(seeds):
         raise ValueError(f"there are {len(labels)} labels and {len(seeds)} seeds: give one of each a sprite")
-    schedule, draw_eps = denoiser.schedule, SpriteNoise(seeds)
+    config, schedule, draw_eps = denoiser.sampling(config), denoiser.schedule, SpriteNoise(seeds)
     interval = config.interval and timesteps_between(schedule, *config.interval)
     c = torch.tensor(
         [denoiser.label_of(each) if isinstance(each, str) else each for each in labels], dtype=torch.int64
@@ -62,7 +62,7 @@ def generate(
         denoiser: the model, on `device`.
         labels: for each sprite its class, 0 .. K-1 or by name, or K for "no label".
         seeds: for each sprite its own.
-        config: how to sample.
+        config: how to sample; a distilled model draws by default as it was taught, see `Denoiser.sampling`.
         device: where to compute.
         batch_size: sprites at a time; default: as many as keep the device busy, 64 on a CPU, 1,024 on a GPU.
         track: wraps the list of batches, for a progress bar.

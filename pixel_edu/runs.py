@@ -14,11 +14,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from pixel_edu import checkpoints, data, files, palette, training
+from pixel_edu import checkpoints, data, distillation, files, palette, training
 from pixel_edu.checkpoints import MODEL, RUN
-from pixel_edu.config import UserError, class_names, hardware, has_bf16, numbered
+from pixel_edu.config import SampleConfig, UserError, class_names, hardware, has_bf16, numbered
 from pixel_edu.data import SpriteData
+from pixel_edu.distillation import Phase
 from pixel_edu.facts import DataFacts
 from pixel_edu.generate import generate, specimens
 from pixel_edu.images import grid, over, upscale, write_png
@@ -358,6 +360,66 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
                 f"{folder} cannot be written ({error.strerror or error}): choose another folder"
             ) from error
         yield
+
+
+def distil(
+    folder: str | os.PathLike,
+    teacher: str | os.PathLike,
+    images: np.ndarray,
+    labels: np.ndarray,
+    phases: Sequence[Phase] = distillation.PHASES,
+    seed: int = 0,
+    notes: Mapping[str, str] | None = None,
+    device: str = "cpu",
+    track: Callable[[Phase, Steps], Steps] = lambda phase, steps: steps,
+) -> bool:
+    """Distil a model in a folder: each phase leaves its student there, and is not done again.
+
+    The last one's student is also `model.safetensors`, to sample from.
+
+    Args:
+        folder: it is made; locked meanwhile, see `locked`.
+        teacher: the name of a model that comes with the package, a checkpoint, or a run's folder.
+        images: (N, S, S, C) uint8, what the teacher learned from.
+        labels: (N,) int64.
+        phases: in this order.
+        seed: of every batch.
+        notes: kept in the checkpoints' record, such as the command that was typed.
+        device: where to compute.
+        track: wraps the steps of a phase: passes each on, and may show a bar or stop early.
+
+    Returns:
+        Whether all phases are done. If not, the same call goes on with the phase that was interrupted.
+
+    Raises:
+        CheckpointError: the teacher, or what a phase left, cannot be read or written.
+        UserError: the folder was begun with another teacher, another program works in it, or images do not fit.
+    """
+    folder, path = Path(folder), checkpoints.find(str(teacher))
+    about = checkpoints.read_about(path)
+    if about.config.calls:
+        raise UserError(f"{teacher} is distilled already: start from the model that was its teacher")
+    record = {"teacher": str(teacher), "hardware": hardware(), **(notes or {})}
+    model, how = checkpoints.load_model(path, device), SampleConfig()
+    with locked(folder):
+        for phase in phases:
+            done = folder / f"{phase.name}.safetensors"
+            if not done.exists():
+                config = distillation.config_of(phase, about.config, seed)
+                student = distillation.begin(model, config, str(device))
+                student.data = about.data
+                training.check(images, labels, config)
+                for _ in track(phase, distillation.taught(phase, model, student, images, labels, how)):
+                    pass
+                if student.step < phase.steps:
+                    return False
+                checkpoints.save_model(done, student, torch.float32, record)
+                if phase == phases[-1]:
+                    checkpoints.save_model(folder / MODEL, student, record=record)
+            elif (before := checkpoints.read_about(done).record["teacher"]) != str(teacher):
+                raise UserError(f"{folder} was begun from {before}, not from {teacher}: use another folder")
+            model, how = checkpoints.load_model(done, device), None
+    return True
 
 
 def _changed(before: DataFacts, now: DataFacts) -> str | None:

@@ -69,6 +69,8 @@ class TrainConfig:
         shift: show sprites moved by at most so many pixels, see `augmentation.shifted`.
         recolor: share of sprites to show in other hues, see `augmentation.recolored`.
         balance: show all classes equally often, whatever they count.
+        calls: the number of calls in which a distilled network draws, guidance inside; 0: it is not distilled, and
+            draws in as many as asked.
     """
 
     unet: UNetConfig = field(default_factory=UNetConfig)
@@ -91,6 +93,7 @@ class TrainConfig:
     shift: int = 0
     recolor: float = 0.0
     balance: bool = False
+    calls: int = 0
 
     def make_schedule(self) -> Schedule:
         """The noise schedule."""
@@ -104,8 +107,10 @@ class TrainConfig:
             data: what it learned from, if that is known; otherwise it draws sprites of the course's size.
         """
         unet, schedule = self.unet, self.make_schedule()
-        asked = network, schedule, self.prediction, unet.classes, unet.image_channels
-        return Denoiser(*asked, data.colors, data.classes, data.size) if data else Denoiser(*asked)
+        known = network, schedule, self.prediction, unet.classes, unet.image_channels
+        if data is None:
+            return Denoiser(*known, calls=self.calls)
+        return Denoiser(*known, data.colors, data.classes, data.size, self.calls)
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of step begun + 1 .. steps: a straight line up, then half a cosine down to 0.
@@ -277,7 +282,7 @@ def train(
     accelerator = _accelerator(cpu=device == "cpu")
     config = state.config = settled(state.config, accelerator.device.type)
     schedule = config.make_schedule()
-    _check(images, labels, config, accelerator.num_processes)
+    check(images, labels, config, accelerator.num_processes)
     if state.data is None:
         state.data = DataFacts.of(images, labels, class_names(config.unet.classes))
     state.ema.network.to(accelerator.device)
@@ -352,7 +357,18 @@ def _accelerator(cpu: bool) -> Accelerator:
         os.environ.update(asked)
 
 
-def _check(images: np.ndarray, labels: np.ndarray, config: TrainConfig, processes: int) -> None:
+def check(images: np.ndarray, labels: np.ndarray, config: TrainConfig, processes: int = 1) -> None:
+    """See that sprites, labels and config fit.
+
+    Args:
+        images: (N, S, S, C) uint8.
+        labels: (N,) int64.
+        config: of a run.
+        processes: that share every batch.
+
+    Raises:
+        UserError: they do not.
+    """
     classes, channels, step = config.unet.classes, config.unet.image_channels, config.unet.size_step
     if images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[1] % step:
         raise UserError(

@@ -25,6 +25,7 @@ from pixel_edu.cli import (
     course,
     data,
     demo,
+    distil,
     evaluate,
     exercises,
     export,
@@ -109,6 +110,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("distil")(distil.distil)
 app.command("sample")(sample.sample)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)

@@ -85,7 +85,8 @@ def evaluate(
     drawn, labels = _draw(denoiser, n or len(yardstick.other), seed, config, palette, chosen)
     made, told = _measured(drawn, labels, yardstick, two_sample)
     how = {"checkpoint": checkpoint, **_data(checkpoint, data, validation, sprites), "sprites": len(drawn)}
-    how |= {"sampler": sampler, "steps": steps, "guidance": guidance, "interval": interval}
+    how |= {"sampler": config.sampler, "steps": config.num_steps}
+    how |= {"guidance": config.guidance_scale, "interval": config.interval}
     _write(out, drawn, labels, made, yardstick, told, how | {"palette": palette, "first seed": seed})
     log(made, told, len(drawn), yardstick, out)
     _print(made, yardstick, told, how)

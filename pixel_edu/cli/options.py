@@ -117,4 +117,7 @@ def sample_config(
         timesteps_between(denoiser.schedule, *interval)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--interval") from None
-    return SampleConfig(sampler, steps, guidance, interval)
+    try:
+        return denoiser.sampling(SampleConfig(sampler, steps, guidance, interval))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--steps, --guidance") from None

@@ -221,7 +221,7 @@ async def sprite(order: Annotated[SpriteOrder, Query()], request: Request) -> Re
     draws it and how, so that what has not changed is not drawn again. Without a seed it is a new one each time.
     """
     studio = request.app.state.studio
-    studio.classes_of(order.alone)  # what cannot be drawn has no tag
+    studio.plan(order.alone)  # what cannot be drawn has no tag
     kept, has_it = _kept(request, order, web.FOR_GOOD)
     if has_it:
         return Response(status_code=304, headers=kept)
@@ -464,7 +464,9 @@ async def _events(job: Job, metrics: Metrics) -> AsyncIterator[bytes]:
         async for news in job:
             if isinstance(news, Preview):
                 shown = await asyncio.to_thread(pictures.data_addresses, news.images)
-                yield _event("preview", PreviewEvent(step=news.step, num_steps=order.num_steps, images=shown))
+                yield _event(
+                    "preview", PreviewEvent(step=news.step, num_steps=job.config.num_steps, images=shown)
+                )
             else:
                 metrics.sprites.inc(order.n)
                 yield _event("sprites", await asyncio.to_thread(_one_by_one, order, job.classes, news))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from pixel_edu.checkpoints import KEY, About, CheckpointError, load_model, read_about
-from pixel_edu.config import SampleConfig, UserError, not_installed
+from pixel_edu.config import UserError, not_installed
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing, writing
 
@@ -83,9 +83,9 @@ def facts(denoiser: Denoiser) -> dict[str, str]:
         palette: the colours of the data, or some that stand for them, as [red, green, blue]; null if unknown.
         prediction: what the answer stands for: "eps", "x0" or "v".
         alpha_bar: ᾱ by timestep, T numbers.
-        steps, guidance, interval: the defaults of `SampleConfig`.
+        steps, guidance, interval: how it draws by default, see `Denoiser.sampling`.
     """
-    how = SampleConfig()
+    how = denoiser.sampling()
     known = {
         "classes": denoiser.classes,
         "size": denoiser.size,

@@ -91,13 +91,20 @@ class Job:
     It yields a `Preview` every few steps, and at the end the finished sprites, (N, S, S, C) uint8.
     """
 
-    def __init__(self, order: Order, classes: list[str], every: int, ahead: int, seconds: float) -> None:
-        self.order, self.classes, self.every = order, classes, every
+    def __init__(
+        self, order: Order, config: SampleConfig, classes: list[str], every: int, ahead: int, seconds: float
+    ) -> None:
+        self.order, self.config, self.classes, self.every = order, config, classes, every
         self.ahead, self.began = ahead, time.perf_counter()
         self.cancelled = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._seconds, self._until = seconds, self._loop.time() + seconds
         self._inbox: asyncio.Queue = asyncio.Queue()
+
+    @property
+    def calls(self) -> int:
+        """Model calls for all its sprites together, guidance not counted."""
+        return self.order.n * self.config.num_steps
 
     def tell(self, news: Preview | np.ndarray | Exception) -> None:
         """Called by the thread that draws."""
@@ -185,16 +192,17 @@ class Studio:
         Raises:
             Busy: the queue is full.
             Closed: the studio is closed.
-            CannotDraw: the model has fewer steps, or does not know the class.
+            CannotDraw: the model has other steps, or does not know the class.
         """
-        classes = self.classes_of(order)
+        config, classes = self.plan(order)
+        calls = order.n * config.num_steps
         with self._lock:
             if self._closed:
                 raise Closed
-            if self.pending and self.pending + order.calls > self.limits.calls:
+            if self.pending and self.pending + calls > self.limits.calls:
                 raise Busy(min(max(math.ceil(self._pace * self.pending), 1), 60))
-            self.pending += order.calls
-            job = Job(order, classes, every, self.pending, self.limits.seconds)
+            self.pending += calls
+            job = Job(order, config, classes, every, self.pending, self.limits.seconds)
             self._waiting.append(job)
             # One task for each order; a task whose order went along with an earlier one finds nothing to do.
             self._threads.submit(self._draw_next)
@@ -211,11 +219,11 @@ class Studio:
         self._threads.shutdown()
         self._batcher.close()
 
-    def classes_of(self, order: Order) -> list[str]:
-        """The class of each sprite that is ordered.
+    def plan(self, order: Order) -> tuple[SampleConfig, list[str]]:
+        """How an order is drawn, and the class of each of its sprites.
 
         Raises:
-            CannotDraw: the model has fewer steps, or does not know the class.
+            CannotDraw: the model does not know the class, has fewer steps, or was distilled and draws in its own.
         """
         known, steps = self._denoiser.classes, len(self._denoiser.schedule)
         if order.class_ is not None and order.class_ not in known:
@@ -224,7 +232,10 @@ class Studio:
             raise CannotDraw(f"class is {order.class_!r}: input should be {wanted}")
         if order.num_steps > steps:
             raise CannotDraw(f"num_steps is {order.num_steps}, but this model has {steps}: use 1 to {steps}")
-        return order.classes(known)
+        try:
+            return self._denoiser.sampling(order.config), order.classes(known)
+        except ValueError as error:
+            raise CannotDraw(str(error)) from None
 
     def _draw_next(self) -> None:
         with self._lock:
@@ -238,14 +249,14 @@ class Studio:
                 job.tell(error)
         with self._lock:
             for job in jobs:
-                self.pending -= job.order.calls
+                self.pending -= job.calls
                 self._pace += 0.1 * ((time.perf_counter() - job.began) / job.ahead - self._pace)
 
     def _take(self) -> list[Job]:
         """The oldest order and those that can be drawn with it, as many as fit into a batch."""
         taken, left, room = [], deque(), self.limits.batch_size
         for job in self._waiting:
-            if not taken or (job.order.n <= room and job.order.config == taken[0].order.config):
+            if not taken or (job.order.n <= room and job.config == taken[0].config):
                 taken.append(job)
                 room -= job.order.n
             else:
@@ -259,7 +270,7 @@ class Studio:
             return
         classes = [name for job in jobs for name in job.classes]
         seeds = [seed for job in jobs for seed in job.order.seeds]
-        config, sizes = jobs[0].order.config, [job.order.n for job in jobs]
+        config, sizes = jobs[0].config, [job.order.n for job in jobs]
         for step in stream(self._denoiser, classes, seeds, config):
             if all(job.cancelled.is_set() for job in jobs):
                 return

@@ -1,0 +1,87 @@
+"""pixel-edu distil: from a model that draws in twenty calls to one that draws in one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pixel_edu.cli import options, showing
+from pixel_edu.files import quoted
+
+if TYPE_CHECKING:
+    from pixel_edu.distillation import Phase
+    from pixel_edu.training import TrainStep
+
+Out = Annotated[Path, typer.Option(help="The folder of the students.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder that the model was trained on; default: procedural sprites.", show_default=False
+    ),
+]
+Shorter = Annotated[
+    float, typer.Option(min=0.0001, max=100, help="Steps of each phase, as a multiple of the recipe's.")
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed for every batch.")]
+Sprites = Annotated[
+    int, typer.Option(min=1, max=2_000_000, help="Number of procedural sprites to learn from.")
+]
+
+
+def distil(
+    checkpoint: options.Checkpoint = "reference",
+    data: Data = None,
+    out: Out = Path("runs/instant"),
+    length: Shorter = 1.0,
+    seed: Seed = 0,
+    sprites: Sprites = 100_000,
+    validation: options.Validation = 0.1,
+    device: options.Device = "auto",
+) -> None:
+    """Teach a network to draw in one call, guidance inside. Repeat the same command to continue where it stopped.
+
+    Phases halve the calls, from 32 to one; in the last, an adversary learns to tell its sprites from real ones. Each
+    leaves its student in the folder, and the last one's is model.safetensors. The recipe takes about two hours on two
+    CPU cores.
+    """
+    from pixel_edu import checkpoints, distillation, runs
+    from pixel_edu.config import pick_device
+
+    about = checkpoints.read_about(checkpoints.find(checkpoint))
+    phases = [phase._replace(steps=max(round(phase.steps * length), 1)) for phase in distillation.PHASES]
+    images, labels = _load(data, validation, sprites, about.config.unet.classes)
+    notes = {"command": " ".join(["pixel-edu", *sys.argv[1:]])}
+    chosen = str(pick_device(device))
+    with runs.interruptible() as until_asked:
+
+        def track(phase: Phase, steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
+            learns = "against an adversary" if phase.adversary else "from its teacher's two steps"
+            typer.echo(f"{phase.calls} call{'s' * (phase.calls > 1)}, {learns}", err=True)
+            with showing.training(phase.steps, 0) as show:
+                for step in until_asked(steps):
+                    show.step(step)
+                    yield step
+
+        finished = runs.distil(out, checkpoint, images, labels, phases, seed, notes, chosen, track)
+    if not finished:
+        typer.echo("stopped within a phase; the same command begins that phase again", err=True)
+        raise KeyboardInterrupt
+    typer.echo(f"sprites: pixel-edu sample --checkpoint {quoted(out / runs.MODEL)}")
+
+
+def _load(folder: Path | None, validation: float, count: int, classes: int):
+    """The images and labels to learn from."""
+    if folder is None:
+        from pixel_edu import sprites
+
+        with showing.busy(f"drawing {count:,} sprites"):
+            images, labels, *_ = sprites.make(count)
+        return images, labels
+    from pixel_edu import data, runs
+
+    with showing.busy(f"reading {folder}"):
+        return runs.training_part(data.load(folder), validation, classes)
