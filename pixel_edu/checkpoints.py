@@ -200,6 +200,11 @@ def start_from(state: TrainState, start: str | os.PathLike, classes: Sequence[st
     """
     path, unet = find(str(start)), state.config.unet
     about = read_about(path)
+    if about.config.calls:
+        raise CheckpointError(
+            f"a run cannot start from {start}, which was distilled and only draws: start "
+            "from the model that was its teacher"
+        )
     if max(about.config.unet.image_channels, unet.image_channels) >= BITS:
         raise CheckpointError(
             f"a run cannot start from {start} with bits, which mean other colours in every dataset: "

@@ -186,14 +186,19 @@ def _limits(about: About) -> list[str]:
         f"It draws {about.data.size}x{about.data.size} pixels of {_counted(len(about.classes))} and understands no "
         "words. "
         f"{known} It is made for learning how such models work. "
-        f"Guidance is {SampleConfig.guidance_scale:g} by default; "
-        "more of it makes sprites alike.",
+        f"{_guidance(about)}",
         "",
         "## Licence",
         "",
         _licence(about),
         "",
     ]
+
+
+def _guidance(about: About) -> str:
+    if calls := about.config.calls:
+        return f"It was distilled: it draws in {calls} call{'s' * (calls > 1)}, and its guidance is inside."
+    return f"Guidance is {SampleConfig.guidance_scale:g} by default; more of it makes sprites alike."
 
 
 def _counted(classes: int) -> str:

@@ -112,7 +112,7 @@ def create_page(denoiser: Denoiser, device: str | torch.device = "cpu") -> gradi
                     again = gr.Button("Draw", variant="primary", min_width=100)
                     other = gr.Button("New seed", min_width=100)
             with gr.Column(min_width=280):
-                *controls, seed = _controls(gr, kinds(denoiser))
+                *controls, seed = _controls(gr, denoiser)
         gallery = gr.HTML(elem_id="gallery")
         asked = {
             "fn": functools.partial(draw, denoiser, device),
@@ -133,16 +133,18 @@ def kinds(denoiser: Denoiser) -> list[str]:
     return [name.replace("_", " ") for name in denoiser.classes]
 
 
-def _controls(gr, kinds: list[str]) -> tuple:
-    """What to draw and how, in the order of the arguments of `draw`."""
+def _controls(gr, denoiser: Denoiser) -> tuple:
+    """What to draw and how, in the order of the arguments of `draw`; a distilled model has no choice of steps."""
     says = "1 takes the class as it is, above 1 exaggerates it."
+    known, how, free = kinds(denoiser), denoiser.sampling(), not denoiser.calls
+    guidance, steps = {"label": "Guidance", "info": says}, {"label": "Steps", "info": "Calls of the model."}
     return (
-        gr.Radio(kinds, value=kinds[0], label="Class", type="index"),
-        gr.Slider(0, 10, SampleConfig.guidance_scale, step=0.1, label="Guidance", info=says),
-        gr.Slider(1, MOST_STEPS, SampleConfig.num_steps, step=1, label="Steps", info="Calls of the model."),
+        gr.Radio(known, value=known[0], label="Class", type="index"),
+        gr.Slider(0, 10, how.guidance_scale, step=0.1, interactive=free, **guidance),
+        gr.Slider(1, MOST_STEPS, how.num_steps, step=1, interactive=free, **steps),
         gr.Radio(
             [(sampler.title, name) for name, sampler in SAMPLERS.items()],
-            value=SampleConfig.sampler,
+            value=how.sampler,
             label="Sampler",
         ),
         gr.Number(0, label="Seed", precision=0),

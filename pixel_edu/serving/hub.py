@@ -160,6 +160,7 @@ def _index(about: About) -> dict[str, Any]:
         "id2label": dict(enumerate(about.classes)),
         "palette": about.data.palette and " ".join(about.data.palette),
         "size": about.data.size,
+        "calls": about.config.calls,
     }
 
 

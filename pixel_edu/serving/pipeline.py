@@ -58,6 +58,7 @@ class SpritePipeline(DiffusionPipeline):
         id2label: the names of the classes.
         palette: the colours of the sprites that the model learned from, if they are known.
         size: edge of the sprites, in pixels.
+        calls: in how many calls it draws if it was distilled, guidance inside; 0: in as many as asked.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class SpritePipeline(DiffusionPipeline):
         id2label: dict | None = None,
         palette: str | None = None,
         size: int = IMAGE_SIZE,
+        calls: int = 0,
     ) -> None:
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
-        self.register_to_config(id2label=id2label, palette=palette, size=size)
+        self.register_to_config(id2label=id2label, palette=palette, size=size, calls=calls)
 
     @torch.no_grad()
     def __call__(
@@ -98,6 +100,10 @@ class SpritePipeline(DiffusionPipeline):
         Raises:
             ValueError: there is no such class, or the scheduler cannot take so many steps.
         """
+        if calls := self.config["calls"]:  # by default as it was taught
+            default = SampleConfig
+            num_inference_steps = calls if num_inference_steps == default.num_steps else num_inference_steps
+            guidance_scale = 1.0 if guidance_scale == default.guidance_scale else guidance_scale
         c = torch.tensor([self._number(each) for each in class_labels], dtype=torch.int64)
         config, schedule = self.unet.config.unet, self._schedule()
         interval = guidance_interval and timesteps_between(schedule, *guidance_interval)

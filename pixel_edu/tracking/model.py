@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,7 @@ import pixel_edu
 from pixel_edu import palette
 from pixel_edu.checkpoints import load_model
 from pixel_edu.config import SampleConfig
+from pixel_edu.denoiser import Denoiser
 from pixel_edu.generate import generate
 from pixel_edu.images import indexed_png_bytes
 from pixel_edu.samplers import SAMPLERS
@@ -63,20 +64,21 @@ class SpriteModel:
         """
         import pandas as pd
 
-        names, seeds, config = _understood(asked, params or {}, self.denoiser.classes)
+        names, seeds, config = _understood(asked, params or {}, self.denoiser)
         drawn = palette.as_sprites(generate(self.denoiser, names, seeds, config), self.denoiser.palette)
         return pd.DataFrame({"png": [base64.b64encode(indexed_png_bytes(each)).decode() for each in drawn]})
 
 
 def _understood(
-    asked: pd.DataFrame, params: dict[str, Any], classes: Sequence[str]
+    asked: pd.DataFrame, params: dict[str, Any], denoiser: Denoiser
 ) -> tuple[list[str], list[int], SampleConfig]:
-    """Classes, seeds and settings, if all are allowed to a model of these classes."""
+    """Classes, seeds and settings, if all are allowed to a model."""
     from mlflow.exceptions import MlflowException
 
     scale = params.get("guidance_scale", SampleConfig.guidance_scale)
     steps = params.get("num_steps", SampleConfig.num_steps)
     sampler = params.get("sampler", SampleConfig.sampler)
+    classes = denoiser.classes
     unknown = sorted(set(asked["class"]) - set(classes))
     lowest = asked["seed"].min()
     wrong = {
@@ -90,7 +92,10 @@ def _understood(
     for message, is_wrong in wrong.items():
         if is_wrong:
             raise MlflowException.invalid_parameter_value(message)
-    config = SampleConfig(sampler, int(steps), float(scale))
+    try:
+        config = denoiser.sampling(SampleConfig(sampler, int(steps), float(scale)))
+    except ValueError as error:
+        raise MlflowException.invalid_parameter_value(str(error)) from None
     return asked["class"].tolist(), asked["seed"].tolist(), config
 
 
