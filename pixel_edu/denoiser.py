@@ -76,7 +76,7 @@ class Denoiser:
                 f"this model was distilled to draw in {calls} with its guidance inside, and was asked for "
                 f"{asked.num_steps} and a guidance scale of {asked.guidance_scale:g}: omit both"
             )
-        return replace(asked, sampler="ddim", num_steps=self.calls, guidance_scale=1.0, interval=None)
+        return replace(asked, sampler="ddim", num_steps=self.calls, guidance_scale=1.0)
 
     def label_of(self, name: str) -> int:
         """The label of a class.

@@ -369,6 +369,7 @@ def distil(
     labels: np.ndarray,
     phases: Sequence[Phase] = distillation.PHASES,
     seed: int = 0,
+    source: str = "arrays",
     notes: Mapping[str, str] | None = None,
     device: str = "cpu",
     track: Callable[[Phase, Steps], Steps] = lambda phase, steps: steps,
@@ -384,6 +385,7 @@ def distil(
         labels: (N,) int64.
         phases: in this order.
         seed: of every batch.
+        source: where the sprites come from, in words.
         notes: kept in the checkpoints' record, such as the command that was typed.
         device: where to compute.
         track: wraps the steps of a phase: passes each on, and may show a bar or stop early.
@@ -399,7 +401,8 @@ def distil(
     about = checkpoints.read_about(path)
     if about.config.calls:
         raise UserError(f"{teacher} is distilled already: start from the model that was its teacher")
-    record = {"teacher": str(teacher), "hardware": hardware(), **(notes or {})}
+    record = {"teacher": str(teacher), "data": source, "hardware": hardware(), **(notes or {})}
+    steps, before = 0, 0.0
     model, how = checkpoints.load_model(path, device), SampleConfig()
     with locked(folder):
         for phase in phases:
@@ -409,15 +412,23 @@ def distil(
                 student = distillation.begin(model, config, str(device))
                 student.data = about.data
                 training.check(images, labels, config)
+                began = time.perf_counter()
                 for _ in track(phase, distillation.taught(phase, model, student, images, labels, how)):
                     pass
                 if student.step < phase.steps:
                     return False
+                seconds = before + time.perf_counter() - began
+                record |= {"seconds": f"{seconds:.0f}", "steps": str(steps + phase.steps)}
                 checkpoints.save_model(done, student, torch.float32, record)
                 if phase == phases[-1]:
                     checkpoints.save_model(folder / MODEL, student, record=record)
-            elif (before := checkpoints.read_about(done).record["teacher"]) != str(teacher):
-                raise UserError(f"{folder} was begun from {before}, not from {teacher}: use another folder")
+            last = checkpoints.read_about(done).record
+            for key in ("teacher", "data"):
+                if last[key] != record[key]:
+                    raise UserError(
+                        f"{folder} was begun with {last[key]}, not with {record[key]}: use another folder"
+                    )
+            steps, before = int(last["steps"]), float(last["seconds"])
             model, how = checkpoints.load_model(done, device), None
     return True
 

@@ -100,7 +100,7 @@ def test_a_header_names_its_version_and_a_later_one_is_refused_in_one_sentence(t
     )
 
 
-@pytest.mark.parametrize("name", ["tiny", "reference", "small", "bits"])
+@pytest.mark.parametrize("name", ["tiny", "reference", "instant", "small", "bits"])
 def test_shipped_files_have_a_header_of_the_first_version_and_still_load(name):
     about = checkpoints.read_about(checkpoints.find(name))
     assert (about.classes, about.data.size, about.data.channels) == (config.CLASSES, 16, 3)
@@ -349,7 +349,7 @@ def test_the_reference_is_loaded_without_network(monkeypatch):
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_the_others():
-    with pytest.raises(CheckpointError, match="bits, reference, small, tiny"):
+    with pytest.raises(CheckpointError, match="bits, instant, reference, small, tiny"):
         checkpoints.load_reference("best")
 
 

@@ -133,3 +133,28 @@ def test_a_png_is_not_shown_to_a_terminal(monkeypatch):
 
 def test_names_keep_no_sign_of_a_class_that_would_lead_elsewhere():
     assert places.names_of("{class}-{n}", ["a/b", "c:d"], [0, 1]) == ["a_b-1", "c_d-2"]
+
+
+def test_a_distilled_model_draws_in_one_call_and_refuses_others_in_one_sentence(
+    tmp_path, monkeypatch, capfdbinary
+):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(
+            sys, "argv", ["pixel-edu", "sample", "--checkpoint", "instant", "--device", "cpu", *words]
+        )
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code or 0, capfdbinary.readouterr().err.decode()
+
+    assert run("-n", "5", "--out", "five.npy")[0] == 0
+    instant = load_reference("instant")
+    made = generate.generate(
+        instant, list(instant.classes), range(5), SampleConfig(num_steps=1, guidance_scale=1)
+    )
+    assert np.array_equal(np.load("five.npy"), as_sprites(made, instant.palette))
+    code, said = run("--steps", "7")
+    assert code == 2
+    assert "distilled to draw in 1 call with its guidance inside, and was asked for 7" in said
+    assert len(said.strip().splitlines()) == 1

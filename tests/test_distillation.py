@@ -263,17 +263,23 @@ def test_distillation_goes_on_with_the_phase_that_was_interrupted(tmp_path):
     about = checkpoints.read_about(folder / runs.MODEL)
     assert about.config.calls == 1
     assert about.record["teacher"] == str(teacher)
+    assert about.record["steps"] == "6"
+    assert float(about.record["seconds"]) >= 0
 
 
 def test_distillation_refuses_what_does_not_fit(tmp_path):
     teacher, other = saved(tmp_path / "teacher.safetensors"), saved(tmp_path / "other.safetensors")
     runs.distil(tmp_path / "run", teacher, *drawn(), SHORT[:1])
-    with pytest.raises(UserError, match="was begun from .*teacher.*, not from .*other"):
+    with pytest.raises(UserError, match=r"was begun with .*teacher.*, not with .*other"):
         runs.distil(tmp_path / "run", other, *drawn(), SHORT)
+    with pytest.raises(UserError, match="was begun with arrays, not with 9 sprites"):
+        runs.distil(tmp_path / "run", teacher, *drawn(), SHORT, source="9 sprites")
     with pytest.raises(UserError, match="distilled already"):
         runs.distil(tmp_path / "new", tmp_path / "run" / "calls-2.safetensors", *drawn(), SHORT)
     with pytest.raises(UserError, match="the images have 4 channels"):
-        runs.distil(tmp_path / "new", teacher, np.zeros((4, 16, 16, 4), np.uint8), np.zeros(4, np.int64), SHORT)
+        runs.distil(
+            tmp_path / "new", teacher, np.zeros((4, 16, 16, 4), np.uint8), np.zeros(4, np.int64), SHORT
+        )
     assert not (tmp_path / "new").exists()
 
 
@@ -286,7 +292,7 @@ def test_a_distilled_model_cannot_be_trained_on(tmp_path):
 
 def test_a_distilled_model_draws_by_default_as_it_was_taught():
     model = dataclasses.replace(small(), calls=2)
-    want = SampleConfig("ddim", 2, 1.0, None)
+    want = SampleConfig("ddim", 2, 1.0)
     assert model.sampling() == want
     assert model.sampling(SampleConfig(num_steps=2, guidance_scale=1.0)) == want
     assert small().sampling(SampleConfig(num_steps=7)) == SampleConfig(num_steps=7)

@@ -54,6 +54,7 @@ def distil(
     about = checkpoints.read_about(checkpoints.find(checkpoint))
     phases = [phase._replace(steps=max(round(phase.steps * length), 1)) for phase in distillation.PHASES]
     images, labels = _load(data, validation, sprites, about.config.unet.classes)
+    source = runs.folder_source(data, validation) if data else f"{sprites:,} procedural sprites, seed 0"
     notes = {"command": " ".join(["pixel-edu", *sys.argv[1:]])}
     chosen = str(pick_device(device))
     with runs.interruptible() as until_asked:
@@ -66,7 +67,7 @@ def distil(
                     show.step(step)
                     yield step
 
-        finished = runs.distil(out, checkpoint, images, labels, phases, seed, notes, chosen, track)
+        finished = runs.distil(out, checkpoint, images, labels, phases, seed, source, notes, chosen, track)
     if not finished:
         typer.echo("stopped within a phase; the same command begins that phase again", err=True)
         raise KeyboardInterrupt

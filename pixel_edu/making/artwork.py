@@ -170,7 +170,7 @@ def _about(path: Path) -> dict[str, str]:
         "parameters": f"{parameters / 1e6:.2f} M",
         "file": f"{path.stat().st_size / 1e6:.1f} MB",
         "trained on": record["data"],
-        "steps": f"{said['step']:,} of {config['batch_size']} sprites",
+        "steps": f"{int(record.get('steps', said['step'])):,} of {config['batch_size']} sprites",
         "precision": config["precision"],
         "seed": str(config["seed"]),
         "minutes": f"{float(record['seconds']) / 60:.0f}",

@@ -134,3 +134,20 @@ def test_an_error_in_a_loop_reaches_all_who_share_it_and_the_next_order_is_drawn
     (first, *both), after = in_its_own_loop(run())
     assert all(isinstance(each, ArithmeticError) for each in both)
     assert first.shape == after.shape == (1, 16, 16, 3)
+
+
+def test_a_distilled_model_draws_in_its_own_calls_and_refuses_others(batches):
+    distilled = dataclasses.replace(checkpoints.load_reference("tiny"), calls=1)
+
+    async def run():
+        place = Studio(distilled, Limits(loops=1))
+        jobs = [place.accept(Order(seed=1, n=3)), place.accept(Order(seed=9, num_steps=1, guidance_scale=1))]
+        waiting = place.pending
+        with pytest.raises(studio.CannotDraw, match="distilled to draw in 1 call with its guidance inside"):
+            place.accept(Order(seed=2, num_steps=5))
+        batches.go.set()
+        drawn = await asyncio.wait_for(asyncio.gather(*(job.sprites() for job in jobs)), PATIENCE)
+        await asyncio.to_thread(place.close)
+        return waiting, [job.config.num_steps for job in jobs], [len(each) for each in drawn]
+
+    assert in_its_own_loop(run()) == (4, [1, 1], [3, 1])
