@@ -3,7 +3,7 @@
 python benchmarks/one_call.py                           the shipped networks, about ten minutes on two cores
 python benchmarks/one_call.py --students runs/instant   and the students on the way, as pixel-edu distil leaves them
 python benchmarks/one_call.py --methods                 two ways to one call on `tiny`, about half an hour more
-python benchmarks/one_call.py --out book/measured/one_call.md
+python benchmarks/one_call.py --out book/measured/one_call.md --picture book/_static/art/one_call.png
 
 Everything is kept in runs/one_call, and the same command goes on where it stopped.
 """
@@ -30,6 +30,7 @@ from pixel_edu.distances import Score
 from pixel_edu.distillation import PHASES, Phase
 from pixel_edu.files import replacing
 from pixel_edu.generate import generate
+from pixel_edu.images import grid, write_png
 from pixel_edu.serving import onnx
 from pixel_edu.training import TrainState, TrainStep
 from pixel_edu.unet import ContextUNet
@@ -122,6 +123,15 @@ def told_apart(name: str, count: int, kept: Path) -> str:
         f"Real sprites are told from other real ones in {real[0]:.1%} ({real[1]:.1%} to {real[2]:.1%}) of the cases; "
         f"of the sprites of {name}, those of {most} are told best, in {value:.1%}."
     )
+
+
+def picture() -> np.ndarray:
+    """The same ten seeds, a row for each number of calls of the reference, and the last for the distilled network."""
+    labels, seeds = [c for c in range(5) for _ in range(2)], range(1000, 1010)
+    reference, instant = (checkpoints.load_reference(name) for name in ("reference", "instant"))
+    rows = [generate(reference, labels, seeds, SampleConfig(num_steps=calls)) for calls in (1, 2, 4, 20)]
+    rows.append(generate(instant, labels, seeds))
+    return grid(palette.as_sprites(np.concatenate(rows), reference.palette), len(labels))
 
 
 def speeds() -> Iterator[str]:
@@ -234,6 +244,7 @@ def main() -> None:
         "--kept", type=Path, default=Path("runs/one_call"), help="folder for what was measured"
     )
     parser.add_argument("--out", type=Path, help="write the tables here too")
+    parser.add_argument("--picture", type=Path, help="write a picture of what both draw")
     options = parser.parse_args()
     torch.manual_seed(0)
     shipped: dict[str, Denoiser | None] = {
@@ -258,6 +269,8 @@ def main() -> None:
         lines += methods(options.kept)
     lines += speeds()
     print("\n".join(lines))
+    if options.picture:
+        write_png(options.picture, picture())
     if options.out:
         with replacing(options.out) as temporary:
             temporary.write_text("\n".join(lines), encoding="utf-8")
