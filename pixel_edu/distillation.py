@@ -367,7 +367,7 @@ def adversarial(
 
     Both judge pairs: a drawn and a real sprite of the same class. The adversary's loss is softplus(drawn - real), the
     student's softplus(real - drawn) (Jolicoeur-Martineau 2018, arXiv:1807.00734). A penalty on the gradient of the
-    adversary at both sprites keeps the game from running away (Huang et al. 2024, arXiv:2501.05441); it is measured by
+    adversary at both sprites keeps the game from running away (Huang et al. 2025, arXiv:2501.05441); it is measured by
     a small nudge instead of a second derivative (Lin et al. 2025, arXiv:2501.08316), for a third of the time.
 
     Args:
