@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.progress import track
-from speed import draw, draw_classic, seconds
+from speed import draw, draw_classic, machine, seconds
 
 from pixel_edu import checkpoints, distillation, evaluation, palette, report, sprites
-from pixel_edu.config import SampleConfig, cpu_features, hardware
+from pixel_edu.config import SampleConfig, hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.distances import Score
 from pixel_edu.distillation import PHASES, Phase
@@ -143,8 +143,7 @@ def speeds() -> Iterator[str]:
             onnx.export(checkpoints.find(name), Path(folder) / f"{name}.onnx")
             ours[name] = onnx.load(Path(folder) / f"{name}.onnx")
     before = seconds(lambda: draw_classic(classic), 1)
-    flags = sorted(cpu_features() & {"avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon"})
-    yield f"On {hardware()} ({', '.join(flags)}):"
+    yield f"On {machine()}:"
     yield ""
     yield "| one sprite | ms | as many times faster |"
     yield "| :--- | ---: | ---: |"

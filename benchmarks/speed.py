@@ -20,7 +20,7 @@ from diffusers import DDIMScheduler, UNet2DModel
 from torch import Tensor
 
 from pixel_edu import checkpoints, samplers, schedules, sprites
-from pixel_edu.config import SampleConfig, hardware
+from pixel_edu.config import SampleConfig, cpu_features, hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing
 from pixel_edu.generate import stream
@@ -36,6 +36,15 @@ FAST = SampleConfig("dpmpp_2m", 8, SCALE, interval=(-1.0, 1.0))
 """Few calls, and guidance only at the noise levels where it helps."""
 WIDTHS = (48, 64, 88)
 """Widths of diffusers' network, with which it has as many parameters as ours."""
+
+
+WIDE = {"avx2", "avx512_f", "avx512_bf16", "amx_bf16", "amx_int8", "neon", "sve"}
+"""Instruction sets that decide how fast a network is computed."""
+
+
+def machine() -> str:
+    """The processor and which of these it has, in words."""
+    return f"{hardware()} ({', '.join(sorted(cpu_features() & WIDE)) or 'instruction sets unknown'})"
 
 
 def seconds(work: Callable[[], object], repeat: int = 7) -> float:
@@ -137,7 +146,7 @@ def table() -> Iterator[str]:
     classic, theirs = ContextUNet("classic").eval(), diffusers_network().eval()
     size, flop = describe(ContextUNet("reference"))
     their_size = sum(p.numel() for p in theirs.parameters()) / 1e6
-    yield f"Parameters: reference {size:.2f} M, diffusers {their_size:.2f} M. On {hardware()}:\n"
+    yield f"Parameters: reference {size:.2f} M, diffusers {their_size:.2f} M. On {machine()}:\n"
     yield "| what | before | ours | ratio | bar |"
     yield "| :--- | ---: | ---: | ---: | ---: |"
 
