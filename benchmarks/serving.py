@@ -1,6 +1,6 @@
 """How much load the API bears: 32 clients over HTTP, each of which waits for its answer and asks again.
 
-    python benchmarks/serving.py                 # sprites a second, drawn together and one at a time: two minutes
+    python benchmarks/serving.py                 # sprites a second, drawn together and one at a time: four minutes
     python benchmarks/serving.py --device cuda   # the same on a GPU
     python benchmarks/serving.py --load 300      # a mixed load for so many seconds: times, losses, memory
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import itertools
 import json
 import random
 import socket
@@ -128,7 +129,7 @@ def serve(*options: str) -> contextlib.AbstractContextManager[tuple[psutil.Proce
     return server("-m", "pixel_edu.cli", "serve", *options)
 
 
-def plain(engine: str, device: str, port: int) -> None:
+def plain(engine: str, device: str, port: int, checkpoint: str) -> None:
     """The obvious server, in this process: one request is drawn while the others wait."""
     import uvicorn
     from fastapi import FastAPI, Response
@@ -141,14 +142,14 @@ def plain(engine: str, device: str, port: int) -> None:
     from pixel_edu.serving.orders import DrawOrder
 
     if engine == "torch":  # with all threads, as PyTorch comes
-        model = checkpoints.load_reference(device=device)
+        model = checkpoints.load_reference(checkpoint, device)
     else:
-        model = engines.start("reference", device, engine).denoiser
+        model = engines.start(checkpoint, device, engine).denoiser
     app, turn = FastAPI(), threading.Lock()
 
     def draw(order: DrawOrder) -> Response:
         with turn:
-            drawn = generate(model, order.labels(len(CLASSES)), order.seeds, order.config, device)
+            drawn = generate(model, order.classes(model.classes), order.seeds, order.config, device)
             return Response(pictures.sheet(as_sprites(drawn, model.palette), order.scale))
 
     draw.__annotations__["order"] = DrawOrder
@@ -171,22 +172,22 @@ def ratios(seconds: float, device: str) -> bool:
     """Print the table; returns whether drawing together is worth it."""
     engines = ("torch", "onnxruntime") if device == "cpu" else ("torch",)
     print(f"Sprites a second for {CLIENTS} clients, on {hardware() if device == 'cpu' else device}:\n")
-    print("| engine | one at a time | together | ratio | a lone client, ms |")
+    print("| model, engine | one at a time | together | ratio | a lone client, ms |")
     print("| :--- | ---: | ---: | ---: | ---: |")
     before, ours = {}, {}
-    for engine in engines:
-        before[engine] = rate(server(__file__, "--device", device, "--plain", engine), seconds)
-        options = ("--engine", engine, "--device", device)
-        ours[engine] = rate(serve(*options), seconds)
+    for checkpoint, engine in itertools.product(("reference", "instant"), engines):
+        plainly = ("--device", device, "--plain", engine, "--checkpoint", checkpoint)
+        before[checkpoint, engine] = slow = rate(server(__file__, *plainly), seconds)
+        options = (checkpoint, "--engine", engine, "--device", device)
+        ours[checkpoint, engine] = fast = rate(serve(*options), seconds)
         alone = 1000 / rate(serve(*options), 3, clients=1)
-        ratio = ours[engine] / before[engine]
         print(
-            f"| {engine} | {before[engine]:.1f} | {ours[engine]:.1f} | {ratio:.1f} | {alone:.0f} |",
+            f"| {checkpoint}, {engine} | {slow:.1f} | {fast:.1f} | {fast / slow:.1f} | {alone:.0f} |",
             flush=True,
         )
-    gain = ours["torch"] / before["torch"]
+    gain = ours["reference", "torch"] / before["reference", "torch"]
     print(f"\nIn torch, together against one at a time: {gain:.1f} times (bar {RATIO:g}).")
-    if "onnxruntime" in ours:
+    if "onnxruntime" in engines:
         print(
             "onnxruntime computes a single image with hardly any waste, so drawing together gains it little more than"
             "\nthe other cores."
@@ -232,10 +233,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="for each number of the table")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--plain", help=argparse.SUPPRESS)
+    parser.add_argument("--checkpoint", default="reference", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.plain:
-        plain(options.plain, options.device, options.port)
+        plain(options.plain, options.device, options.port, options.checkpoint)
     else:
         sys.exit(
             0 if (load(options.load) if options.load else ratios(options.seconds, options.device)) else 1
