@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # PyTorch's threads wait for each other after each operation, by spinning: beside other programs a waiting thread then
 # keeps a core from the one that it waits for, and drawing took five times as long (benchmarks/threads.py). Read once,

@@ -249,3 +249,21 @@ def test_a_release_is_made_only_where_tag_version_and_changelog_agree(tmp_path, 
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "dist" / "notes.md").read_text() == "- New.\n"
         assert list((tmp_path / "dist").glob("*.whl"))
+
+
+def test_one_version_stands_wherever_one_is_named():
+    from pixel_edu import __version__
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest
+    assert newest[1] in ("Unreleased", __version__)
+    places = [ROOT / "README.md", ROOT / "docker" / "compose.yaml", *sorted((ROOT / "chapters").glob("*.ipynb"))]
+    tags = {
+        (path.name, tag)
+        for path in places
+        for tag in re.findall(r"pixel-edu-(?:api|train|mlflow):([\w.]+)", path.read_text(encoding="utf-8"))
+    }
+    assert {name for name, _ in tags} >= {"README.md", "compose.yaml", "12_packaging.ipynb"}
+    assert {tag for _, tag in tags} == {__version__}
