@@ -259,7 +259,11 @@ def test_one_version_stands_wherever_one_is_named():
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert newest
     assert newest[1] in ("Unreleased", __version__)
-    places = [ROOT / "README.md", ROOT / "docker" / "compose.yaml", *sorted((ROOT / "chapters").glob("*.ipynb"))]
+    places = [
+        ROOT / "README.md",
+        ROOT / "docker" / "compose.yaml",
+        *sorted((ROOT / "chapters").glob("*.ipynb")),
+    ]
     tags = {
         (path.name, tag)
         for path in places

@@ -198,7 +198,7 @@ async def show(order: Annotated[QueryOrder, Query()], request: Request) -> Respo
     its ETag whether the server's model still draws it, for which nothing is drawn again. Without a seed it is a new one
     each time.
     """
-    request.app.state.studio.classes_of(order)  # what cannot be drawn has no tag
+    request.app.state.studio.plan(order)  # what cannot be drawn has no tag
     kept, has_it = _kept(request, order, f"public, max-age={web.DAY}")
     if has_it:
         return Response(status_code=304, headers=kept)
