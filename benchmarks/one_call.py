@@ -191,7 +191,7 @@ def by_method(seed: int, kept: Path) -> dict[str, tuple[Score, float]]:
             checkpoints.load_reference("tiny"), Phase(1, METHOD_STEPS), SampleConfig(), consistency
         ),
         "progressive, half as long, then an adversary": lambda: phase(
-            halved(METHOD_STEPS // 2), Phase(1, METHOD_STEPS // 2, adversary=True), None, adversarial
+            halved(METHOD_STEPS // 2), Phase(1, METHOD_STEPS // 2, noise=0.3), None, adversarial
         ),
     }
     found = {}

@@ -44,17 +44,23 @@ class Phase(NamedTuple):
     Attributes:
         calls: in how many calls its student draws; its teacher in twice as many.
         steps: of training.
-        adversary: whether the student learns from an adversary, and not from its teacher.
+        noise: where the student learns from an adversary, and not from its teacher: how much noise is laid over both
+            sprites of a pair, see `AdversaryConfig`.
     """
 
     calls: int
     steps: int
-    adversary: bool = False
+    noise: float | None = None
+
+    @property
+    def adversary(self) -> bool:
+        """Whether the student learns from an adversary."""
+        return self.noise is not None
 
     @property
     def name(self) -> str:
         """What its checkpoint is called."""
-        return f"calls-{self.calls}" + "-adversary" * self.adversary
+        return f"calls-{self.calls}" + (f"-adversary-{self.noise:g}" if self.adversary else "")
 
 
 PHASES = (
@@ -63,7 +69,8 @@ PHASES = (
     Phase(4, 600),
     Phase(2, 800),
     Phase(1, 1_600),
-    Phase(1, 6_000, adversary=True),
+    Phase(1, 6_000, noise=0.3),
+    Phase(1, 3_000, noise=0.02),
 )
 
 
@@ -460,5 +467,7 @@ def taught(
 ) -> Iterator[TrainStep]:
     """The steps of a phase; arguments as of `progressive`."""
     if phase.adversary:
-        return adversarial(student, teacher.schedule, images, labels)
+        return adversarial(
+            student, teacher.schedule, images, labels, AdversaryConfig(noise=phase.noise or 0.0)
+        )
     return progressive(teacher, student, images, labels, how)

@@ -238,7 +238,7 @@ def saved(path, calls=0):
     return path
 
 
-SHORT = (Phase(2, 2), Phase(1, 2), Phase(1, 2, adversary=True))
+SHORT = (Phase(2, 2), Phase(1, 2), Phase(1, 2, noise=0.3))
 
 
 def test_distillation_goes_on_with_the_phase_that_was_interrupted(tmp_path):
@@ -255,7 +255,7 @@ def test_distillation_goes_on_with_the_phase_that_was_interrupted(tmp_path):
     assert not runs.distil(folder, teacher, *data, SHORT, track=stop_in("calls-1"))
     assert sorted(path.name for path in folder.glob("*.safetensors")) == ["calls-2.safetensors"]
     assert runs.distil(folder, teacher, *data, SHORT, track=stop_in("none"))
-    assert done == ["calls-2", "calls-1", "calls-1", "calls-1-adversary"]
+    assert done == ["calls-2", "calls-1", "calls-1", "calls-1-adversary-0.3"]
     whole = tmp_path / "whole"
     assert runs.distil(whole, teacher, *data, SHORT)
     one, other = (checkpoints.load_model(each / runs.MODEL).network.state_dict() for each in (folder, whole))
@@ -310,5 +310,5 @@ def test_a_distilled_model_refuses_what_it_never_learned(asked):
 def test_the_phases_halve_the_calls_down_to_one():
     calls = [phase.calls for phase in PHASES if not phase.adversary]
     assert calls == [16, 8, 4, 2, 1]
-    assert [phase.adversary for phase in PHASES] == [False] * 5 + [True]
+    assert [phase.adversary for phase in PHASES] == [False] * 5 + [True] * 2
     assert len({phase.name for phase in PHASES}) == len(PHASES)

@@ -49,5 +49,7 @@ def test_a_file_for_onnxruntime_is_for_nothing_else():
 
 
 def test_a_model_that_does_not_come_with_the_package_is_one_sentence():
-    with pytest.raises(UserError, match="no model 'huge' comes with this package: use bits, reference"):
+    with pytest.raises(
+        UserError, match="no model 'huge' comes with this package: use bits, instant, reference"
+    ):
         engine.start("huge")
