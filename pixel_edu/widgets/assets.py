@@ -1,4 +1,4 @@
-"""The files that widgets load when a reader first uses the model: onnxruntime-web, the network, and its weights."""
+"""The files that widgets load when a reader first uses a model: onnxruntime-web, the graph, and a network's weights."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ PATHS = {
     "ort.wasm.gz": HERE / "vendor" / "ort" / "ort.wasm.gz",
     "reference.onnx": HERE / "reference.onnx",
     "reference.safetensors": checkpoints.SHIPPED / "reference.safetensors",
+    "instant.safetensors": checkpoints.SHIPPED / "instant.safetensors",
 }
 """By their names in the front end."""
 

@@ -1,4 +1,4 @@
-// The reference network, computed by onnxruntime-web (WebAssembly, one thread) from the checkpoint that the package ships.
+// The networks, computed by onnxruntime-web (WebAssembly, one thread) from the checkpoints that ship.
 
 import { SIZE } from "./facts.js";
 import { fromWords } from "./palette.js";
@@ -35,45 +35,57 @@ export async function requireNetwork(asset) {
 }
 
 /**
- * Load the network once for a page, however many widgets ask.
+ * Load a network once for a page, however many widgets ask.
  *
  * @param asset (name, onProgress) => a promise of the file's bytes, a Uint8Array
  * @param onProgress told the share of the bytes that is here, 0 .. 1
- * @returns a promise of { model, schedule, nullLabel, palette }; model(x, t, labels) gives a promise of the noise in x,
- *   where x holds one image of 3 x 16 x 16 numbers for each label
+ * @param {string} name of the checkpoint
+ * @returns a promise of { model, schedule, nullLabel, palette, calls }; model(x, t, labels) gives a promise of the noise
+ *   in x, where x holds one image of 3 x 16 x 16 numbers for each label; calls is in how many calls a distilled network
+ *   draws, and 0 for any other
  */
-export function loadDenoiser(asset, onProgress = () => {}) {
-  const page = globalThis;
-  page.pixelEduDenoiser ??= load(asset, onProgress).catch((error) => {
-    delete page.pixelEduDenoiser; // whoever asks again tries again
-    throw error;
-  });
-  return page.pixelEduDenoiser;
+export function loadDenoiser(asset, onProgress = () => {}, name = "reference") {
+  return once(`pixelEduDenoiser ${name}`, () => load(asset, onProgress, `${name}.safetensors`));
 }
 
-async function load(asset, onProgress) {
-  const ort = await scriptOf(asset, "ort.mjs"); // first, since it is small and a page may forbid it
-  const names = ["ort.wasm.gz", "reference.onnx", "reference.safetensors"];
-  const shares = names.map(() => 0), weights = [0.48, 0.01, 0.51]; // about their sizes
-  const [packed, graph, checkpoint] = await Promise.all(names.map((name, i) =>
-    asset(name, (share) => {
-      shares[i] = share;
-      onProgress(shares.reduce((sum, part, k) => sum + part * weights[k], 0));
-    })
-  ));
+/** What a page needs once: a promise that is kept under a key until it fails, for then whoever asks tries again. */
+function once(key, make) {
+  const page = globalThis;
+  return page[key] ??= make().catch((error) => {
+    delete page[key];
+    throw error;
+  });
+}
+
+async function load(asset, onProgress, name) {
+  const ort = await once("pixelEduOrt", () => scriptOf(asset, "ort.mjs")); // first: it is small, and may be forbidden
+  let runtime = 0, weights = 0;
+  const tell = () => onProgress((runtime + weights) / 2); // they are about as large
+  const started = once("pixelEduRuntime", () => loadRuntime(ort, asset, (share) => tell(runtime = share)));
+  started.then(() => tell(runtime = 1), () => {}); // it may be here already, for another network
+  const [start, checkpoint] = await Promise.all([started, asset(name, (share) => tell(weights = share))]);
+  if (!isWhole(checkpoint)) throw damaged(name);
+  return denoiserOf(ort, await start(checkpoint.subarray(headerOf(checkpoint).begin)), checkpoint);
+}
+
+/** What makes a session of a network's weights; the graph, which has none, is the same for all networks. */
+async function loadRuntime(ort, asset, onProgress) {
+  const [packed, graph] = await Promise.all([asset("ort.wasm.gz", onProgress), asset("reference.onnx")]);
   const wasmBinary = await unpacked(packed).catch(() => packed);
-  const isModule = VECTORS.subarray(0, 4).every((byte, i) => byte === wasmBinary[i]);
-  if (!isModule || !isWhole(checkpoint)) {
-    const name = isModule ? "reference.safetensors" : "ort.wasm.gz";
-    throw new Error(`${name} is damaged, or a pointer of Git LFS in its place: put the file itself on the server`);
-  }
+  if (!VECTORS.subarray(0, 4).every((byte, i) => byte === wasmBinary[i])) throw damaged("ort.wasm.gz");
   Object.assign(ort.env.wasm, { numThreads: 1, proxy: false, wasmBinary });
   ort.env.logLevel = "error";
-  const session = await ort.InferenceSession.create(graph, {
-    executionProviders: ["wasm"],
-    externalData: [{ path: "reference.safetensors", data: checkpoint }],
-  });
-  const { config: { prediction, schedule: name, unet }, record } = aboutOf(checkpoint);
+  let turn = Promise.resolve(); // one after another, since onnxruntime keeps external data in one place for all
+  return (data) => {
+    const options = { executionProviders: ["wasm"], externalData: [{ path: "weights", data }] };
+    const made = turn.then(() => ort.InferenceSession.create(graph, options));
+    turn = made.catch(() => {});
+    return made;
+  };
+}
+
+async function denoiserOf(ort, session, checkpoint) {
+  const { config: { prediction, schedule: name, unet, calls = 0 }, record, data } = aboutOf(checkpoint);
   if (prediction !== "v") throw new Error(`the network answers ${prediction}: this page can read v`);
   if (!(name in SCHEDULES)) throw new Error(`the network's schedule is ${name}, which is written only in Python`);
   const schedule = SCHEDULES[name]();
@@ -91,9 +103,15 @@ async function load(asset, onProgress) {
     answer.dispose();
     return eps;
   }
-  await model(new Float64Array(2 * CHANNELS * SIZE * SIZE), 0, [0, 0]); // the first call of each size is slow
-  await model(new Float64Array(CHANNELS * SIZE * SIZE), 0, [0]);
-  return { model, schedule, nullLabel: unet.classes, palette: fromWords(record.palette) };
+  for (const labels of calls ? [[0]] : [[0, 0], [0]]) { // the first call of each size is slow; guidance doubles it
+    await model(new Float64Array(labels.length * CHANNELS * SIZE * SIZE), 0, labels);
+  }
+  const palette = fromWords(data?.palette.join(" ") ?? record.palette); // older headers have it in their notes
+  return { model, schedule, nullLabel: unet.classes, palette, calls };
+}
+
+function damaged(name) {
+  return new Error(`${name} is damaged, or a pointer of Git LFS in its place: put the file itself on the server`);
 }
 
 /** What a checkpoint says of itself in its header. */
