@@ -12,6 +12,7 @@ by it, and the last step needs no case of its own.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -81,6 +82,25 @@ class SpriteNoise:
                 f"the batch holds {len(x)} images and SpriteNoise {len(self.seeds)} seeds: give one for each"
             )
         return self.start(tuple(x.shape[1:])).to(x)
+
+
+def between(a: Tensor, b: Tensor, share: float) -> Tensor:
+    """Noise on the way from a to b, of their shape.
+
+    The way is a quarter of a circle: cos² + sin² = 1, so what lies on it is standard normal as a and b are. Halfway along
+    a straight line the variance is only a half, and a network has never seen such noise.
+
+    Args:
+        a, b: standard normal and independent of each other, of one shape.
+        share: of the way, from 0, which is a, to 1, which is b.
+
+    >>> a, b = SpriteNoise([7]).start(), SpriteNoise([8]).start()
+    >>> middle = between(a, b, 0.5)
+    >>> bool((middle.var() - 1).abs() < 0.1), bool(((a + b) / 2).var() < 0.6)
+    (True, True)
+    """
+    angle = share * math.pi / 2
+    return math.cos(angle) * a + math.sin(angle) * b
 
 
 def ddpm_steps(

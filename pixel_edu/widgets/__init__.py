@@ -13,6 +13,7 @@ from pixel_edu.widgets.field import GuidanceField
 from pixel_edu.widgets.formula import FormulaCell
 from pixel_edu.widgets.inside import NetworkInside
 from pixel_edu.widgets.inspector import PixelInspector
+from pixel_edu.widgets.instant import InstantDraw
 from pixel_edu.widgets.lab import SpriteLab
 from pixel_edu.widgets.noise import NoiseExplorer
 from pixel_edu.widgets.pairs import RealOrDrawn
@@ -24,6 +25,7 @@ __all__ = [
     "BY_MODULE",
     "FormulaCell",
     "GuidanceField",
+    "InstantDraw",
     "LiveDenoiser",
     "NetworkInside",
     "NoiseExplorer",

@@ -4,10 +4,11 @@ import json
 from contextlib import contextmanager
 from html import escape
 
+from pixel_edu.widgets import assets
 from pixel_edu.widgets.base import HERE, STYLE
 
 ADDRESS = "http://widget.test/"
-HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>a widget</title>
+HTML = """<!doctype html><html lang="en"{root}><meta charset="utf-8"><title>a widget</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="widgets.css">
 <style>[data-theme=dark] {{
   background: #14181e;
@@ -19,10 +20,20 @@ HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>a widget</
 
 
 @contextmanager
-def mounted(chromium, widget, **options):
-    """A page that shows a live widget; options are of the browser's context. No error may be said on its console."""
+def mounted(chromium, widget, networks=False, **options):
+    """A page that shows a live widget. No error may be said on its console.
+
+    Args:
+        chromium: the browser.
+        widget: an instance.
+        networks: whether the page has the files that a network needs, as the book's pages have.
+        options: of the browser's context.
+    """
     html = HTML.format(
-        module=widget.module, state=escape(json.dumps(widget.settings())), picture=widget.picture()
+        root=' data-content_root="./"' * networks,
+        module=widget.module,
+        state=escape(json.dumps(widget.settings())),
+        picture=widget.picture(),
     )
     files = {
         "": ("text/html", html),
@@ -32,9 +43,15 @@ def mounted(chromium, widget, **options):
         "favicon.ico": ("image/x-icon", ""),
     }
 
+    if networks:
+        for name, path in assets.PATHS.items():
+            kind = "text/javascript" if path.suffix == ".mjs" else "application/octet-stream"
+            files[f"_static/widgets/{name}"] = (kind, path.read_bytes())
+
     def answer(route):
         kind, body = files[route.request.url.removeprefix(ADDRESS)]
-        route.fulfill(content_type=f"{kind}; charset=utf-8", body=body)
+        text = "; charset=utf-8" * isinstance(body, str)
+        route.fulfill(content_type=kind + text, body=body)
 
     context = chromium.new_context(**options)
     said = []

@@ -1,8 +1,8 @@
 // The model draws: choose a class, and a sprite comes out of noise, call by call. Two settings can be compared.
 
 import { assetsOf } from "./assets.js";
-import { CLASSES, SIZE, TITLES } from "./facts.js";
-import { loadDenoiser, requireNetwork } from "./network.js";
+import { SIZE, TITLES } from "./facts.js";
+import { cannotRun, LABELS, labelsOf, loading, requireNetworkIn } from "./networked.js";
 import { snap } from "./palette.js";
 import { download, NUMBERS, paint, tilesOf, toBytes, transparent } from "./pixels.js";
 import { spriteNoise } from "./random.js";
@@ -27,10 +27,6 @@ import {
 /** The samplers that are written in JavaScript too. */
 const OFFERED = Object.fromEntries(Object.entries(TITLES).filter(([name]) => name in SAMPLERS));
 const SETTINGS = ["sampler", "num_steps", "guidance_scale"];
-
-/** This label asks for all classes, side by side from the same noise. */
-const ALL = CLASSES.length;
-const LABELS = Object.fromEntries([...CLASSES, "all_five"].map((name, i) => [i, name.replace("_", " ")]));
 
 /**
  * One of the two settings: what each call gets and what it guesses, and the controls; the second one's traits begin
@@ -89,13 +85,10 @@ function fromBase64(code) {
 
 async function render({ model, el }) {
   const asset = assetsOf(model), sides = [side(model, "", "A"), side(model, "other_", "B")];
-  await requireNetwork(asset).catch((error) => {
-    el.append(element("p", { class: "pixel-status", role: "status" }, `The model cannot run here: ${error.message}.`));
-    throw error; // a page then keeps its picture
-  });
-  const said = status(), bar = element("progress", { max: 1, ".hidden": true, "aria-label": "loading the model" });
+  await requireNetworkIn(el, asset);
+  const said = status(), { bar, load } = loading(asset, said);
   const name = () => LABELS[model.get("label")];
-  const labels = () => model.get("label") === ALL ? CLASSES.map((_, i) => i) : [model.get("label")];
+  const labels = () => labelsOf(model);
   const seeds = () => labels().map(() => model.get("seed"));
   const shown = () => model.get("compare") ? sides : sides.slice(0, 1);
   let denoiser = null, running = new AbortController();
@@ -106,10 +99,10 @@ async function render({ model, el }) {
     if (refused()) return;
     forget();
     try {
-      denoiser ??= await loaded();
+      denoiser ??= await load();
       for (const one of shown()) if (!signal.aborted) await drawOne(one, signal);
     } catch (error) {
-      said.textContent = `The model cannot run here: ${error.message}.`;
+      said.textContent = cannotRun(error);
     }
   }
 
@@ -117,14 +110,6 @@ async function render({ model, el }) {
     const name = shown().map(({ settings }) => settings().sampler).find((name) => !(name in SAMPLERS));
     if (name) said.textContent = onlyInPython("sampler", name, Object.values(OFFERED));
     return Boolean(name);
-  }
-
-  async function loaded() {
-    bar.hidden = false;
-    said.textContent = "Loading the model, once: about 7 MB.";
-    const found = await loadDenoiser(asset, (share) => bar.value = share).finally(() => bar.hidden = true);
-    said.textContent = "";
-    return found;
   }
 
   async function drawOne({ settings, show, frames }, signal) {
@@ -175,7 +160,7 @@ async function render({ model, el }) {
 
   function begin() { // what a sprite starts from needs no model, and what comes of the first settings is known
     forget();
-    el.classList.toggle("pixel-wide", model.get("label") === ALL);
+    el.classList.toggle("pixel-wide", labels().length > 1);
     const noise = each(spriteNoise(seeds())(NUMBERS * labels().length));
     const still = asFirst() ? first : [];
     sides.forEach(({ show }, i) => {
