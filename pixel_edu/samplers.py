@@ -87,11 +87,12 @@ class SpriteNoise:
 def between(a: Tensor, b: Tensor, share: float) -> Tensor:
     """Noise on the way from a to b, of their shape.
 
-    The way is a quarter of a circle: cos² + sin² = 1, so what lies on it is standard normal as a and b are. Halfway along
-    a straight line the variance is only a half, and a network has never seen such noise.
+    The way is a quarter of a circle: cos² + sin² = 1, so what lies on it is standard normal, as a and b are. Halfway
+    along a straight line the variance is only a half, and a network has never seen such noise.
 
     Args:
-        a, b: standard normal and independent of each other, of one shape.
+        a: standard normal.
+        b: likewise, of the same shape and independent of a.
         share: of the way, from 0, which is a, to 1, which is b.
 
     >>> a, b = SpriteNoise([7]).start(), SpriteNoise([8]).start()

@@ -277,9 +277,7 @@ def test_distillation_refuses_what_does_not_fit(tmp_path):
     with pytest.raises(UserError, match="distilled already"):
         runs.distil(tmp_path / "new", tmp_path / "run" / "calls-2.safetensors", *drawn(), SHORT)
     with pytest.raises(UserError, match="the images have 4 channels"):
-        runs.distil(
-            tmp_path / "new", teacher, np.zeros((4, 16, 16, 4), np.uint8), np.zeros(4, np.int64), SHORT
-        )
+        runs.distil(tmp_path / "new", teacher, np.zeros((4, 16, 16, 4), np.uint8), np.zeros(4, np.int64), SHORT)
     assert not (tmp_path / "new").exists()
 
 

@@ -520,6 +520,17 @@ def test_one_generator_for_the_whole_batch_would_not_do_that():
     assert (last(5)[:2] - last(2)).abs().max() > 0.1
 
 
+def test_noise_between_two_seeds_begins_at_one_ends_at_the_other_and_keeps_its_variance_on_the_way():
+    a, b = SpriteNoise([1]).start((64, 64, 64)), SpriteNoise([2]).start((64, 64, 64))
+    assert torch.equal(samplers.between(a, b, 0.0), a)
+    assert_close(samplers.between(a, b, 1.0), b)
+    for share in (0.1, 0.5, 0.8):
+        mixed = samplers.between(a, b, share)
+        assert float(mixed.var()) == pytest.approx(1, abs=0.02)
+        covariance = float((mixed * a).mean())  # falls with the angle between them
+        assert covariance == pytest.approx(math.cos(share * math.pi / 2), abs=0.02)
+
+
 def test_sprites_with_other_seeds_and_other_draws_are_independent():
     noise = SpriteNoise(range(40))
     drawn = torch.stack([noise.start((3, 10, 10)), noise.start((3, 10, 10))]).reshape(80, 300)

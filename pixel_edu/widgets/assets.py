@@ -8,12 +8,13 @@ from pathlib import Path
 from pixel_edu import checkpoints
 
 HERE = Path(__file__).parent
+NETWORKS = ("reference", "instant")
+"""The checkpoints that pages draw with. One graph serves both, since they list the same tensors in the same order."""
 PATHS = {
     "ort.mjs": HERE / "vendor" / "ort" / "ort.mjs",
     "ort.wasm.gz": HERE / "vendor" / "ort" / "ort.wasm.gz",
     "reference.onnx": HERE / "reference.onnx",
-    "reference.safetensors": checkpoints.SHIPPED / "reference.safetensors",
-    "instant.safetensors": checkpoints.SHIPPED / "instant.safetensors",
+    **{f"{name}.safetensors": checkpoints.SHIPPED / f"{name}.safetensors" for name in NETWORKS},
 }
 """By their names in the front end."""
 

@@ -1,4 +1,4 @@
-"""The networks that pages compute, as one ONNX file without weights: those are read from the checkpoints that ship.
+"""The networks of `assets.NETWORKS` as one ONNX file without weights: those are read from the checkpoints that ship.
 
 ONNX lets a tensor lie in another file, at an offset. A checkpoint is a safetensors file: a header, and then the bytes
 of one tensor after another. The graph points into what follows the header, so it serves every checkpoint that lists the
@@ -21,22 +21,20 @@ from pixel_edu import checkpoints
 from pixel_edu.files import replacing
 from pixel_edu.serving import onnx
 
-NETWORKS = ("reference", "instant")
-"""Their checkpoints' names; the first has given the file its own."""
 PATH = Path(__file__).with_name("reference.onnx")
 LOCATION = "weights"
 """What the graph calls the bytes that follow a checkpoint's header."""
 
 
-def graph(name: str = NETWORKS[0]) -> bytes:
-    """A shipped network's graph, whose weights are external data.
+def graph() -> bytes:
+    """The graph, whose weights are external data.
 
     Raises:
         UserError: the packages of the `serve` extra are not installed.
     """
     import onnx as library
 
-    checkpoint = checkpoints.find(name)
+    checkpoint = checkpoints.find("reference")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "whole.onnx"
         onnx.export(checkpoint, path, half=True)
@@ -92,15 +90,14 @@ def _homes(checkpoint: Path) -> dict[bytes, tuple[int, int]]:
 
 
 def main() -> None:
-    """Write the graph, or with --check compare it with those of all networks."""
-    if sys.argv[1:] == ["--check"]:
-        for name in NETWORKS:
-            if PATH.read_bytes() != graph(name):
-                sys.exit(
-                    f"{PATH.name} does not match the shipped {name}: run python -m pixel_edu.widgets.network"
-                )
-        return
+    """Write the graph, or with --check compare it."""
     new = graph()
+    if sys.argv[1:] == ["--check"]:
+        if PATH.read_bytes() != new:
+            sys.exit(
+                f"{PATH.name} does not match the shipped reference: run python -m pixel_edu.widgets.network"
+            )
+        return
     with replacing(PATH) as temporary:
         temporary.write_bytes(new)
 
