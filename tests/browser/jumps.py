@@ -14,6 +14,7 @@ SHARED = {
     "chapters/07_ddim": "summary",
     "chapters/08_palette": "summary",
     "chapters/09_evaluation": "summary",
+    "book/one_call": "what-came-of-it",
 }
 """Pages with widgets, and on each a heading below them."""
 WITH_WIDGETS = tuple(SHARED)

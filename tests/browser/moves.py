@@ -10,6 +10,7 @@ MOVES = {
     "NetworkInside": ("slider", "noise", "2"),
     "RealOrDrawn": ("button", ("left sprite", "Next pair"), None),
     "TrainingInPage": ("button", ("Start", "Pause"), None),
+    "InstantDraw": ("slider", "from A to B", "0.9"),
     "FormulaCell": ("textbox", None, "level.signal * x0 + level.noise * eps"),
 }
 SEEN = """place => [...place.querySelectorAll("canvas")].map(c => c.toDataURL()).join()"""

@@ -321,6 +321,7 @@ PLACES = {
     "chapters/07_ddim": ("SamplerRace",),
     "chapters/08_palette": ("SpriteLab",),
     "chapters/09_evaluation": ("RealOrDrawn",),
+    "book/one_call": ("InstantDraw",),
 }
 
 
