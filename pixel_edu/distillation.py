@@ -30,6 +30,7 @@ from pixel_edu.config import CHANNELS, IMAGE_SIZE, SampleConfig
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import Images, add_noise, clean
 from pixel_edu.guidance import Model, guided, timesteps_between
+from pixel_edu.images import to_tensor
 from pixel_edu.samplers import PredictEps
 from pixel_edu.schedules import Levels, Schedule
 from pixel_edu.training import Batch, TrainConfig, TrainState, TrainStep, draw_batch, settled
@@ -46,11 +47,13 @@ class Phase(NamedTuple):
         steps: of training.
         noise: where the student learns from an adversary, and not from its teacher: how much noise is laid over both
             sprites of a pair, see `AdversaryConfig`.
+        snapped: whether the adversary sees the sprites in the colours of the data.
     """
 
     calls: int
     steps: int
     noise: float | None = None
+    snapped: bool = False
 
     @property
     def adversary(self) -> bool:
@@ -60,7 +63,7 @@ class Phase(NamedTuple):
     @property
     def name(self) -> str:
         """What its checkpoint is called."""
-        return f"calls-{self.calls}" + (f"-adversary-{self.noise:g}" if self.adversary else "")
+        return f"calls-{self.calls}" + ("-adversary" + "-snapped" * self.snapped) * self.adversary
 
 
 PHASES = (
@@ -70,7 +73,7 @@ PHASES = (
     Phase(2, 800),
     Phase(1, 1_600),
     Phase(1, 6_000, noise=0.3),
-    Phase(1, 3_000, noise=0.02),
+    Phase(1, 3_000, noise=0.0, snapped=True),
 )
 
 
@@ -369,6 +372,7 @@ def adversarial(
     images: np.ndarray,
     labels: np.ndarray,
     how: AdversaryConfig | None = None,
+    colors: np.ndarray | None = None,
 ) -> Iterator[TrainStep]:
     """Train a student of one call on against an adversary, one yield a step.
 
@@ -377,12 +381,17 @@ def adversarial(
     adversary at both sprites keeps the game from running away (Huang et al. 2025, arXiv:2501.05441); it is measured by
     a small nudge instead of a second derivative (Lin et al. 2025, arXiv:2501.08316), for a third of the time.
 
+    Real sprites have exact colours, and no network answers exactly: who sees that needs no shapes to tell them apart.
+    Noise over both hides it, and with it every noisy pixel. With `colors` the adversary sees what a sprite will be once
+    it is snapped, where a noisy pixel is a stray one.
+
     Args:
         student: of `begin`; its config should have a first beta of 0, since the target moves.
         schedule: of the student.
         images: (N, S, S, C) uint8, the data.
         labels: (N,) int64.
         how: of the adversary.
+        colors: (P, 3) uint8, the data's, if its sprites are to be seen snapped.
 
     Yields:
         Steps whose loss is the student's; it does not fall, since its adversary learns too.
@@ -396,8 +405,10 @@ def adversarial(
         adversary.parameters(), how.learning_rate, betas=(0.0, 0.99), weight_decay=0, fused=True
     )
     generator = torch.Generator(device).manual_seed(config.seed)
+    palette = None if colors is None else to_tensor(colors[:, None, None]).flatten(1).to(device)
     for step, batch in _batches(student, images, labels, schedule):
         drawn = _drawn(student.network, batch, schedule, config)
+        drawn = drawn if palette is None else snapped(drawn, palette)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             share = torch.rand(len(batch.t), 1, 1, 1, generator=generator, device=device)
             over = how.noise * share * _noise(batch.x0, generator)
@@ -422,6 +433,19 @@ def adversarial(
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             value = F.softplus(real.detach() - adversary(drawn + over, batch.c)).mean()
         yield _stepped(student, step, value)
+
+
+def snapped(x: Images, palette: Float[Tensor, "p channels"]) -> Images:
+    """Each pixel in the nearest colour; a gradient goes straight through (Bengio et al. 2013, arXiv:1308.3432).
+
+    >>> x = torch.tensor([0.2, 0.9]).reshape(1, 1, 1, 2).requires_grad_()
+    >>> snapped(x, torch.tensor([[0.0], [1.0]])).sum().backward()
+    >>> snapped(x, torch.tensor([[0.0], [1.0]])).flatten().tolist(), x.grad.flatten().tolist()
+    ([0.0, 1.0], [1.0, 1.0])
+    """
+    pixels = x.detach().movedim(1, -1)
+    nearest = palette[torch.cdist(pixels.flatten(0, 2), palette).argmin(dim=1)]
+    return x + (nearest.reshape(pixels.shape).movedim(-1, 1) - x).detach()
 
 
 def _noise(like: Images, generator: torch.Generator) -> Images:
@@ -467,7 +491,7 @@ def taught(
 ) -> Iterator[TrainStep]:
     """The steps of a phase; arguments as of `progressive`."""
     if phase.adversary:
-        return adversarial(
-            student, teacher.schedule, images, labels, AdversaryConfig(noise=phase.noise or 0.0)
-        )
+        adversary = AdversaryConfig(noise=phase.noise or 0.0)
+        colors = teacher.palette if phase.snapped else None
+        return adversarial(student, teacher.schedule, images, labels, adversary, colors)
     return progressive(teacher, student, images, labels, how)

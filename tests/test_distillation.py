@@ -197,6 +197,27 @@ def test_the_adversary_has_a_head_start():
     assert steps[-1].step == student.step == 6
 
 
+def test_an_adversary_of_snapped_sprites_sees_the_colours_of_the_data_and_still_teaches(monkeypatch):
+    seen = []
+
+    class Spy(Adversary):
+        def forward(self, x, c):
+            seen.append(x.detach())
+            return super().forward(x, c)
+
+    monkeypatch.setattr(distillation, "Adversary", Spy)
+    config = dataclasses.replace(TINY, calls=1, steps=3, batch_size=4, betas=(0.0, 0.99), warmup=1)
+    colors = np.array([[0, 0, 0], [255, 0, 0], [255, 255, 255]], np.uint8)
+    student = distillation.begin(small(), config)
+    how = AdversaryConfig(noise=0.0, head_start=0)
+    assert len(list(distillation.adversarial(student, SCHEDULE, *drawn(), how, colors))) == 3
+    drawn_ones = seen[0][4:8].movedim(1, -1).reshape(-1, 3)
+    assert {tuple(pixel) for pixel in drawn_ones.round().tolist()} <= {(-1, -1, -1), (1, -1, -1), (1, 1, 1)}
+    assert (drawn_ones - drawn_ones.round()).abs().max() < 1e-6
+    before = small().network.state_dict()
+    assert not all(torch.equal(value, before[name]) for name, value in student.network.state_dict().items())
+
+
 def test_adversarial_steps_are_the_same_for_the_same_seed():
     once, again, other = (adversarial(4, AdversaryConfig(head_start=1), seed)[0] for seed in (0, 0, 1))
     assert [step.loss for step in once] == [step.loss for step in again]
@@ -255,7 +276,7 @@ def test_distillation_goes_on_with_the_phase_that_was_interrupted(tmp_path):
     assert not runs.distil(folder, teacher, *data, SHORT, track=stop_in("calls-1"))
     assert sorted(path.name for path in folder.glob("*.safetensors")) == ["calls-2.safetensors"]
     assert runs.distil(folder, teacher, *data, SHORT, track=stop_in("none"))
-    assert done == ["calls-2", "calls-1", "calls-1", "calls-1-adversary-0.3"]
+    assert done == ["calls-2", "calls-1", "calls-1", "calls-1-adversary"]
     whole = tmp_path / "whole"
     assert runs.distil(whole, teacher, *data, SHORT)
     one, other = (checkpoints.load_model(each / runs.MODEL).network.state_dict() for each in (folder, whole))
@@ -277,7 +298,9 @@ def test_distillation_refuses_what_does_not_fit(tmp_path):
     with pytest.raises(UserError, match="distilled already"):
         runs.distil(tmp_path / "new", tmp_path / "run" / "calls-2.safetensors", *drawn(), SHORT)
     with pytest.raises(UserError, match="the images have 4 channels"):
-        runs.distil(tmp_path / "new", teacher, np.zeros((4, 16, 16, 4), np.uint8), np.zeros(4, np.int64), SHORT)
+        runs.distil(
+            tmp_path / "new", teacher, np.zeros((4, 16, 16, 4), np.uint8), np.zeros(4, np.int64), SHORT
+        )
     assert not (tmp_path / "new").exists()
 
 
