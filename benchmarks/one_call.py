@@ -43,6 +43,7 @@ SHOWN = (
     "fid",
     "kid",
     "coverage",
+    "stray",
     "background",
     "closed",
     "off_ramp",
@@ -181,7 +182,7 @@ def by_method(seed: int, kept: Path) -> dict[str, tuple[Score, float]]:
 
     def halved(steps: int) -> Denoiser:
         model, how = checkpoints.load_reference("tiny"), SampleConfig()
-        for each in (each for each in PHASES if not each.adversary):
+        for each in (each for each in PHASES if each.lesson == "halving"):
             model, how = phase(model, each._replace(steps=steps // 5), how, progressive), None
         return model
 
@@ -191,7 +192,7 @@ def by_method(seed: int, kept: Path) -> dict[str, tuple[Score, float]]:
             checkpoints.load_reference("tiny"), Phase(1, METHOD_STEPS), SampleConfig(), consistency
         ),
         "progressive, half as long, then an adversary": lambda: phase(
-            halved(METHOD_STEPS // 2), Phase(1, METHOD_STEPS // 2, noise=0.3), None, adversarial
+            halved(METHOD_STEPS // 2), Phase(1, METHOD_STEPS // 2, "adversary"), None, adversarial
         ),
     }
     found = {}

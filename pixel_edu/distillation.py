@@ -7,7 +7,8 @@ arXiv:2210.03142).
 
 Where steps are long, two different sprites may be equally near, and the least squared error is their mean, which is
 blurred. So the last network is trained on with an **adversary** in the place of the squared error, a network that
-learns to tell its sprites from the data's (as Lin et al. 2024 do, arXiv:2402.13929).
+learns to tell its sprites from the data's (as Lin et al. 2024 do, arXiv:2402.13929). Last, the first teacher
+**polishes**: it removes the noise that the adversary could not see.
 
 **Consistency distillation** (Song et al. 2023, arXiv:2303.01469) is the other way to one call: all points of a path are
 to be answered alike. `consistency_loss` is there to compare with.
@@ -18,7 +19,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -30,7 +31,6 @@ from pixel_edu.config import CHANNELS, IMAGE_SIZE, SampleConfig
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.diffusion import Images, add_noise, clean
 from pixel_edu.guidance import Model, guided, timesteps_between
-from pixel_edu.images import to_tensor
 from pixel_edu.samplers import PredictEps
 from pixel_edu.schedules import Levels, Schedule
 from pixel_edu.training import Batch, TrainConfig, TrainState, TrainStep, draw_batch, settled
@@ -43,27 +43,20 @@ class Phase(NamedTuple):
     """One phase of the way to one call.
 
     Attributes:
-        calls: in how many calls its student draws; its teacher in twice as many.
+        calls: in how many calls its student draws.
         steps: of training.
-        noise: where the student learns from an adversary, and not from its teacher: how much noise is laid over both
-            sprites of a pair, see `AdversaryConfig`.
-        snapped: whether the adversary sees the sprites in the colours of the data.
+        lesson: what it learns from: "halving", two steps of a teacher with twice as many calls (`progressive`);
+            "adversary" (`adversarial`); "polishing", what the first teacher makes of its own sprites (`polishing`).
     """
 
     calls: int
     steps: int
-    noise: float | None = None
-    snapped: bool = False
-
-    @property
-    def adversary(self) -> bool:
-        """Whether the student learns from an adversary."""
-        return self.noise is not None
+    lesson: Literal["halving", "adversary", "polishing"] = "halving"
 
     @property
     def name(self) -> str:
         """What its checkpoint is called."""
-        return f"calls-{self.calls}" + ("-adversary" + "-snapped" * self.snapped) * self.adversary
+        return f"calls-{self.calls}" + f"-{self.lesson}" * (self.lesson != "halving")
 
 
 PHASES = (
@@ -72,8 +65,8 @@ PHASES = (
     Phase(4, 600),
     Phase(2, 800),
     Phase(1, 1_600),
-    Phase(1, 6_000, noise=0.3),
-    Phase(1, 3_000, noise=0.0, snapped=True),
+    Phase(1, 6_000, "adversary"),
+    Phase(1, 700, "polishing"),
 )
 
 
@@ -88,14 +81,16 @@ def config_of(phase: Phase, trained: TrainConfig, seed: int = 0) -> TrainConfig:
     >>> config_of(PHASES[0], TrainConfig()).calls
     16
     """
-    learns = {"learning_rate": 3e-4, "betas": (0.0, 0.99)} if phase.adversary else {"learning_rate": 1e-3}
+    learns: dict[str, Any] = {"learning_rate": 1e-3 if phase.lesson == "halving" else 3e-4}
+    if phase.lesson == "adversary":
+        learns["betas"] = (0.0, 0.99)  # its target moves, so old gradients lead astray
     return replace(
         trained,
         steps=phase.steps,
         calls=phase.calls,
         batch_size=64,
         warmup=50,
-        ema_decay=0.99 if phase.calls > 1 else 0.998,
+        ema_decay=0.998 if phase.calls == 1 and phase.lesson != "polishing" else 0.99,
         weight_decay=0.0,
         min_snr=None,
         precision="auto",
@@ -285,6 +280,42 @@ def consistency(
         yield _stepped(student, step, value)
 
 
+def polishing(
+    teacher: Denoiser,
+    before: Denoiser,
+    student: TrainState,
+    images: np.ndarray,
+    labels: np.ndarray,
+    timesteps: tuple[int, int] = (100, 250),
+) -> Iterator[TrainStep]:
+    """Teach a student of one call what a teacher makes of its predecessor's sprites, one yield a step.
+
+    The predecessor draws, its sprite gets a little noise, and the teacher says what clean sprite that was: one that has
+    the same shapes, flat areas and a white background. Were the student itself in the predecessor's place, the teacher
+    would pull it step by step to a few likely sprites, as score distillation does (Poole et al. 2022,
+    arXiv:2209.14988); so the predecessor does not move.
+
+    Args:
+        teacher: the model that is distilled.
+        before: the predecessor, a model of one call.
+        student: from `begin`, of the predecessor.
+        images: (N, S, S, C) uint8, only to say which classes to draw, and of what size.
+        labels: (N,) int64.
+        timesteps: the first and last of the little noise.
+    """
+    schedule, config = teacher.schedule, student.config
+    generator = torch.Generator(next(student.network.parameters()).device).manual_seed(config.seed)
+    low, high = timesteps
+    for step, batch in _batches(student, images, labels, schedule):
+        t = low + batch.t * (high + 1 - low) // len(schedule)
+        with torch.no_grad():
+            sprite = _drawn(before.network, batch, schedule, config)
+            x = add_noise(sprite, _noise(sprite, generator), schedule.levels(t))
+            x0 = guess(teacher.network, x, t, batch.c, schedule, config)
+        value = (_drawn(student.network, batch, schedule, config) - x0).square().mean()
+        yield _stepped(student, step, value)
+
+
 class Adversary(nn.Module):
     """Convolutions that learn to tell a student's sprites from the data's; above 0 means real.
 
@@ -372,7 +403,6 @@ def adversarial(
     images: np.ndarray,
     labels: np.ndarray,
     how: AdversaryConfig | None = None,
-    colors: np.ndarray | None = None,
 ) -> Iterator[TrainStep]:
     """Train a student of one call on against an adversary, one yield a step.
 
@@ -382,8 +412,7 @@ def adversarial(
     a small nudge instead of a second derivative (Lin et al. 2025, arXiv:2501.08316), for a third of the time.
 
     Real sprites have exact colours, and no network answers exactly: who sees that needs no shapes to tell them apart.
-    Noise over both hides it, and with it every noisy pixel. With `colors` the adversary sees what a sprite will be once
-    it is snapped, where a noisy pixel is a stray one.
+    Noise over both hides it. It also hides noisy pixels, so that the student draws some; `polishing` removes them.
 
     Args:
         student: of `begin`; its config should have a first beta of 0, since the target moves.
@@ -391,7 +420,6 @@ def adversarial(
         images: (N, S, S, C) uint8, the data.
         labels: (N,) int64.
         how: of the adversary.
-        colors: (P, 3) uint8, the data's, if its sprites are to be seen snapped.
 
     Yields:
         Steps whose loss is the student's; it does not fall, since its adversary learns too.
@@ -405,10 +433,8 @@ def adversarial(
         adversary.parameters(), how.learning_rate, betas=(0.0, 0.99), weight_decay=0, fused=True
     )
     generator = torch.Generator(device).manual_seed(config.seed)
-    palette = None if colors is None else to_tensor(colors[:, None, None]).flatten(1).to(device)
     for step, batch in _batches(student, images, labels, schedule):
         drawn = _drawn(student.network, batch, schedule, config)
-        drawn = drawn if palette is None else snapped(drawn, palette)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             share = torch.rand(len(batch.t), 1, 1, 1, generator=generator, device=device)
             over = how.noise * share * _noise(batch.x0, generator)
@@ -433,19 +459,6 @@ def adversarial(
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             value = F.softplus(real.detach() - adversary(drawn + over, batch.c)).mean()
         yield _stepped(student, step, value)
-
-
-def snapped(x: Images, palette: Float[Tensor, "p channels"]) -> Images:
-    """Each pixel in the nearest colour; a gradient goes straight through (Bengio et al. 2013, arXiv:1308.3432).
-
-    >>> x = torch.tensor([0.2, 0.9]).reshape(1, 1, 1, 2).requires_grad_()
-    >>> snapped(x, torch.tensor([[0.0], [1.0]])).sum().backward()
-    >>> snapped(x, torch.tensor([[0.0], [1.0]])).flatten().tolist(), x.grad.flatten().tolist()
-    ([0.0, 1.0], [1.0, 1.0])
-    """
-    pixels = x.detach().movedim(1, -1)
-    nearest = palette[torch.cdist(pixels.flatten(0, 2), palette).argmin(dim=1)]
-    return x + (nearest.reshape(pixels.shape).movedim(-1, 1) - x).detach()
 
 
 def _noise(like: Images, generator: torch.Generator) -> Images:
@@ -483,15 +496,26 @@ def _stepped(student: TrainState, step: int, value: Tensor) -> TrainStep:
 
 def taught(
     phase: Phase,
-    teacher: Denoiser,
+    first: Denoiser,
+    before: Denoiser,
     student: TrainState,
     images: np.ndarray,
     labels: np.ndarray,
     how: SampleConfig | None = None,
 ) -> Iterator[TrainStep]:
-    """The steps of a phase; arguments as of `progressive`."""
-    if phase.adversary:
-        adversary = AdversaryConfig(noise=phase.noise or 0.0)
-        colors = teacher.palette if phase.snapped else None
-        return adversarial(student, teacher.schedule, images, labels, adversary, colors)
-    return progressive(teacher, student, images, labels, how)
+    """The steps of a phase.
+
+    Args:
+        phase: which lesson.
+        first: the model that is distilled.
+        before: what the last phase left, or the first model.
+        student: from `begin`, of `before`.
+        images: (N, S, S, C) uint8, what the first model learned from.
+        labels: (N,) int64.
+        how: the guidance of the first phase's teacher; None: guidance is inside.
+    """
+    if phase.lesson == "adversary":
+        return adversarial(student, first.schedule, images, labels)
+    if phase.lesson == "polishing":
+        return polishing(first, before, student, images, labels)
+    return progressive(before, student, images, labels, how)

@@ -403,7 +403,8 @@ def distil(
         raise UserError(f"{teacher} is distilled already: start from the model that was its teacher")
     record = {"teacher": str(teacher), "data": source, "hardware": hardware(), **(notes or {})}
     steps, before = 0, 0.0
-    model, how = checkpoints.load_model(path, device), SampleConfig()
+    first = model = checkpoints.load_model(path, device)
+    how: SampleConfig | None = SampleConfig()
     with locked(folder):
         for phase in phases:
             done = folder / f"{phase.name}.safetensors"
@@ -413,7 +414,7 @@ def distil(
                 student.data = about.data
                 training.check(images, labels, config)
                 began = time.perf_counter()
-                for _ in track(phase, distillation.taught(phase, model, student, images, labels, how)):
+                for _ in track(phase, distillation.taught(phase, first, model, student, images, labels, how)):
                     pass
                 if student.step < phase.steps:
                     return False

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pixel_edu import checkpoints, distillation, runs, sprites
+from pixel_edu import checkpoints, diffusion, distillation, runs, sprites
 from pixel_edu.config import SampleConfig, UserError
 from pixel_edu.distillation import PHASES, Adversary, AdversaryConfig, Phase, aim, ddim_step, two_steps
 from pixel_edu.generate import generate
@@ -197,27 +197,6 @@ def test_the_adversary_has_a_head_start():
     assert steps[-1].step == student.step == 6
 
 
-def test_an_adversary_of_snapped_sprites_sees_the_colours_of_the_data_and_still_teaches(monkeypatch):
-    seen = []
-
-    class Spy(Adversary):
-        def forward(self, x, c):
-            seen.append(x.detach())
-            return super().forward(x, c)
-
-    monkeypatch.setattr(distillation, "Adversary", Spy)
-    config = dataclasses.replace(TINY, calls=1, steps=3, batch_size=4, betas=(0.0, 0.99), warmup=1)
-    colors = np.array([[0, 0, 0], [255, 0, 0], [255, 255, 255]], np.uint8)
-    student = distillation.begin(small(), config)
-    how = AdversaryConfig(noise=0.0, head_start=0)
-    assert len(list(distillation.adversarial(student, SCHEDULE, *drawn(), how, colors))) == 3
-    drawn_ones = seen[0][4:8].movedim(1, -1).reshape(-1, 3)
-    assert {tuple(pixel) for pixel in drawn_ones.round().tolist()} <= {(-1, -1, -1), (1, -1, -1), (1, 1, 1)}
-    assert (drawn_ones - drawn_ones.round()).abs().max() < 1e-6
-    before = small().network.state_dict()
-    assert not all(torch.equal(value, before[name]) for name, value in student.network.state_dict().items())
-
-
 def test_adversarial_steps_are_the_same_for_the_same_seed():
     once, again, other = (adversarial(4, AdversaryConfig(head_start=1), seed)[0] for seed in (0, 0, 1))
     assert [step.loss for step in once] == [step.loss for step in again]
@@ -259,7 +238,7 @@ def saved(path, calls=0):
     return path
 
 
-SHORT = (Phase(2, 2), Phase(1, 2), Phase(1, 2, noise=0.3))
+SHORT = (Phase(2, 2), Phase(1, 2), Phase(1, 2, "adversary"))
 
 
 def test_distillation_goes_on_with_the_phase_that_was_interrupted(tmp_path):
@@ -329,7 +308,29 @@ def test_a_distilled_model_refuses_what_it_never_learned(asked):
 
 
 def test_the_phases_halve_the_calls_down_to_one():
-    calls = [phase.calls for phase in PHASES if not phase.adversary]
-    assert calls == [16, 8, 4, 2, 1]
-    assert [phase.adversary for phase in PHASES] == [False] * 5 + [True] * 2
+    assert [phase.calls for phase in PHASES if phase.lesson == "halving"] == [16, 8, 4, 2, 1]
+    assert [phase.lesson for phase in PHASES[5:]] == ["adversary", "polishing"]
     assert len({phase.name for phase in PHASES}) == len(PHASES)
+
+
+def test_polishing_teaches_what_the_teacher_makes_of_the_predecessor_s_sprites(monkeypatch):
+    """A teacher that always sees a grey sprite makes the student's grey, whatever it drew before."""
+    config = dataclasses.replace(TINY, calls=1, steps=40, batch_size=8, learning_rate=1e-2, ema_decay=0.5)
+    before = small()
+    asked = []
+
+    def grey(x, t, c):
+        asked.append(t)
+        level, x0 = SCHEDULE.levels(t), torch.full_like(x, 0.5)
+        return diffusion.target(x0, (x - level.signal * x0) / level.noise, level, "v")
+
+    student = distillation.begin(before, config)
+    teacher = dataclasses.replace(before, network=grey)
+    losses = [
+        step.loss for step in distillation.polishing(teacher, before, student, *drawn(), timesteps=(100, 250))
+    ]
+    assert losses[-1] < 0.2 * losses[0]
+    t = torch.cat(asked)
+    assert int(t.min()) >= 100
+    assert int(t.max()) <= 250
+    assert len(t.unique()) > 20

@@ -44,9 +44,9 @@ def distil(
 ) -> None:
     """Teach a network to draw in one call, guidance inside. Repeat the same command to continue where it stopped.
 
-    Phases halve the calls, from 32 to one; in the last, an adversary learns to tell its sprites from real ones. Each
-    leaves its student in the folder, and the last one's is model.safetensors. The recipe takes about two hours on two
-    CPU cores.
+    Phases halve the calls, from 32 to one; then an adversary learns to tell its sprites from real ones, and the model
+    polishes them. Each leaves its student in the folder, and the last one's is model.safetensors. The recipe takes
+    about an hour and a quarter on one CPU core.
     """
     from pixel_edu import checkpoints, distillation, runs
     from pixel_edu.config import pick_device
@@ -60,8 +60,7 @@ def distil(
     with runs.interruptible() as until_asked:
 
         def track(phase: Phase, steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
-            learns = "against an adversary" if phase.adversary else "from its teacher's two steps"
-            typer.echo(f"{phase.calls} call{'s' * (phase.calls > 1)}, {learns}", err=True)
+            typer.echo(f"{phase.calls} call{'s' * (phase.calls > 1)}: {phase.lesson}", err=True)
             with showing.training(phase.steps, 0) as show:
                 for step in until_asked(steps):
                     show.step(step)
