@@ -286,7 +286,7 @@ def polishing(
     student: TrainState,
     images: np.ndarray,
     labels: np.ndarray,
-    timesteps: tuple[int, int] = (100, 250),
+    timesteps: tuple[int, int] = (40, 120),
 ) -> Iterator[TrainStep]:
     """Teach a student of one call what a teacher makes of its predecessor's sprites, one yield a step.
 
