@@ -1,7 +1,7 @@
 """One call instead of twenty: how good the distilled network is, how fast, and what each phase of its training brought.
 
-python benchmarks/one_call.py                           the shipped networks, about ten minutes on two cores
-python benchmarks/one_call.py --students runs/instant   and the students on the way, as pixel-edu distil leaves them
+python benchmarks/one_call.py                           the shipped network, about five minutes on two cores
+python benchmarks/one_call.py --students runs/instant   also its teacher, and the students on the way
 python benchmarks/one_call.py --methods                 two ways to one call on `tiny`, about half an hour more
 python benchmarks/one_call.py --out book/measured --picture book/_static/art/one_call.png
 
@@ -24,7 +24,7 @@ from rich.progress import track
 from speed import draw, draw_classic, machine, seconds
 
 from pixel_edu import checkpoints, distillation, evaluation, palette, report, sprites
-from pixel_edu.config import SampleConfig, hardware
+from pixel_edu.config import CLASSES, SampleConfig, hardware
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.distances import Score
 from pixel_edu.distillation import PHASES, Phase
@@ -123,7 +123,7 @@ def told_apart(name: str, count: int, kept: Path) -> str:
     most, (value, *_) = max(others.items(), key=lambda item: item[1][0])
     return (
         f"Real sprites are told from other real ones in {real[0]:.1%} ({real[1]:.1%} to {real[2]:.1%}) of the cases; "
-        f"of the sprites of {name}, those of {most} are told best, in {value:.1%}."
+        f"of the sprites of {name}, `{CLASSES[int(most.split()[1])]}` are told best, in {value:.1%}."
     )
 
 
@@ -248,16 +248,15 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="write a picture of what both draw")
     options = parser.parse_args()
     torch.manual_seed(0)
-    shipped: dict[str, Denoiser | None] = {
-        name: checkpoints.load_reference(name) for name in ("reference", "instant")
-    }
     real: dict[str, Denoiser | None] = {"real sprites": None}
-    found = {"one_call": table("As they draw by default", shipped | real, options.many, options.kept)}
+    shipped: dict[str, Denoiser | None] = {"instant": checkpoints.load_reference("instant")}
+    found = {"one_call": table("As `pixel-edu sample` draws", shipped | real, options.many, options.kept)}
     if options.many >= 5_000:
         found["one_call"] += [told_apart("instant", options.many, options.kept), ""]
     if options.students:
         folder = options.students
-        students: dict[str, Denoiser | None] = {
+        students: dict[str, Denoiser | None] = {"reference": checkpoints.load_reference()}
+        students |= {
             phase.name: checkpoints.load_model(folder / f"{phase.name}.safetensors") for phase in PHASES
         }
         found["one_call_students"] = table("The students on the way", students | real, 1_000, options.kept)

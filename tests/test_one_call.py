@@ -1,5 +1,6 @@
 """The page on one call: what its sentences say of the tables is what the tables say."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ PAGE = (ROOT / "book" / "one_call.md").read_text(encoding="utf-8")
 
 
 def rows(name: str) -> dict[str, dict[str, float]]:
-    """A measured table: for each row by its first cell, the numbers by the column's heading, without their intervals."""
+    """A measured table: for each row, by its first cell, the numbers by the column's heading, without intervals."""
     text = (ROOT / "book" / "measured" / f"{name}.md").read_text(encoding="utf-8")
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     heads, _, *found = lines
@@ -20,3 +21,40 @@ def rows(name: str) -> dict[str, dict[str, float]]:
         }
         for name, *cells in found
     }
+
+
+FID, STRAY, WHITE, CLOSED = "Fréchet distance, FID", "stray pixels", "exact background", "closed outlines"
+
+
+def test_the_page_says_of_the_students_what_was_measured():
+    table = rows("one_call_students")
+    distance = {name: row[FID] for name, row in table.items()}
+    chain = ["reference", *(f"calls-{calls}" for calls in (16, 8, 4, 2, 1))]
+    costs = [distance[after] - distance[before] for before, after in itertools.pairwise(chain)]
+    assert all(cost < 1 for cost in costs[:3])  # down to four calls
+    assert costs[-1] > sum(costs[:-1])
+    assert 0.4 < distance["calls-1-adversary"] / distance["calls-1"] < 0.6
+    assert 1.8 < table["calls-1-adversary"][STRAY] / table["calls-1"][STRAY] < 2.2
+    polished = table["calls-1-polishing"]
+    assert polished[STRAY] <= table["calls-1"][STRAY]
+    assert polished[WHITE] > 70 > table["calls-1-adversary"][WHITE]
+    assert distance["calls-1-adversary"] < polished[FID] < distance["calls-1"]
+    assert table["reference"][CLOSED] > 80
+    assert polished[CLOSED] < 50
+    assert "one call less than half." in PAGE
+
+
+def test_the_page_says_of_the_shipped_network_what_was_measured():
+    table = rows("one_call")
+    instant, real = table["instant"], table["real sprites"]
+    assert instant["right class"] >= 99
+    assert 5.5 < instant[FID] / real[FID] < 6.5
+    assert instant["told from real"] > 95
+    quality = (ROOT / "book" / "measured" / "quality.md").read_text(encoding="utf-8")
+    last = quality[quality.index("As `pixel-edu sample` draws") :]
+    teacher, floor = (
+        float(re.search(rf"^\| {name} \| [^|]+ \| ([\d.]+)", last, re.MULTILINE)[1])
+        for name in ("reference", "real sprites")
+    )
+    assert teacher / floor < 3
+    assert "six times" in PAGE
