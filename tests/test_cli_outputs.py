@@ -16,6 +16,7 @@ PLACES = [
     "export --out file/x.onnx",
     "export --format diffusers --out file/x",
     "train --out file/x",
+    "distil --out file/x",
     "data make file/x",
     "data show . file/x.png",
     "data split . --out file/x.npz",

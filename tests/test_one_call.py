@@ -58,3 +58,12 @@ def test_the_page_says_of_the_shipped_network_what_was_measured():
     )
     assert teacher / floor < 3
     assert "six times" in PAGE
+
+
+def test_the_page_says_of_the_ways_what_was_measured():
+    halved, consistent, adversary = rows("one_call_methods").values()
+    for seed in ("seed 0", "seed 1"):
+        assert halved[seed] < consistent[seed] < halved[seed] + 3
+        assert adversary[seed] < halved[seed] - 3
+    assert adversary["CPU minutes"] <= min(halved["CPU minutes"], consistent["CPU minutes"])
+    assert "a little behind, and an adversary after half as many steps is ahead of both" in PAGE

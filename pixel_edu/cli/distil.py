@@ -51,6 +51,7 @@ def distil(
     from pixel_edu import checkpoints, distillation, runs
     from pixel_edu.config import pick_device
 
+    options.new_folder(out)
     about = checkpoints.read_about(checkpoints.find(checkpoint))
     phases = [phase._replace(steps=max(round(phase.steps * length), 1)) for phase in distillation.PHASES]
     images, labels = _load(data, validation, sprites, about.config.unet.classes)
