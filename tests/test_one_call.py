@@ -67,3 +67,10 @@ def test_the_page_says_of_the_ways_what_was_measured():
         assert adversary[seed] < halved[seed] - 3
     assert adversary["CPU minutes"] <= min(halved["CPU minutes"], consistent["CPU minutes"])
     assert "a little behind, and an adversary after half as many steps is ahead of both" in PAGE
+
+
+def test_the_page_says_of_the_time_what_was_measured():
+    *_, instant = rows("one_call_speed").values()
+    assert instant["ms"] < 10
+    assert instant["as many times faster"] > 10_000
+    assert "more than ten thousand times as fast" in PAGE
