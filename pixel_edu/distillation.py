@@ -223,7 +223,7 @@ def begin(teacher: Denoiser, config: TrainConfig, device: str = "cpu") -> TrainS
         device: PyTorch's device type, where the teacher is.
     """
     config = settled(config, device)
-    network = copy.deepcopy(teacher.network).train().requires_grad_(True)
+    network = copy.deepcopy(teacher.network).requires_grad_(True)
     return TrainState(config, network)
 
 

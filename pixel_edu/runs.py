@@ -482,7 +482,7 @@ def training_part(sprites: SpriteData, validation: float, classes: int) -> tuple
     if len(sprites.classes) != classes:
         found = f"{sprites.source} has {len(sprites.classes)} classes, and the network {classes}"
         raise UserError(f"{found}: use another dataset")
-    part = data.split(sprites.images, sprites.labels, validation).train
+    part, *_ = data.split(sprites.images, sprites.labels, validation)
     labels = sprites.labels[part]
     if lost := np.setdiff1d(sprites.labels, labels).tolist():
         names = ", ".join(sprites.classes[c] for c in lost)

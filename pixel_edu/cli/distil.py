@@ -40,6 +40,8 @@ def distil(
     seed: Seed = 0,
     sprites: Sprites = 100_000,
     validation: options.Validation = 0.1,
+    resize: options.Resize = None,
+    frames: options.Frames = False,
     device: options.Device = "auto",
 ) -> None:
     """Teach a network to draw in one call, guidance inside. Repeat the same command to continue where it stopped.
@@ -49,15 +51,14 @@ def distil(
     about an hour and a quarter on one CPU core.
     """
     from pixel_edu import checkpoints, distillation, runs
-    from pixel_edu.config import pick_device
+    from pixel_edu.config import UserError, pick_device
 
     options.new_folder(out)
-    about = checkpoints.read_about(checkpoints.find(checkpoint))
+    device = str(pick_device(device))
+    classes = checkpoints.read_about(checkpoints.find(checkpoint)).config.unet.classes
     phases = [phase._replace(steps=max(round(phase.steps * length), 1)) for phase in distillation.PHASES]
-    images, labels = _load(data, validation, sprites, about.config.unet.classes)
-    source = runs.folder_source(data, validation) if data else f"{sprites:,} procedural sprites, seed 0"
+    images, labels, source = _load(data, validation, sprites, classes, resize, frames)
     notes = {"command": " ".join(["pixel-edu", *sys.argv[1:]])}
-    chosen = str(pick_device(device))
     with runs.interruptible() as until_asked:
 
         def track(phase: Phase, steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
@@ -67,22 +68,22 @@ def distil(
                     show.step(step)
                     yield step
 
-        finished = runs.distil(out, checkpoint, images, labels, phases, seed, source, notes, chosen, track)
+        finished = runs.distil(out, checkpoint, images, labels, phases, seed, source, notes, device, track)
     if not finished:
-        typer.echo("stopped within a phase; the same command begins that phase again", err=True)
-        raise KeyboardInterrupt
+        raise UserError("stopped within a phase: the same command begins that phase again")
     typer.echo(f"sprites: pixel-edu sample --checkpoint {quoted(out / runs.MODEL)}")
 
 
-def _load(folder: Path | None, validation: float, count: int, classes: int):
-    """The images and labels to learn from."""
+def _load(folder: Path | None, validation: float, count: int, classes: int, resize: int | None, frames: bool):
+    """The images and labels to learn from, and where they come from."""
     if folder is None:
         from pixel_edu import sprites
 
         with showing.busy(f"drawing {count:,} sprites"):
             images, labels, *_ = sprites.make(count)
-        return images, labels
+        return images, labels, f"{count:,} procedural sprites, seed 0"
     from pixel_edu import data, runs
 
     with showing.busy(f"reading {folder}"):
-        return runs.training_part(data.load(folder), validation, classes)
+        read = data.load(folder, resize=resize, frames=frames)
+        return *runs.training_part(read, validation, classes), runs.folder_source(folder, validation)
