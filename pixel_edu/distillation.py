@@ -244,10 +244,8 @@ def progressive(
         how: the guidance of the teacher, in the first phase; None: the conditional answer, in which guidance is inside.
     """
     schedule, config = teacher.schedule, student.config
-    how = how or SampleConfig(guidance_scale=1.0, interval=None)
-    interval = how.interval and timesteps_between(schedule, *how.interval)
     for step, batch in _batches(student, images, labels, schedule):
-        told = guided(teacher.precise, batch.c, how.guidance_scale, teacher.null_label, interval)
+        told = _bound(teacher, batch, how or SampleConfig(guidance_scale=1.0, interval=None))
         with torch.autocast(batch.x0.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             value = progressive_loss(student.network, batch, told, schedule, config, config.calls)
         yield _stepped(student, step, value)
@@ -272,9 +270,8 @@ def consistency(
         calls: in how many steps the teacher would draw.
     """
     schedule, config = teacher.schedule, student.config
-    interval = how.interval and timesteps_between(schedule, *how.interval)
     for step, batch in _batches(student, images, labels, schedule):
-        told = guided(teacher.precise, batch.c, how.guidance_scale, teacher.null_label, interval)
+        told = _bound(teacher, batch, how)
         both = student.network, student.ema.network
         value = consistency_loss(*both, batch, told, schedule, config, calls)
         yield _stepped(student, step, value)
@@ -469,6 +466,12 @@ def _drawn(network: Model, batch: Batch, schedule: Schedule, config: TrainConfig
     """Sprites of one call, from the batch's noise and labels."""
     last = torch.full_like(batch.t, len(schedule) - 1)
     return guess(network, batch.eps, last, batch.c, schedule, config)
+
+
+def _bound(teacher: Denoiser, batch: Batch, how: SampleConfig) -> PredictEps:
+    """The teacher, with a batch's labels and with guidance."""
+    interval = how.interval and timesteps_between(teacher.schedule, *how.interval)
+    return guided(teacher.precise, batch.c, how.guidance_scale, teacher.null_label, interval)
 
 
 def _batches(

@@ -401,6 +401,8 @@ def distil(
     about = checkpoints.read_about(path)
     if about.config.calls:
         raise UserError(f"{teacher} is distilled already: start from the model that was its teacher")
+    if about.config.unet.image_channels >= palette.BITS:
+        raise UserError(f"{teacher} draws bits, which have no half-way: distil a model that draws colours")
     record = {"teacher": str(teacher), "data": source, "hardware": hardware(), **(notes or {})}
     steps, before = 0, 0.0
     first = model = checkpoints.load_model(path, device)

@@ -317,10 +317,11 @@ def test_polishing_teaches_what_the_teacher_makes_of_the_predecessor_s_sprites(m
     """A teacher that always sees a grey sprite makes the student's grey, whatever it drew before."""
     config = dataclasses.replace(TINY, calls=1, steps=40, batch_size=8, learning_rate=1e-2, ema_decay=0.5)
     before = small()
-    asked = []
+    asked, shown = [], []
 
     def grey(x, t, c):
         asked.append(t)
+        shown.append(x / SCHEDULE.levels(t).signal)
         level, x0 = SCHEDULE.levels(t), torch.full_like(x, 0.5)
         return diffusion.target(x0, (x - level.signal * x0) / level.noise, level, "v")
 
@@ -334,3 +335,27 @@ def test_polishing_teaches_what_the_teacher_makes_of_the_predecessor_s_sprites(m
     assert int(t.min()) >= 100
     assert int(t.max()) <= 250
     assert len(t.unique()) > 20
+
+
+def test_after_its_head_start_the_adversary_takes_real_sprites_for_real():
+    """So the student's first loss, softplus(real - drawn), is above that of a guess, log 2."""
+    steps, _ = adversarial(61, AdversaryConfig(head_start=60))
+    assert steps[-1].loss > np.log(2) + 0.1
+
+
+def test_bits_and_sprites_of_others_are_refused_before_they_are_drawn(tmp_path, monkeypatch, capfd):
+    import sys
+
+    from pixel_edu import cli
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="bits draws bits"):
+        runs.distil(tmp_path / "run", "bits", *drawn(), SHORT)
+    monkeypatch.setattr("pixel_edu.sprites.make", lambda *_: pytest.fail("it draws before it looks"))
+    monkeypatch.setattr(sys, "argv", ["pixel-edu", "distil", str(saved(tmp_path / "mine.safetensors"))])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    said = capfd.readouterr().err
+    assert "give that folder with --data" in said
+    assert said.count("\n") == 1

@@ -13,6 +13,7 @@ from pixel_edu.cli import options, showing
 from pixel_edu.files import quoted
 
 if TYPE_CHECKING:
+    from pixel_edu.checkpoints import About
     from pixel_edu.distillation import Phase
     from pixel_edu.training import TrainStep
 
@@ -55,9 +56,9 @@ def distil(
 
     options.new_folder(out)
     device = str(pick_device(device))
-    classes = checkpoints.read_about(checkpoints.find(checkpoint)).config.unet.classes
+    about = checkpoints.read_about(checkpoints.find(checkpoint))
     phases = [phase._replace(steps=max(round(phase.steps * length), 1)) for phase in distillation.PHASES]
-    images, labels, source = _load(data, validation, sprites, classes, resize, frames)
+    images, labels, source = _load(about, data, validation, sprites, resize, frames)
     notes = {"command": " ".join(["pixel-edu", *sys.argv[1:]])}
     with runs.interruptible() as until_asked:
 
@@ -74,8 +75,13 @@ def distil(
     typer.echo(f"sprites: pixel-edu sample --checkpoint {quoted(out / runs.MODEL)}")
 
 
-def _load(folder: Path | None, validation: float, count: int, classes: int, resize: int | None, frames: bool):
+def _load(about: About, folder: Path | None, validation: float, count: int, resize: int | None, frames: bool):
     """The images and labels to learn from, and where they come from."""
+    if folder is None and not about.data.procedural:
+        from pixel_edu.config import UserError
+
+        learned = about.record.get("data", "other sprites than procedural ones")
+        raise UserError(f"the model was trained on {learned}: give that folder with --data")
     if folder is None:
         from pixel_edu import sprites
 
@@ -86,4 +92,6 @@ def _load(folder: Path | None, validation: float, count: int, classes: int, resi
 
     with showing.busy(f"reading {folder}"):
         read = data.load(folder, resize=resize, frames=frames)
-        return *runs.training_part(read, validation, classes), runs.folder_source(folder, validation)
+        return *runs.training_part(read, validation, about.config.unet.classes), runs.folder_source(
+            folder, validation
+        )
