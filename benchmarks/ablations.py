@@ -1,4 +1,4 @@
-"""The choices of the recipe, one changed at a time: target, schedule, label attention, p_uncond, EMA, guidance.
+"""The choices of the recipe, one changed at a time: target, schedule, attention, p_uncond, EMA, guidance.
 
 OMP_NUM_THREADS=1 python benchmarks/ablations.py                an hour and a half on one thread
 OMP_NUM_THREADS=1 python benchmarks/ablations.py --only eps     the runs whose names hold this, and no table
@@ -82,7 +82,7 @@ class Run:
 
 
 BASE = Drawing(
-    "recipe", "the recipe: v, cosine, label attention, p_uncond 0.1, EMA 0.999, w = 3 in an interval"
+    "recipe", "the recipe: v, cosine, attention, p_uncond 0.1, EMA 0.999, w = 3 in an interval"
 )
 GROUPS: dict[str, tuple[Run, ...]] = {
     "": (Run({}, (BASE,)),),
@@ -99,7 +99,7 @@ GROUPS: dict[str, tuple[Run, ...]] = {
     "network": (
         Run(
             {"unet": replace(RECIPE.unet, attention=(False, False, False))},
-            (Drawing("no-attention", "no label attention"),),
+            (Drawing("no-attention", "no attention"),),
         ),
     ),
     "weights of the loss": (Run({"min_snr": 5.0}, (Drawing("min-snr", "min-SNR, γ = 5"),)),),

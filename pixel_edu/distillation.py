@@ -121,9 +121,14 @@ def aim(x: Images, end: Images, here: Levels, there: Levels) -> Images:
 
 
 def two_steps(
-    predict_eps: PredictEps, schedule: Schedule, x: Images, t: Tensor, middle: Tensor, s: Tensor
+    predict_eps: PredictEps,
+    schedule: Schedule,
+    x: Images,
+    t: Tensor,
+    middle: Tensor,
+    s: Tensor,
 ) -> Images:
-    """What a student is to answer at x: the x₀ that leads in one DDIM step where the teacher's two lead.
+    """What a student is to answer: the x₀ whose DDIM step ends where the teacher's two end.
 
     Args:
         predict_eps: the teacher, maps x and t to the noise in x.
@@ -380,7 +385,7 @@ class AdversaryConfig:
 
     Attributes:
         learning_rate: its peak; it falls as the student's does.
-        steepness: γ, the weight of the penalty for a steep answer.
+        steepness: κ, the weight of the penalty for a steep answer.
         noise: standard deviation, at most, of the noise that is laid over both sprites of a pair, a share of it by
             chance: an edge between two colours is then no proof by itself (Sønderby et al. 2016, arXiv:1610.04490).
         nudge: standard deviation of the noise that measures how steep the answer is.
@@ -439,7 +444,7 @@ def adversarial(
             near = pair + how.nudge * _noise(pair, generator)
             at_pair, at_near = adversary(torch.cat([pair, near]), batch.c.repeat(4)).chunk(2)
             real, fake = at_pair.chunk(2)
-            # E(D(x + σn) - D(x))² is σ² times the squared gradient, for both halves; γ/2 of each is wanted.
+            # E(A(x + ζε) - A(x))² is ζ² times the squared gradient, for both halves; κ/2 of each is wanted.
             steep = (at_near - at_pair).square().mean() * 2 / how.nudge**2
             value = F.softplus(fake - real).mean() + how.steepness / 2 * steep
         for group in optimizer.param_groups:

@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "book/notation.md").read_text(encoding="utf-8")
-GREEK = "alpha beta gamma delta varepsilon eta theta lambda mu rho sigma Sigma phi psi tau omega Phi Delta".split()
+GREEK = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi "
+    "psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega"
+).split()
 TABLES = [line.split("|") for line in re.findall(r"^\| .*$", PAGE.replace(r"\mid", ","), re.M)]
 """The rows of the page's tables, as cells; the third holds the letters of a row."""
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$])\$([^$\n]+)\$", re.S)

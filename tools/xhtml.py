@@ -1,4 +1,4 @@
-"""The book's pages, rewritten for an e-reader: XHTML without scripts, formulas as MathML, pictures as files.
+"""The book's pages, rewritten for an e-reader: XHTML without scripts, pictures as files.
 
 `tools/epub.py` binds them. What a page of the book needs a browser for is left out or told: a widget keeps its picture,
 what answers a question is shown, hints are open, and the rest of what folds still does where a reader can fold.
@@ -7,7 +7,6 @@ what answers a question is shown, hints are open, and the rest of what folds sti
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import re
 from collections.abc import Iterator
@@ -18,11 +17,10 @@ from posixpath import dirname, normpath, relpath
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
-from latex2mathml.converter import convert
-
 VOID = {"br", "col", "hr", "img", "input", "wbr"}
 CAPITALS = {"viewbox": "viewBox", "clippath": "clipPath", "preserveaspectratio": "preserveAspectRatio"}
 """Names of SVG that Python's parser of HTML writes in small letters."""
+MATHML = "http://www.w3.org/1998/Math/MathML"
 SVG = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}
 
 LEFT_OUT = {"script", "button", "a.headerlink", "i.vignette", "p.told", "p.expanded", "p.formula-place"}
@@ -126,26 +124,6 @@ def read(html: str) -> Node:
     if reader.open != [reader.root]:
         raise NotXhtml(f"<{reader.open[-1].tag}> is not closed")
     return reader.root
-
-
-@functools.cache
-def mathml(tex: str, display: bool) -> str:
-    """A formula in TeX as MathML, the way that browsers understand it; raises NotXhtml for TeX that is not understood.
-
-    latex2mathml is helped where it differs from TeX: `aligned` inside Sphinx' `split`, upright letters, the small space
-    after the name of a function, and the absence of space around `|x|`.
-    """
-    tex = re.sub(r"\\(?:begin|end)\{split\}", "", tex).replace("{aligned}", "{split}").strip()
-    tex = tex.replace(r"\mathrm{", r"\text{").replace(r"\!", "")
-    tex = re.sub(r"(\\(?:log|exp|cos|min|max))(?=\s+[a-zA-Z]|\s*\\(?!left|big|Big|,))", r"\1\\,", tex)
-    made = convert(tex, display="block" if display else "inline")
-    made = re.sub(r"<mo>([A-Za-z]{2,})</mo>", r"<mi>\1</mi>", made)
-    made = made.replace(
-        '<mo stretchy="false">&#x0007C;', '<mo stretchy="false" lspace="0" rspace="0">&#x0007C;'
-    )
-    if "\\" in made or "<mi>&<" in made:
-        raise NotXhtml(f"latex2mathml does not understand {tex}")
-    return made
 
 
 def width(node: Node | str) -> float:
@@ -271,14 +249,12 @@ def _says_nothing(node: Node) -> bool:
 
 
 def _formula(node: Node) -> Iterator[Node | str]:
-    """A formula in a line; or one of its own, which begins a new line where TeX has a wide space, for narrow pages."""
-    tex, display = node.text.strip()[2:-2], node.tag == "div"
-    parts = re.split(r"\\qquad", tex) if display and r"\begin" not in tex else [tex]
-    made = [each for part in parts for each in read(mathml(part, display)).children]
+    """A formula in a line, or one of its own, in one or several parts: smaller where it is wide."""
+    made = list(node.find("math"))
     size = _step(WIDTHS, max(map(width, made)))
     for each in made:
-        each.attributes |= {"class": size} if size else {}
-    yield from [Node("div", {"class": "math", **_some(node, "id")}, made)] if display else made
+        each.attributes |= {"xmlns": MATHML} | ({"class": size} if size else {})
+    yield from [Node("div", {"class": "math", **_some(node, "id")}, made)] if node.tag == "div" else made
 
 
 def _drawing(node: Node, inside: bool = False) -> Node:

@@ -52,21 +52,6 @@ def _stay_here(app, pagename, templatename, context, doctree) -> None:
     context["css_files"] = [sheet for sheet in context.get("css_files", []) if stays(sheet)]
 
 
-def _drop_unused_math(app, pagename, templatename, context, doctree) -> None:
-    """Sphinx loads MathJax, 1.2 MB, where a page below has formulas: so on the landing page, which has none."""
-    if app.env.domaindata["math"]["has_equations"].get(pagename):
-        return
-
-    def sets_formulas(script) -> bool:
-        body = getattr(script, "attributes", {}).get("body") or ""
-        return (
-            str(getattr(script, "filename", "")).endswith(app.config.mathjax_path) or "window.MathJax" in body
-        )
-
-    scripts = context.get("script_files", [])
-    context["script_files"] = [script for script in scripts if not sets_formulas(script)]
-
-
 def _drop_unused_design(app, pagename, templatename, context, doctree) -> None:
     """The cards, tabs and dropdowns of sphinx-design are dressed where a page has some."""
     if re.search(r'class="(?:[^"]* )?sd-', context.get("body", "")):
@@ -165,7 +150,6 @@ def setup(app):
     app.connect("config-inited", _use_repository)
     app.connect("html-page-context", _load_search, priority=100)  # before Sphinx works out the addresses
     app.connect("html-page-context", _stay_here, priority=900)
-    app.connect("html-page-context", _drop_unused_math, priority=900)
     app.connect("html-page-context", _drop_unused_design, priority=900)
     app.connect("html-page-context", _mend_lists)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,5 @@
 // A table or a line of code that is wider than the page scrolls by itself: then it can be reached with the Tab key, too.
-const WIDE = ".bd-article :is(table, pre, div.math, mjx-container)";
+const WIDE = ".bd-article :is(table, pre, div.math)";
 
 function reachable() {
   for (const part of document.querySelectorAll(WIDE)) {

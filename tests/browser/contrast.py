@@ -13,7 +13,7 @@ FAINT = """selector => {
   };
   const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   const seen = [...document.querySelectorAll(selector)]
-    .filter(e => !e.closest("[aria-hidden=true], svg, figure.pixel-figure, mjx-container, .headerlink"))
+    .filter(e => !e.closest("[aria-hidden=true], svg, figure.pixel-figure, .headerlink"))
     .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && e.offsetParent);
   return seen.map(e => [ratio(light(read(getComputedStyle(e).color)), light(behind(e))), e.textContent.slice(0, 40)])
     .filter(([value]) => value < 4.5).map(([value, text]) => value.toFixed(2) + " " + text);

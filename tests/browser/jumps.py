@@ -21,7 +21,6 @@ WITH_WIDGETS = tuple(SHARED)
 
 CONTENTS = "#pst-page-toc-nav a[href^='#']"
 SETTLED = """async () => {
-  await window.MathJax?.startup?.promise;
   const jumps = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const waiting = () => [...document.querySelectorAll(".pixel-widget:not([data-live])")]
     .filter(e => e.checkVisibility());  // one in an answer that waits for a guess stays a picture

@@ -29,7 +29,7 @@ PAGES = [
 
 GRAVE = ("serious", "critical")
 SILENT = """[...document.querySelectorAll(".bd-article :is(img, svg, canvas, [role=img])")]
-  .filter(e => !e.closest("[aria-hidden=true], mjx-container, .admonition-title, a, button, summary"))
+  .filter(e => !e.closest("[aria-hidden=true], .admonition-title, a, button, summary"))
   .filter(e => !e.parentElement.closest("[role=img], svg"))
   .filter(e => !(e.getAttribute("alt") ?? e.getAttribute("aria-label") ?? "").trim())
   .map(e => e.outerHTML.slice(0, 200))"""
@@ -61,11 +61,10 @@ KINDS = ("book/intro", "book/setup", "chapters/02_noise", "book/solutions/02_noi
 
 
 def wait_until_quiet(page):
-    """Wait until a page has its formulas, and has asked for nothing in the last half second that is still to come.
+    """Wait until a page has asked for nothing in the last half second that is still to come.
 
     Playwright's own `networkidle` never comes now and then when something was asked for after it had come.
     """
-    page.evaluate("async () => { await window.MathJax?.startup?.promise }")
     until, still = time.monotonic() + PATIENCE, 0
     while still < 5:
         page.wait_for_timeout(100)
@@ -191,7 +190,9 @@ def test_sprites_are_enlarged_without_smoothing(visit, name):
         assert set(ways) == {"pixelated"}
 
 
-@pytest.mark.parametrize("name", [page for page in PAGES if NUMBERED.search(page)], scope="module")
+@pytest.mark.parametrize(
+    "name", [*(page for page in PAGES if NUMBERED.search(page)), "book/one_call"], scope="module"
+)
 def test_code_fits_a_laptop(visit, name):
     with visit(name, width=1280) as page:
         assert page.locator("div.highlight pre").count() > 0
@@ -242,10 +243,32 @@ def test_a_table_wider_than_a_phone_keeps_its_first_column_and_shows_that_there_
         assert before["width"] < 160
 
 
-def test_formulas_are_set(visit):
-    with visit("book/notation") as page:
-        page.wait_for_selector("mjx-container mjx-math")
-        assert page.wrong == []
+def test_formulas_are_set_without_a_script_in_the_font_of_the_book(chromium, site):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}chapters/05_training.html")
+    page.wait_for_load_state("networkidle")
+    fraction = page.locator("math mfrac").first
+    above, below = (fraction.locator(":scope > *").nth(i).bounding_box() for i in (0, 1))
+    assert above["y"] + above["height"] <= below["y"]
+    context.close()
+    page = chromium.new_page()
+    page.goto(f"{site}chapters/05_training.html")
+    assert page.evaluate("document.fonts.ready.then(() => document.fonts.check('16px \"book math\"'))")
+    page.close()
+
+
+def test_a_formula_wider_than_a_phone_scrolls_and_none_in_the_text_is_cut(visit):
+    with visit("chapters/05_training", width=360) as page:
+        page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        cut = """[...document.querySelectorAll(".bd-article math")].filter(e => !e.closest("div.math, table"))
+            .filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.textContent)"""
+        assert page.evaluate(cut) == []
+        first = page.locator("div.math").first
+        assert first.evaluate("e => e.scrollWidth > e.clientWidth")
+        first.evaluate("e => e.scrollTo(e.scrollWidth, 0)")
+        box = first.locator("math").first.bounding_box()
+        assert box["x"] + box["width"] <= 360
 
 
 WALL = "document.querySelector('canvas.wall')"
