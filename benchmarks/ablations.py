@@ -81,9 +81,7 @@ class Run:
         return replace(RECIPE, **self.change)
 
 
-BASE = Drawing(
-    "recipe", "the recipe: v, cosine, attention, p_uncond 0.1, EMA 0.999, w = 3 in an interval"
-)
+BASE = Drawing("recipe", "the recipe: v, cosine, attention, p_uncond 0.1, EMA 0.999, w = 3 in an interval")
 GROUPS: dict[str, tuple[Run, ...]] = {
     "": (Run({}, (BASE,)),),
     "what the network answers": (
