@@ -25,7 +25,7 @@ LETTERS = [
     range(0x1D434, 0x1D468),  # Latin and Greek as a formula sets a single letter, in italics
     range(0x1D6E2, 0x1D71C),
     range(0x1D49C, 0x1D4D0),  # script
-    map(ord, "ℎ′√‖⏞⏟"),
+    map(ord, "ℎ′√‖⏞⏟˜ˆ¯"),
 ]
 
 

@@ -91,8 +91,9 @@ def _corrected(element: ElementTree.Element) -> None:
             child.tag = "mi"
         elif child.tag == "mo" and (child.text, child.get("fence")) in BARS:
             child.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
-        elif child.text == "~" and element.tag != "mover":
-            child.tag, child.text = "mo", "\N{TILDE OPERATOR}"
+        elif child.text == "~":
+            accent = element.tag == "mover"
+            child.tag, child.text = "mo", "\N{SMALL TILDE}" if accent else "\N{TILDE OPERATOR}"
         elif child.tag == "mo" and child.text in SUMS and place and element[place - 1].text in BEFORE_A_SIGN:
             child.attrib |= {"form": "prefix", "lspace": "0", "rspace": "0"}
         if element.tag in SCRIPTS and place:
