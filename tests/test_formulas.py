@@ -34,7 +34,7 @@ def formulas(monkeypatch):
         (r"x \sim y", "<mo>∼</mo>"),
         (r"t = -1", '<mo form="prefix" lspace="0" rspace="0">−</mo><mn>1</mn>'),
         (r"t - 1", "<mo>−</mo><mn>1</mn>"),
-        (r"\tilde p", '<mover><mi>p</mi><mo stretchy="false" lspace="0" rspace="0">˜</mo>'),
+        (r"\tilde p", '<mover><mi>p</mi><mo stretchy="false" scriptlevel="0" lspace="0" rspace="0">˜</mo>'),
     ],
 )
 def test_a_formula_is_set_as_tex_sets_it(formulas, tex, holds):

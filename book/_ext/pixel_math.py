@@ -20,6 +20,8 @@ SCRIPTS = {"msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "mundero
 """Elements whose children but the first are set smaller, and how many they have."""
 
 
+ACCENTS = {"^": "ˆ", "~": "˜", "¯": "¯"}
+"""Signs over a letter: as latex2mathml writes them, and those of their height."""
 BARS = {("|", None), ("‖", None)}
 """Bars around something, and not between: what they are, and what is said of their being a fence."""
 LONG = 10
@@ -86,14 +88,17 @@ def _prepared(tex: str) -> str:
 
 def _corrected(element: ElementTree.Element) -> None:
     """Set what is in an element as TeX does: names of functions, bars, and signs in small print without space."""
+    if element.tag == "mover" and element[1].text in ACCENTS:
+        element.attrib.pop("accent", None)  # as such, Chromium sets it so low that it touches the letter
+        element[1].text = ACCENTS[element[1].text]
+        element[1].attrib |= {"stretchy": "false", "scriptlevel": "0"}
     for place, child in enumerate(element):
         if child.tag == "mo" and re.fullmatch("[A-Za-z]{2,}", child.text or ""):
             child.tag = "mi"
         elif child.tag == "mo" and (child.text, child.get("fence")) in BARS:
             child.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
         elif child.text == "~":
-            accent = element.tag == "mover"
-            child.tag, child.text = "mo", "\N{SMALL TILDE}" if accent else "\N{TILDE OPERATOR}"
+            child.tag, child.text = "mo", "\N{TILDE OPERATOR}"
         elif child.tag == "mo" and child.text in SUMS and place and element[place - 1].text in BEFORE_A_SIGN:
             child.attrib |= {"form": "prefix", "lspace": "0", "rspace": "0"}
         if element.tag in SCRIPTS and place:
