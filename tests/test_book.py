@@ -506,7 +506,10 @@ def test_chapter_5_says_of_the_choices_what_was_measured():
     text = "\n".join(
         cell.source for cell in nbformat.read(CHAPTERS[4], 4).cells if cell.cell_type == "markdown"
     )
-    told = r"Two changes of (\d+) .*varepsilon\$ costs (\S+): .* right in (\S+ %) of .* all noise levels costs (\S+)\."
+    told = (
+        r"Two changes of (\d+) .*varepsilon\$ raises the distance by (\S+): .* right in (\S+ %) of "
+        r".* all noise levels raises it by (\S+)\."
+    )
     (eps,) = [row for row in rows if row[1] == "ε"]
     costs = [f"{changed[name][0]:g}" for name in ("ε", "w = 3 at all noise levels")]
     assert re.search(told, text).groups() == (str(len(changed)), costs[0], eps[4], costs[1])
@@ -551,7 +554,14 @@ def test_chapter_8_says_of_palettes_what_was_measured():
     (low, high), (other_low, other_high) = interval(snapped, 5), interval(projected, 5)
     assert low < other_high, "projecting before closes no more outlines"
     assert other_low < high
-    assert interval(projected, 2)[1] > interval(snapped, 2)[0], "and saves no colour"
+    first = rows["projected at λ above 0, then snapped"]
+    for row in (first, projected):
+        assert 1.5 < float(row[2].split("<")[0]) - float(snapped[2].split("<")[0]) < 3.5, "two or three more"
+        assert interval(row, 2)[0] > interval(snapped, 2)[1]
+    early, late = (rows[f"projected at λ above {limit}"] for limit in (0, 2))
+    assert interval(early, 5)[1] < interval(late, 5)[0], "some outlines are lost"
+    closed = [round(float(row[5].split(" %")[0])) for row in (early, late)]
+    assert "from λ above 0, {} % are closed, from λ above 2, {} %".format(*closed) in text
 
 
 def test_chapter_9_says_of_copying_what_was_measured():

@@ -115,14 +115,16 @@ def estimate(notebook: NotebookNode) -> float:
     """Minutes to read a chapter, by a rule that is the same for all.
 
     125 words a minute, two minutes for a displayed equation, one for a prediction or a question to think about, and
-    nine seconds for a line of code that the page shows. The rule is a guess: nobody has timed readers.
+    nine seconds for a line of code that the page shows; nothing for what only a click opens. The rule is a guess:
+    nobody has timed readers.
     """
     minutes = 0.0
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and not cell.source.startswith("## Sources"):
-            equations = cell.source.count("$$") // 2
-            asked = cell.source.count("> **Predict.**") + cell.source.count("> **Think.**")
-            words = len(re.sub(r"(?s)\$\$.*?\$\$", "", cell.source).split())
+            text = re.sub(r"(?ms)^```\{dropdown\}.*?^```$", "", cell.source)
+            equations = text.count("$$") // 2
+            asked = text.count("> **Predict.**") + text.count("> **Think.**")
+            words = len(re.sub(r"(?s)\$\$.*?\$\$", "", text).split())
             minutes += words / 125 + 2 * equations + asked
         elif cell.cell_type == "code" and not _is_folded(cell):
             minutes += 9 / 60 * sum(bool(line.strip()) for line in cell.source.splitlines())
