@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,8 +55,12 @@ class Denoiser:
         """Whether its sprites have alpha."""
         return CHANNELS_OF[self.channels] == 4
 
-    def sampling(self, asked: SampleConfig = SampleConfig()) -> SampleConfig:
+    def sampling(self, asked: SampleConfig = SampleConfig(), typed: Collection[str] = ()) -> SampleConfig:
         """How it draws when asked so. A distilled model has its own calls and no guidance where defaults are asked for.
+
+        Args:
+            asked: the settings.
+            typed: names of those that somebody chose, even if they equal a default.
 
         Raises:
             ValueError: a distilled model is asked for other calls or for guidance, which it never learned.
@@ -67,14 +71,20 @@ class Denoiser:
         """
         if not self.calls:
             return asked
-        default, calls = SampleConfig(), "1 call" if self.calls == 1 else f"{self.calls} calls"
-        if asked.num_steps not in (default.num_steps, self.calls) or asked.guidance_scale not in (
-            default.guidance_scale,
-            1.0,
-        ):
+        own = {"num_steps": self.calls, "guidance_scale": 1.0}
+        wrong = [
+            words
+            for name, words in {
+                "num_steps": _calls(asked.num_steps),
+                "guidance_scale": f"a guidance scale of {asked.guidance_scale:g}",
+            }.items()
+            if (value := getattr(asked, name)) != own[name]
+            and (name in typed or value != getattr(SampleConfig(), name))
+        ]
+        if wrong:
             raise ValueError(
-                f"this model was distilled to draw in {calls} with its guidance inside, and was asked for "
-                f"{asked.num_steps} and a guidance scale of {asked.guidance_scale:g}: omit both"
+                f"this model was distilled to draw in {_calls(self.calls)} with its guidance inside, and was asked "
+                f"for {' and '.join(wrong)}: omit {'that' if len(wrong) == 1 else 'both'}"
             )
         return replace(asked, sampler="ddim", num_steps=self.calls, guidance_scale=1.0)
 
@@ -104,3 +114,7 @@ class Denoiser:
         answer, level = self.network(x.float(), t, c).to(wide), self.schedule.levels(t)
         x0 = clean(x.to(wide), answer, level, self.prediction).x0
         return clean(x.to(wide), x0, level, "x0").eps
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count} calls"

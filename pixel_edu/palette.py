@@ -313,7 +313,7 @@ def projected(
 ) -> PredictEps:
     """Bind a palette to a guided model: its guess for the clean image takes the nearest colours at every call.
 
-    Early guesses are blurred, and their nearest colours would be wrong for good; so only calls at which λ, half the
+    Early guesses are blurred, and true colours for them change some sprites; so only calls at which λ, half the
     log-SNR, is above a limit are corrected.
 
     Args:

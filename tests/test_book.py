@@ -560,8 +560,9 @@ def test_chapter_8_says_of_palettes_what_was_measured():
         assert interval(row, 2)[0] > interval(snapped, 2)[1]
     early, late = (rows[f"projected at λ above {limit}"] for limit in (0, 2))
     assert interval(early, 5)[1] < interval(late, 5)[0], "some outlines are lost"
-    closed = [round(float(row[5].split(" %")[0])) for row in (early, late)]
-    assert "from λ above 0, {} % are closed, from λ above 2, {} %".format(*closed) in text
+    closed = [round(float(row[5].split(" %")[0])) for row in (early, late, rows["nearest colour"])]
+    told = "from λ above 0, {} % are closed, from λ above 2, {} %, and with `nearest`, {} %"
+    assert told.format(*closed) in text
 
 
 def test_chapter_9_says_of_copying_what_was_measured():

@@ -154,7 +154,17 @@ def test_a_distilled_model_draws_in_one_call_and_refuses_others_in_one_sentence(
         instant, list(instant.classes), range(5), SampleConfig(num_steps=1, guidance_scale=1)
     )
     assert np.array_equal(np.load("five.npy"), as_sprites(made, instant.palette))
-    code, said = run("--steps", "7")
-    assert code == 2
-    assert "distilled to draw in 1 call with its guidance inside, and was asked for 7" in said
-    assert len(said.strip().splitlines()) == 1
+    for words, asked in {
+        ("--steps", "7"): "7 calls",
+        ("--steps", "20"): "20 calls",  # as many as others draw by default, and yet asked for
+        ("--guidance", "7"): "a guidance scale of 7",
+        ("--guidance", "3"): "a guidance scale of 3",
+        ("--steps", "5", "--guidance", "2"): "5 calls and a guidance scale of 2",
+    }.items():
+        code, said = run(*words)
+        assert code == 2, words
+        assert (
+            f"distilled to draw in 1 call with its guidance inside, and was asked for {asked}: omit" in said
+        )
+        assert len(said.strip().splitlines()) == 1
+    assert run("--steps", "1", "--guidance", "1", "-n", "1", "--out", "one.npy")[0] == 0

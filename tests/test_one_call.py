@@ -38,6 +38,8 @@ def test_the_page_says_of_the_students_what_was_measured():
     polished = table["calls-1-polishing"]
     assert polished[STRAY] <= table["calls-1"][STRAY]
     assert polished[WHITE] > 70 > table["calls-1-adversary"][WHITE]
+    fronts = "mirror difference, fronts"
+    assert table["calls-1-adversary"][fronts] > table["calls-1"][fronts] > polished[fronts] - 1
     assert distance["calls-1-adversary"] < polished[FID] < distance["calls-1"]
     assert table["reference"][CLOSED] > 80
     assert polished[CLOSED] < 33.3

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pixel_edu.cli import measuring, options, showing
+from pixel_edu.config import SampleConfig
 
 if TYPE_CHECKING:
     from pixel_edu.denoiser import Denoiser
@@ -52,6 +53,7 @@ MLflow = Annotated[
 
 
 def evaluate(
+    context: typer.Context,
     checkpoint: options.Checkpoint = "reference",
     data: Data = None,
     n: Count = None,
@@ -79,18 +81,27 @@ def evaluate(
     began = time.perf_counter()
     log = _scores_logger(checkpoint, mlflow)  # asked before the minutes that the rest takes
     denoiser, chosen = engine.open_model(checkpoint, device)
-    config = options.sample_config(denoiser, sampler, steps, guidance, interval)
+    config = options.sample_config(context, denoiser, sampler, steps, guidance, interval)
     read = measuring.read(data, resize, frames)
     yardstick = measuring.yardstick(denoiser, read, validation, n or 1000, sprites)
     drawn, labels = _draw(denoiser, n or len(yardstick.other), seed, config, palette, chosen)
     made, told = _measured(drawn, labels, yardstick, two_sample)
     how = {"checkpoint": checkpoint, **_data(checkpoint, data, validation, sprites), "sprites": len(drawn)}
-    how |= {"sampler": config.sampler, "steps": config.num_steps}
-    how |= {"guidance": config.guidance_scale, "interval": config.interval}
+    how |= _settings(config)
     _write(out, drawn, labels, made, yardstick, told, how | {"palette": palette, "first seed": seed})
     log(made, told, len(drawn), yardstick, out)
     _print(made, yardstick, told, how)
     typer.echo(f"{out / 'report.html'} and report.json, in {showing.duration(time.perf_counter() - began)}")
+
+
+def _settings(config: SampleConfig) -> dict[str, Any]:
+    """How the sprites were drawn, by the names of the options."""
+    return {
+        "sampler": config.sampler,
+        "steps": config.num_steps,
+        "guidance": config.guidance_scale,
+        "interval": config.interval,
+    }
 
 
 def _scores_logger(checkpoint: str, uri: str):

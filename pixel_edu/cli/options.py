@@ -108,7 +108,12 @@ def check_size(width: int, height: int) -> None:
 
 
 def sample_config(
-    denoiser: Denoiser, sampler: str, steps: int, guidance: float, interval: tuple[float, float]
+    context: typer.Context,
+    denoiser: Denoiser,
+    sampler: str,
+    steps: int,
+    guidance: float,
+    interval: tuple[float, float],
 ) -> SampleConfig:
     """How to sample, once the interval is known to hold some timestep of the model's."""
     from pixel_edu.guidance import timesteps_between
@@ -117,7 +122,10 @@ def sample_config(
         timesteps_between(denoiser.schedule, *interval)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--interval") from None
+    fields = {"steps": "num_steps", "guidance": "guidance_scale"}
+    sources = {name: context.get_parameter_source(name) for name in fields}
+    typed = [fields[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     try:
-        return denoiser.sampling(SampleConfig(sampler, steps, guidance, interval))
+        return denoiser.sampling(SampleConfig(sampler, steps, guidance, interval), typed)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--steps, --guidance") from None

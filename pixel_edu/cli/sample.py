@@ -87,6 +87,7 @@ NAMED = "{class}-{seed}"
 
 
 def sample(
+    context: typer.Context,
     class_: Class = None,
     n: Count = 10,
     out: Out = "sprites.png",
@@ -116,7 +117,7 @@ def sample(
     from pixel_edu.serving import engine
 
     denoiser, chosen = engine.open_model(checkpoint, device)
-    config = options.sample_config(denoiser, sampler, steps, guidance, interval)
+    config = options.sample_config(context, denoiser, sampler, steps, guidance, interval)
     places.check_size(place, n, denoiser.size, look)
     asked = _asked(denoiser, class_, range(seed, seed + n), name)
     drawn = _draw(denoiser, asked, config, chosen, palette, transparent)
