@@ -32,6 +32,10 @@ def formulas(monkeypatch):
         (r"q \,\|\, p", '<mo fence="false" stretchy="false">‖</mo>'),
         (r"\sigma_{t \mid s}", '<mo lspace="0" rspace="0">∣</mo>'),
         (r"x \sim y", "<mo>∼</mo>"),
+        (r"\log 4", '<mi>log</mi><mspace width="0.167em"></mspace><mn>4</mn>'),
+        (r"2\operatorname{tr} \Sigma", '<mspace width="0.167em"></mspace><mi mathvariant="normal">Σ</mi>'),
+        (r"a / b", '<mo lspace="0" rspace="0">/</mo>'),
+        (r"\; a", '<math display="block"><mrow><mi>a</mi></mrow></math>'),
         (r"t = -1", '<mo form="prefix" lspace="0" rspace="0">−</mo><mn>1</mn>'),
         (r"t - 1", "<mo>−</mo><mn>1</mn>"),
         (r"\tilde p", '<mover><mi>p</mi><mo stretchy="false" scriptlevel="0" lspace="0" rspace="0">˜</mo>'),
@@ -69,3 +73,10 @@ def test_a_long_formula_in_the_text_may_go_on_after_a_relation(formulas):
 def test_tex_that_is_not_understood_is_named(formulas, tex):
     with pytest.raises(formulas.NotMathML, match=f"does not understand {re.escape(repr(tex))}"):
         formulas.mathml(tex)
+
+
+def test_a_sign_after_a_formula_stays_in_its_line(formulas):
+    context = {"body": f'<span class="math">{formulas.mathml("a")}</span>), <span class="math">b</span> c'}
+    formulas._tie(None, "page", "page.html", context, None)
+    tied = f'<span class="math"><span class="tied">{formulas.mathml("a")}),</span></span> <span'
+    assert context["body"].startswith(tied)

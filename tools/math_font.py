@@ -36,20 +36,50 @@ def signs(pages: Path) -> set[str]:
     return set(html.unescape("".join(re.sub("<[^>]+>", "", each) for each in formulas)))
 
 
-def narrow_roots(font: TTFont) -> None:
-    """Make the taller forms of the root as wide as the lowest: Chromium leaves room for the widest beside each root."""
-    variants = font["MATH"].table.MathVariants
-    root = font.getBestCmap()[ord("√")]
-    forms = variants.VertGlyphConstruction[variants.VertGlyphCoverage.glyphs.index(root)]
-    taller = {each.VariantGlyph for each in forms.MathGlyphVariantRecord} - {root}
-    taller |= {each.glyph for each in forms.GlyphAssembly.PartRecords}
-    width = font["hmtx"][root][0]
-    for name in taller:
-        glyph, (before, bearing) = font["glyf"][name], font["hmtx"][name]
-        glyph.coordinates.scale((width / before, 1))
-        glyph.coordinates.toInt()
-        glyph.recalcBounds(font["glyf"])
-        font["hmtx"][name] = width, round(bearing * width / before)
+def _scale(font: TTFont, name: str, width: float, height: float = 1.0, down: int = 0) -> None:
+    """Scale a sign from the origin, its advance with it, and lower it."""
+    glyph, (advance, bearing) = font["glyf"][name], font["hmtx"][name]
+    glyph.coordinates.scale((width, height))
+    glyph.coordinates.translate((0, -down))
+    glyph.coordinates.toInt()
+    glyph.recalcBounds(font["glyf"])
+    font["hmtx"][name] = round(advance * width), round(bearing * width)
+
+
+def narrow_forms(font: TTFont, signs: str, more: int, most: int | None = None) -> None:
+    """Make the taller forms of signs hardly wider than the lowest: Chromium leaves room for the widest beside each.
+
+    Args:
+        font: to change.
+        signs: such as brackets.
+        more: units by which a taller form may be wider.
+        most: units of height; higher forms, and those put together from parts, go.
+    """
+    variants, known = font["MATH"].table.MathVariants, font.getBestCmap()
+    forms = dict(zip(variants.VertGlyphCoverage.glyphs, variants.VertGlyphConstruction, strict=True))
+    for name in (known[ord(sign)] for sign in signs):
+        form, widest = forms[name], font["hmtx"][name][0] + more
+        if most:
+            form.MathGlyphVariantRecord = [
+                v for v in form.MathGlyphVariantRecord if v.AdvanceMeasurement < most
+            ]
+            form.VariantCount, form.GlyphAssembly = len(form.MathGlyphVariantRecord), None
+        taller = {each.VariantGlyph for each in form.MathGlyphVariantRecord} - {name}
+        taller |= {each.glyph for each in form.GlyphAssembly.PartRecords} if form.GlyphAssembly else set()
+        for each in taller:
+            if (before := font["hmtx"][each][0]) > widest:
+                _scale(font, each, widest / before)
+
+
+def set_as_tex(font: TTFont) -> None:
+    """Set indices of single letters on one line, and let a prime, a bar and thin lines be seen on a screen."""
+    known, constants = font.getBestCmap(), font["MATH"].table.MathConstants
+    _scale(font, known[ord("′")], 1.35, 1.35, down=560)  # a superscript as it is, it would be raised twice
+    _scale(font, known[ord("¯")], 1.5)
+    constants.SubscriptBaselineDropMin.Value = -30
+    constants.SuperscriptBaselineDropMax.Value = 400
+    for line in ("RadicalRuleThickness", "FractionRuleThickness", "OverbarRuleThickness"):
+        getattr(constants, line).Value = 54  # one pixel at the size of text
 
 
 def main(source: str) -> None:
@@ -60,7 +90,9 @@ def main(source: str) -> None:
     chosen = subset.Subsetter(options)
     chosen.populate(unicodes=wanted)
     chosen.subset(font)
-    narrow_roots(font)
+    narrow_forms(font, "√", 0)
+    narrow_forms(font, "()[]{}", 40, most=2400)
+    set_as_tex(font)
     FONT.parent.mkdir(exist_ok=True)
     subset.save_font(font, FONT, options)
     print(f"{FONT.relative_to(ROOT)}: {len(font.getBestCmap())} signs, {FONT.stat().st_size:,} bytes")

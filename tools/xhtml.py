@@ -29,8 +29,8 @@ SHARED = {"exercise-content", "solution-content"}
 """Ids that the extension for exercises gives to each of them."""
 CLASSES = {
     "admonition", "admonition-title", "answer", "caption", "choice", "citation", "citation-list", "exactness",
-    "exactness-legend", "exercise", "facts", "field-list", "label", "on-grey", "predict", "promise", "rubric", "sig",
-    "solution", "text-right", "wall",
+    "exactness-legend", "exercise", "facts", "field-list", "label", "math", "on-grey", "predict", "promise", "rubric",
+    "sig", "solution", "text-right", "wall",
 }  # fmt: skip
 """What `epub.css` has a rule for; all other classes go."""
 NAMES = {"cell_output": "output", "sd-dropdown": "hint", "pst-scrollable-table-container": "table"}
@@ -177,8 +177,12 @@ class Page:
             yield Node("p", {"class": "live"}, [PICTURE])
         elif node.tag == "svg":
             yield _drawing(node)
-        elif "math" in node.classes:
-            yield from _formula(node)
+        elif node.tag == "math":
+            yield _formula(node, width(node))
+        elif "div.math" in kinds:
+            parts = list(node.find("math"))
+            made = [_formula(each, max(map(width, parts))) for each in parts]
+            yield Node("div", {"class": "math", **_some(node, "id")}, made)
         elif "p.collapsed" in kinds:
             yield from self._all(node.children)
         else:
@@ -248,13 +252,12 @@ def _says_nothing(node: Node) -> bool:
     return node.tag in ("span", "a") or (node.tag == "div" and wraps)
 
 
-def _formula(node: Node) -> Iterator[Node | str]:
-    """A formula in a line, or one of its own, in one or several parts: smaller where it is wide."""
-    made = list(node.find("math"))
-    size = _step(WIDTHS, max(map(width, made)))
-    for each in made:
-        each.attributes |= {"xmlns": MATHML} | ({"class": size} if size else {})
-    yield from [Node("div", {"class": "math", **_some(node, "id")}, made)] if node.tag == "div" else made
+def _formula(node: Node, letters: float) -> Node:
+    """A formula, smaller where it, or the widest part of what it belongs to, is so many letters wide."""
+    size = _step(WIDTHS, letters)
+    return Node(
+        "math", node.attributes | {"xmlns": MATHML} | ({"class": size} if size else {}), node.children
+    )
 
 
 def _drawing(node: Node, inside: bool = False) -> Node:

@@ -15,13 +15,16 @@ from latex2mathml.converter import convert
 from sphinx.errors import ExtensionError
 
 NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
-FUNCTIONS = r"\\(?:log|exp|cos|min|max)"
+FUNCTIONS = r"\\(?:log|exp|cos|min|max|operatorname\{tr\})"
 SCRIPTS = {"msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "munderover": 3}
 """Elements whose children but the first are set smaller, and how many they have."""
 
 
 ACCENTS = {"^": "ˆ", "~": "˜", "¯": "¯"}
 """Signs over a letter: as latex2mathml writes them, and those of their height."""
+SPACES = {"/": "0", "…": "0", "⋯": "0.167em"}
+CAPITALS = set("ΓΔΘΛΞΠΣΥΦΨΩ")
+"""Upright in TeX."""
 BARS = {("|", None), ("‖", None)}
 """Bars around something, and not between: what they are, and what is said of their being a fence."""
 LONG = 10
@@ -30,6 +33,10 @@ RELATIONS = set("=<>≤≥≈∝→∼")
 SUMS = set("+−")
 BEFORE_A_SIGN = RELATIONS | set("([,")
 """After these, a plus or minus is a number's sign and has no space."""
+
+
+TIED = re.compile(r'(<math display="inline">(?:(?!<math).)*?</math>)</span>([.,;:?!)\]’”…]+)', re.DOTALL)
+"""The last piece of a formula in the text, and the signs that follow it."""
 
 
 class NotMathML(ValueError):
@@ -80,9 +87,10 @@ def _prepared(tex: str) -> str:
 
     It does not know Sphinx' `split` around `aligned`, `\\!`, and the small spaces around the name of a function.
     """
+    tex = re.sub(r"^(?:\s|\\[;,])+|(?:\s|\\[;,])+$", "", tex)  # a space that no page needs
     tex = re.sub(r"\\(?:begin|end)\{split\}", "", tex).replace("{aligned}", "{split}").strip()
     tex = tex.replace(r"\mathrm{", r"\text{").replace(r"\!", "")
-    tex = re.sub(rf"({FUNCTIONS})(?=\s+[a-zA-Z]|\s*\\(?!left|big|Big|,))", r"\1\\,", tex)
+    tex = re.sub(rf"({FUNCTIONS})(?=\s+[a-zA-Z\d]|\s*\\(?!left|big|Big|,))", r"\1\\,", tex)
     return re.sub(rf"(?<=[\w)\]}}])(?<!split}})\s*(?={FUNCTIONS})", r"\\,", tex)
 
 
@@ -99,6 +107,10 @@ def _corrected(element: ElementTree.Element) -> None:
             child.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
         elif child.text == "~":
             child.tag, child.text = "mo", "\N{TILDE OPERATOR}"
+        elif child.tag == "mo" and child.text in SPACES:
+            child.attrib |= {"lspace": SPACES[child.text], "rspace": SPACES[child.text]}
+        elif child.tag == "mi" and child.text in CAPITALS:
+            child.set("mathvariant", "normal")
         elif child.tag == "mo" and child.text in SUMS and place and element[place - 1].text in BEFORE_A_SIGN:
             child.attrib |= {"form": "prefix", "lspace": "0", "rspace": "0"}
         if element.tag in SCRIPTS and place:
@@ -148,7 +160,14 @@ def _set(translator, node: nodes.math | nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def _tie(app, pagename, templatename, context, doctree) -> None:
+    """Keep a formula, or its last piece, and the sign that follows it in one line."""
+    if body := context.get("body"):
+        context["body"] = TIED.sub(r'<span class="tied">\1\2</span></span>', body)
+
+
 def setup(app) -> dict[str, bool]:
     """Sphinx calls this."""
+    app.connect("html-page-context", _tie)
     app.add_html_math_renderer("mathml", inline_renderers=(_set, None), block_renderers=(_set, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

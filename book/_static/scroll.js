@@ -1,4 +1,4 @@
-// A table or a line of code that is wider than the page scrolls by itself: then it can be reached with the Tab key, too.
+// A table, a formula or a line of code that is wider than the page scrolls by itself: then it can be reached with the Tab key, too.
 const WIDE = ".bd-article :is(table, pre, div.math)";
 
 function reachable() {
@@ -6,18 +6,18 @@ function reachable() {
     const scrolls = part.scrollWidth > part.clientWidth + 1;
     if (scrolls) part.tabIndex = 0;
     else part.removeAttribute("tabindex");
-    if (!part.matches("table")) continue;
+    if (!part.matches("table, div.math")) continue;
     part.classList.toggle("scrolls", scrolls);
     fade(part);
   }
 }
 
-/** The edge of a table fades while more of it is to come. */
+/** The edge of a table or a formula fades while more of it is to come. */
 function fade(part) {
   part.classList.toggle("more", part.scrollLeft + part.clientWidth < part.scrollWidth - 1);
 }
 
-addEventListener("scroll", ({ target }) => target.matches?.("table.scrolls") && fade(target), true);
+addEventListener("scroll", ({ target }) => target.matches?.(".scrolls") && fade(target), true);
 addEventListener("load", reachable);
 addEventListener("resize", reachable);
 reachable();
