@@ -293,6 +293,18 @@ def test_formulas_are_mathml_and_no_page_loads_a_script_for_them(pages):
     assert formulas > 500
 
 
+def test_what_belongs_together_stays_in_one_line(book):
+    oracle, one_call = (
+        (book / f"{name}.html").read_text(encoding="utf-8")
+        for name in ("chapters/03_oracle", "book/one_call")
+    )
+    article = re.search(r'<article class="bd-article">(.*)</article>', oracle, re.DOTALL)[1]
+    prose = re.sub(r"<(pre|code|svg|script|details)\b.*?</\1>", "", article, flags=re.DOTALL)
+    assert re.findall(r"\d %", re.sub("<[^>]+>", "", prose)) == []
+    assert len(re.findall(r"\d\N{NO-BREAK SPACE}%", prose)) > 5
+    assert '<span class="pre option">--steps</span>' in one_call
+
+
 def test_the_font_of_formulas_has_every_sign_of_every_formula(pages):
     ttlib = pytest.importorskip("fontTools.ttLib", reason="fontTools is not installed")
     pytest.importorskip("brotli", reason="brotli, which a woff2 is read with, is not installed")

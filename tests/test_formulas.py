@@ -35,6 +35,7 @@ def formulas(monkeypatch):
         (r"\log 4", '<mi>log</mi><mspace width="0.167em"></mspace><mn>4</mn>'),
         (r"2\operatorname{tr} \Sigma", '<mspace width="0.167em"></mspace><mi mathvariant="normal">Σ</mi>'),
         (r"a / b", '<mo lspace="0" rspace="0">/</mo>'),
+        (r"a \big)^2", "<msup><mo"),
         (r"\; a", '<math display="block"><mrow><mi>a</mi></mrow></math>'),
         (r"t = -1", '<mo form="prefix" lspace="0" rspace="0">−</mo><mn>1</mn>'),
         (r"t - 1", "<mo>−</mo><mn>1</mn>"),

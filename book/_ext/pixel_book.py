@@ -24,6 +24,9 @@ COLUMNS = (88, 92, 96, 101)
 """Columns of code that fit a laptop's page: in letters of the usual size, and of those that custom.css has besides."""
 
 
+WITHOUT_PROSE = (nodes.literal, nodes.literal_block, nodes.raw, nodes.math, nodes.math_block)
+
+
 def repository(root: Path) -> str:
     """The address under `[project.urls]` in the pyproject.toml of a folder."""
     with open(root / "pyproject.toml", "rb") as file:
@@ -68,6 +71,20 @@ def _mend_lists(app, pagename, templatename, context, doctree) -> None:
     """The bibliography's list holds links besides its items, which a list in the words of a screen reader may not."""
     context["body"] = context.get("body", "").replace(
         '<div role="list" class="citation-list">', '<div class="citation-list">'
+    )
+
+
+def _keep_together(app, doctree, docname) -> None:
+    """No line ends between a number and its percent sign."""
+    for text in list(doctree.findall(nodes.Text)):
+        if re.search(r"\d %", text) and not isinstance(text.parent, WITHOUT_PROSE):
+            text.parent.replace(text, nodes.Text(re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)))
+
+
+def _keep_options(app, pagename, templatename, context, doctree) -> None:
+    """No line ends within the name of an option."""
+    context["body"] = re.sub(
+        r'<span class="pre">(?=--[a-z-]{2,20}</span>)', '<span class="pre option">', context.get("body", "")
     )
 
 
@@ -152,4 +169,6 @@ def setup(app):
     app.connect("html-page-context", _stay_here, priority=900)
     app.connect("html-page-context", _drop_unused_design, priority=900)
     app.connect("html-page-context", _mend_lists)
+    app.connect("doctree-resolved", _keep_together)
+    app.connect("html-page-context", _keep_options)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,8 +18,6 @@ NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 FUNCTIONS = r"\\(?:log|exp|cos|min|max|operatorname\{tr\})"
 SCRIPTS = {"msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "munderover": 3}
 """Elements whose children but the first are set smaller, and how many they have."""
-
-
 ACCENTS = {"^": "ˆ", "~": "˜", "¯": "¯"}
 """Signs over a letter: as latex2mathml writes them, and those of their height."""
 SPACES = {"/": "0", "…": "0", "⋯": "0.167em"}
@@ -33,8 +31,6 @@ RELATIONS = set("=<>≤≥≈∝→∼")
 SUMS = set("+−")
 BEFORE_A_SIGN = RELATIONS | set("([,")
 """After these, a plus or minus is a number's sign and has no space."""
-
-
 TIED = re.compile(r'(<math display="inline">(?:(?!<math).)*?</math>)</span>([.,;:?!)\]’”…]+)', re.DOTALL)
 """The last piece of a formula in the text, and the signs that follow it."""
 
@@ -123,7 +119,9 @@ def _fenced(element: ElementTree.Element) -> None:
     for place, child in enumerate(list(element)):
         if child.tag in SCRIPTS and (closing := child[0]).tag == "mo" and (size := closing.get("minsize")):
             before = list(element)[:place]
-            first = next(i for i in reversed(range(place)) if before[i].get("minsize") == size)
+            first = next((i for i in reversed(range(place)) if before[i].get("minsize") == size), place)
+            if first == place:
+                continue  # it opens nothing
             row = ElementTree.Element("mrow")
             row.extend([*before[first:], closing])
             for each in before[first:]:
