@@ -317,9 +317,8 @@ def test_behind_a_proxy_redirects_pages_and_the_document_stay_inside_the_prefix(
     for path in ("/", "/docs/", "/art/sprites", "/art/sprites/", "/art/sprites/docs/"):
         status, headers, _ = asked(patient_port, "GET", path)
         assert (status, headers["Location"]) == (307, "/art/sprites/docs")
-    assert (
-        asked(patient_port, "GET", "/art/sprites/docs")[0] == 200
-    )  # a proxy that leaves the prefix, or none
+    # a proxy that leaves the prefix, or none
+    assert asked(patient_port, "GET", "/art/sprites/docs")[0] == 200
     page = asked(patient_port, "GET", "/docs")[2].decode()
     assert f"curl http://127.0.0.1:{patient_port}/art/sprites/v1/sprites --json" in page
     assert not re.search(
