@@ -142,10 +142,10 @@ def sigmoid(
         max_beta: bound on a single step.
     """
 
-    def curve(u: float) -> float:
-        def rise(v: float) -> float:
-            return 1 / (1 + math.exp(-v / tau))
+    def rise(v: float) -> float:
+        return 1 / (1 + math.exp(-v / tau))
 
+    def curve(u: float) -> float:
         return (rise(end) - rise(u * (end - start) + start)) / (rise(end) - rise(start))
 
     return _from_curve(curve, T, max_beta)
