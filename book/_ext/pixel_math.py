@@ -57,7 +57,7 @@ def mathml(tex: str, display: bool = False) -> str:
         made = convert(_prepared(tex), display="block" if display else "inline")
     except Exception as error:  # its exceptions have no common base
         raise NotMathML(
-            f"latex2mathml does not understand {tex!r}: {error or type(error).__name__}"
+            f"latex2mathml does not understand {tex!r}: {str(error) or type(error).__name__}"
         ) from None
     if "\\" in made or "<mi>&<" in made:
         raise NotMathML(f"latex2mathml does not understand {tex!r}")
