@@ -86,6 +86,20 @@ def test_misuse_is_one_sentence_and_exit_code_2(arguments, says, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--steps", "0", "should be greater than or equal to 1"),
+        ("--steps", "x", "should be a valid integer"),
+        ("--guidance", "nan", "should be less than or equal to 20"),
+    ],
+)
+def test_an_option_of_a_wrong_value_is_told_in_our_words(option, value, says):
+    done = pixel_edu("sample", option, value)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: Invalid value for '{option}': it {says} (see ")
+
+
 def test_a_mistake_the_user_can_mend_is_one_sentence_and_exit_code_1(tmp_path):
     done = pixel_edu("data", "check", tmp_path / "nowhere")
     assert done.returncode == 1

@@ -175,9 +175,19 @@ def main() -> None:
         _complain(f"error: {place}: {reason}", FAILURE)
 
 
+PYDANTIC = {
+    "Value error, ": "",
+    r"\bInput should\b": "it should",
+    ", unable to parse string as an? [a-z]+": "",
+}
+"""What typer passes on of its words, as patterns, and what we say."""
+
+
 def _say_misuse(misuse: typer.TyperException) -> str:
     context = getattr(misuse, "ctx", None)
-    message = " ".join(misuse.format_message().split()).replace("Value error, ", "")  # pydantic's words
+    message = " ".join(misuse.format_message().split())
+    for theirs, ours in PYDANTIC.items():
+        message = re.sub(theirs, ours, message)
     if not message:  # a group of commands by itself: its help has been printed
         return ""
     return f"error: {message}" + (f" (see {context.command_path} --help)" if context else "")
