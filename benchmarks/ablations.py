@@ -40,7 +40,7 @@ SEEDS = (0, 1, 2)
 DRAWN = 500
 """Sprites a run, of all classes in turn: the Fréchet distance is compared between runs of as many."""
 FIRST_SEED, REAL_SEED, OTHER_SEED = 1_000_000, 11, 12
-DEFAULT = SampleConfig()
+DEFAULT = SampleConfig("dpmpp_2m")
 
 SCHEDULES["cosine, factor 2"] = lambda: shifted(cosine(), 2.0)
 SCHEDULES["cosine, factor 1/2"] = lambda: shifted(cosine(), 0.5)

@@ -26,7 +26,7 @@ from speed import diffusers_network
 from torch import Tensor, nn
 
 from pixel_edu import evaluation, palette, report, sprites
-from pixel_edu.config import hardware
+from pixel_edu.config import SampleConfig, hardware
 from pixel_edu.files import replacing
 from pixel_edu.generate import generate
 from pixel_edu.training import RECIPES, TrainState, train
@@ -132,7 +132,9 @@ def trained(
             keep(state, halfway, seconds)
             print(f"{case.name}: step {step.step:,} of {case.steps:,}, loss {step.loss:.3f}", flush=True)
     seeds = range(FIRST_SEED, FIRST_SEED + len(labels))
-    images = generate(state.denoiser(), labels, seeds, track=lambda parts: track(parts, "drawing"))
+    images = generate(
+        state.denoiser(), labels, seeds, SampleConfig("dpmpp_2m"), track=lambda parts: track(parts, "drawing")
+    )
     numbers = {
         "steps": case.steps,
         "seconds": seconds,

@@ -74,7 +74,10 @@ def drawn(case: Case, asked: list[int], folder: Path) -> Iterator[tuple[int, np.
         for step in track(steps, case.name, total=config.steps, transient=True):
             if step.step in paths:
                 made = generate(
-                    step.state.denoiser(), asked, SEEDS, SampleConfig(guidance_scale=2.0, interval=None)
+                    step.state.denoiser(),
+                    asked,
+                    SEEDS,
+                    SampleConfig("dpmpp_2m", guidance_scale=2.0, interval=None),
                 )
                 with replacing(paths[step.step]) as temporary, open(temporary, "wb") as file:
                     np.save(file, made)

@@ -131,7 +131,7 @@ def picture() -> np.ndarray:
     """The same ten seeds, a row for each number of calls of the reference, and the last for the distilled network."""
     labels, seeds = [c for c in range(5) for _ in range(2)], range(1000, 1010)
     reference, instant = (checkpoints.load_reference(name) for name in ("reference", "instant"))
-    rows = [generate(reference, labels, seeds, SampleConfig(num_steps=calls)) for calls in (1, 2, 4, 20)]
+    rows = [generate(reference, labels, seeds, SampleConfig("dpmpp_2m", calls)) for calls in (1, 2, 4, 20)]
     rows.append(generate(instant, labels, seeds))
     return grid(palette.as_sprites(np.concatenate(rows), reference.palette), len(labels))
 

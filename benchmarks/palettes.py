@@ -78,7 +78,7 @@ def main() -> None:
             model,
             labels,
             seeds,
-            SampleConfig(guidance_scale=2.0, interval=None),
+            SampleConfig("dpmpp_2m", guidance_scale=2.0, interval=None),
             batch_size=BATCH,
             track=lambda parts: track(parts, title, transient=True),
         )

@@ -2,6 +2,7 @@
 
 python benchmarks/quality.py                                the reference, about 20 minutes on two cores
 python benchmarks/quality.py --classic runs/classic/model.safetensors      and the widely copied recipe, an hour more
+python benchmarks/quality.py --only noise shipped --out book/measured/quality.md   two tables, the others stay
 
 What was drawn is kept in runs/quality, so that the same command goes on where it was stopped.
 """
@@ -9,7 +10,7 @@ What was drawn is kept in runs/quality, so that the same command goes on where i
 from __future__ import annotations
 
 import argparse
-import functools
+import re
 import resource
 import tempfile
 import time
@@ -24,22 +25,27 @@ from speed import FAST
 from torch import Tensor
 
 from pixel_edu import checkpoints, evaluation, palette, report, samplers, sprites
-from pixel_edu.config import SampleConfig, hardware
+from pixel_edu.config import SampleConfig
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing
 from pixel_edu.generate import stream
 from pixel_edu.guidance import guide
 from pixel_edu.images import to_uint8
+from pixel_edu.samplers import SAMPLERS as SAMPLERS_OF
 from pixel_edu.samplers import SpriteNoise
 from pixel_edu.serving import onnx
 
 FIRST_SEED = 1_000_000
 PIECE = 50
 SHOWN = ("label_accuracy", "fid", "kid", "coverage", "colors", "flat", "closed", "near_copies")
+SEEN = ("label_accuracy", "fid", "kid", "coverage", "background", "closed", "fronts", "near_copies")
+"""With what an eye sees first, in place of two that all samplers have right."""
 RESAMPLES = 200
-everywhere = functools.partial(SampleConfig, guidance_scale=2.0, interval=None)
-"""Guidance at all noise levels, with scale 2 unless the row says otherwise."""
-"""20 calls of DPM-Solver++, guidance 2 at all noise levels."""
+
+
+def everywhere(sampler: str = "dpmpp_2m", num_steps: int = 20, guidance_scale: float = 2.0) -> SampleConfig:
+    """Guidance at all noise levels, with 20 calls of DPM-Solver++ unless the row says otherwise."""
+    return SampleConfig(sampler, num_steps, guidance_scale, interval=None)
 
 
 @dataclass(frozen=True)
@@ -84,14 +90,41 @@ SAMPLERS = (
 )
 GUIDANCE = (
     *(Way(f"w = {w:g}", config=everywhere(guidance_scale=w)) for w in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)),
-    Way("w = 2, interval", config=SampleConfig(guidance_scale=2.0, interval=(-1.0, 1.0))),
-    Way("**w = 3, interval**, the default", config=SampleConfig()),
-    Way("w = 4, interval", config=SampleConfig(guidance_scale=4.0, interval=(-1.0, 1.0))),
+    Way("w = 2, interval", config=SampleConfig("dpmpp_2m", guidance_scale=2.0)),
+    Way("**w = 3, interval**, the default", config=SampleConfig("dpmpp_2m")),
+    Way("w = 4, interval", config=SampleConfig("dpmpp_2m", guidance_scale=4.0)),
+)
+NOISE = (
+    *(
+        Way(f"{SAMPLERS_OF[name].title}, 20 calls", config=SampleConfig(name))
+        for name in ("ddim", "dpmpp_2m", "ddpm")
+    ),
+    Way("**SDE-DPM-Solver++, 20 calls**, the default", config=SampleConfig()),
+    Way("SDE-DPM-Solver++, 50 calls", config=SampleConfig(num_steps=50)),
 )
 AS_SHIPPED = (
     Way("reference", config=SampleConfig()),
-    Way("reference, guidance 2 everywhere"),
+    Way("reference, without fresh noise: DPM-Solver++", config=SampleConfig("dpmpp_2m")),
 )
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its title, by which it is found in the written file, its rows, and how many sprites each takes."""
+
+    title: str
+    ways: tuple[Way, ...]
+    count: int
+    measures: tuple[str, ...] = SHOWN
+
+
+TABLES = {
+    "thousandfold": Table("The widely copied recipe, and the fast one", THOUSANDFOLD, 300),
+    "calls": Table("Samplers and calls, guidance 2 everywhere", SAMPLERS, 500),
+    "guidance": Table("Guidance, without fresh noise", GUIDANCE, 500),
+    "noise": Table("Fresh noise, guidance 3 in the interval", NOISE, 1000, SEEN),
+    "shipped": Table("As `pixel-edu sample` draws", AS_SHIPPED, 5000, SEEN),
+}
 
 
 def drawn(way: Way, model: Denoiser, count: int, folder: Path) -> np.ndarray:
@@ -126,31 +159,37 @@ def two_passes(model: Denoiser, seeds: Sequence[int], config: SampleConfig) -> n
     return to_uint8(samplers.ddpm_sample(predict_eps, model.schedule, noise.start(), config.num_steps, noise))
 
 
-def table(
-    title: str, ways: Sequence[Way], models: dict[str, Denoiser], count: int, folder: Path
-) -> list[str]:
-    """Measure all ways with the same number of sprites, and real sprites below them."""
+def measured(table: Table, models: dict[str, Denoiser], folder: Path) -> list[str]:
+    """Measure all ways of a table with the same number of sprites, and real sprites below them."""
+    count = table.count
     yardstick = evaluation.procedural_yardstick(count)
     labels = np.arange(FIRST_SEED, FIRST_SEED + count) % 5
     names = {measure.key: measure for measure in evaluation.MEASURES}
     lines = [
-        f"**{title}** ({count:,} sprites a row)",
+        f"**{table.title}** ({count:,} sprites a row)",
         "",
-        "| how | " + " | ".join(names[key].name for key in SHOWN) + " |",
-        "| :--- |" + " ---: |" * len(SHOWN),
+        "| how | " + " | ".join(names[key].name for key in table.measures) + " |",
+        "| :--- |" + " ---: |" * len(table.measures),
     ]
 
     def row(name: str, scores: dict[str, evaluation.Score]) -> str:
-        cells = (report.in_words(names[key], scores[key]) for key in SHOWN)
+        cells = (report.in_words(names[key], scores[key]) for key in table.measures)
         words = (f"{value}<br><small>{interval}</small>" for value, interval in cells)
         return f"| {name} | {' | '.join(words)} |"
 
-    for way in ways:
+    for way in table.ways:
         if way.model in models:
             images = drawn(way, models[way.model], count, folder)
             lines.append(row(way.name, evaluation.evaluate(images, labels, yardstick, RESAMPLES).scores))
             print(lines[-1], flush=True)
     return [*lines, row("real sprites", yardstick.floor.scores), ""]
+
+
+def written(table: Table, path: Path) -> list[str]:
+    """The lines of a table as they stand in a file, with what is said below it."""
+    _, _, rest = path.read_text(encoding="utf-8").partition(f"**{table.title}**")
+    below = re.split(r"\n(?=\*\*|Scoring)", rest)[0]
+    return f"**{table.title}**{below}".splitlines()
 
 
 def trained(name: str, path: Path) -> str:
@@ -183,7 +222,12 @@ def main() -> None:
         "--out", type=Path, help="write the tables here too, such as book/measured/quality.md"
     )
     parser.add_argument("--kept", type=Path, default=Path("runs/quality"), help="folder for what was drawn")
-    parser.add_argument("--many", type=int, default=5000, help="sprites for the main figure")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=TABLES,
+        help="measure these tables, and take the others from --out as they are",
+    )
     options = parser.parse_args()
     options.kept.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
@@ -197,20 +241,19 @@ def main() -> None:
         models["classic"] = checkpoints.load_model(options.classic)
     lines = [
         "<!-- Generated by `python benchmarks/quality.py --out`; measure again instead of editing. -->",
-        f"On {hardware()}, small numbers are 95 % intervals from {RESAMPLES} resamples.",
+        f"Small numbers are 95 % intervals from {RESAMPLES} resamples.",
         "",
     ]
-    if options.classic:
-        lines += [
-            trained("`classic`", options.classic),
-            trained("The reference", checkpoints.find("reference")),
-            "",
-        ]
-        lines += table("The widely copied recipe, and the fast one", THOUSANDFOLD, models, 300, options.kept)
-    lines += table("Samplers and calls, guidance 2 everywhere", SAMPLERS, models, 500, options.kept)
-    lines += table("Guidance", GUIDANCE, models, 500, options.kept)
-    lines += table("As `pixel-edu sample` draws", AS_SHIPPED, models, options.many, options.kept)
-    lines.append(scoring(options.many))
+    asked = [key for key in options.only or TABLES if key != "thousandfold" or options.classic]
+    for key, table in TABLES.items():
+        if key in asked:
+            lines += measured(table, models, options.kept)
+            if key == "thousandfold":
+                both = ("`classic`", options.classic), ("The reference", checkpoints.find("reference"))
+                lines += [*(trained(*each) for each in both), ""]
+        elif options.out and options.out.exists():
+            lines += written(table, options.out)
+    lines.append(scoring(5000))
     print("\n".join(lines))
     print(f"{(time.perf_counter() - began) / 60:.1f} minutes")
     if options.out:

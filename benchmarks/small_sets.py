@@ -26,7 +26,7 @@ from rich.progress import track
 
 from pixel_edu import classifier, data, palette
 from pixel_edu.checkpoints import find, load_model, read_about
-from pixel_edu.config import hardware
+from pixel_edu.config import SampleConfig, hardware
 from pixel_edu.distances import NEAR, frechet_distance, nearest_sprites
 from pixel_edu.files import replacing
 from pixel_edu.generate import generate
@@ -138,7 +138,9 @@ def drawn(run: Path, labels: np.ndarray) -> np.ndarray:
     if not path.exists():
         model = load_model(run)
         seeds = range(FIRST_SEED, FIRST_SEED + len(labels))
-        images = palette.as_sprites(generate(model, labels.tolist(), seeds), model.palette)
+        images = palette.as_sprites(
+            generate(model, labels.tolist(), seeds, SampleConfig("dpmpp_2m")), model.palette
+        )
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.save(file, images)
     return np.load(path)

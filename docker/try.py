@@ -46,7 +46,7 @@ from pixel_edu.files import replacing
 
 IMAGES = ("api", "train", "mlflow")
 MEASURED = ROOT / "book" / "measured" / "images.json"
-ORDER = {"class": "food", "seed": 7, "format": "indexed"}
+ORDER = {"class": "food", "seed": 7, "format": "indexed", "sampler": "dpmpp_2m"}
 ROWS, STEPS, DRAWN = 60, 2, 5
 """Sprites to train on, steps, and sprites to draw with what came out."""
 CANARY = "a-word-that-only-the-secret-of-the-build-has"

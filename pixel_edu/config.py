@@ -68,8 +68,8 @@ OTHER_NAMES = {"PIL": "pillow", "psycopg2": "psycopg2-binary", "yaml": "pyyaml",
 class SampleConfig:
     """How to sample. The defaults are what `pixel-edu sample`, the API, the demo and the widgets draw with.
 
-    Guidance at all noise levels gave a larger Fréchet distance than in this interval (`benchmarks/quality.py`), and
-    costs a quarter more time.
+    Guidance at all noise levels gave a larger Fréchet distance than in this interval, and costs a quarter more time;
+    samplers without fresh noise leave more outlines open (`benchmarks/quality.py`).
 
     Attributes:
         sampler: a name in `samplers.SAMPLERS`.
@@ -79,7 +79,7 @@ class SampleConfig:
         eta: share of the posterior's spread that DDIM draws anew, 0 .. 1; other samplers ignore it.
     """
 
-    sampler: str = "dpmpp_2m"
+    sampler: str = "dpmpp_2m_sde"
     num_steps: int = 20
     guidance_scale: float = 3.0
     interval: tuple[float, float] | None = (-1.0, 1.0)

@@ -1,8 +1,8 @@
 r"""Samplers: ways to walk from noise to clean data, each a loop over the same list of timesteps.
 
 A sampler knows neither networks nor labels: it is a function of `predict_eps(x, t)`, a schedule and noise. Each comes
-twice. `ddpm_steps`, `ddim_steps` and `dpmpp_2m_steps` are generators that yield a `Step` after every model call;
-`ddpm_sample`, `ddim_sample` and `dpmpp_2m_sample` run them to the end and return the image.
+twice: `ddpm_steps`, `ddim_steps`, `dpmpp_2m_steps` and `dpmpp_2m_sde_steps` are generators that yield a `Step` after
+every model call; `ddpm_sample` and its like run them to the end and return the image.
 
 A step goes from timestep t down to s. With α the signal, σ the noise and λ = log(α / σ), h = λ_s - λ_t is the step's
 length, and (α_t / α_s)·(σ_s / σ_t) is exp(-h). At clean data λ is infinite, so exp(-h) is 0: no formula below divides
@@ -111,10 +111,7 @@ def ddpm_steps(
     for call, (t, s) in enumerate(itertools.pairwise(schedule.timesteps(num_steps)), 1):
         here, there = _level(schedule, t, x), _level(schedule, s, x)
         x0 = _ask(predict_eps, x, t, here).x0
-        h = there.half_log_snr - here.half_log_snr
-        # The mean of the posterior of x_s given x_t and x0, in λ: the two weights are σ_s/σ_t·e^-h and
-        # α_s·(1 - e^-2h). At clean data h is infinite, they are 0 and 1, and what is left is x0.
-        x = there.noise / here.noise * torch.exp(-h) * x - there.signal * torch.expm1(-2 * h) * x0
+        x = _posterior_mean(x, x0, here, there)
         if s >= 0:
             x = x + _posterior_std(here, there) * draw_eps(x)
         yield Step(call, s, x, x0)
@@ -156,14 +153,27 @@ def dpmpp_2m_steps(
         here, there = _level(schedule, t, x), _level(schedule, s, x)
         x0 = _ask(predict_eps, x, t, here).x0
         h = there.half_log_snr - here.half_log_snr
-        halfway = x0
-        if before is not None and s >= 0:
-            last_x0, last_h = before
-            # A straight line in λ through the last two answers, read half a step ahead: that makes the step second
-            # order. h is infinite at the last step, where a line would lead nowhere.
-            halfway = x0 + h / (2 * last_h) * (x0 - last_x0)
+        halfway = x0 if before is None or s < 0 else _halfway(x0, h, *before)
         # The exact solution of the probability-flow ODE over the step if x0 did not change: an exponential integrator.
         x = there.noise / here.noise * x - there.signal * torch.expm1(-h) * halfway
+        before = x0, h
+        yield Step(call, s, x, x0)
+
+
+def dpmpp_2m_sde_steps(
+    predict_eps: PredictEps, schedule: Schedule, x: Images, num_steps: int, draw_eps: DrawEps
+) -> Iterator[Step]:
+    """The steps of `dpmpp_2m_sde_sample`, one after each model call."""
+    before = None  # the last call's x0 and step length
+    for call, (t, s) in enumerate(itertools.pairwise(schedule.timesteps(num_steps)), 1):
+        here, there = _level(schedule, t, x), _level(schedule, s, x)
+        x0 = _ask(predict_eps, x, t, here).x0
+        h = there.half_log_snr - here.half_log_snr
+        halfway = x0 if before is None or s < 0 else _halfway(x0, h, *before)
+        # Where x0 does not change, the reverse SDE's exact solution over the step is the posterior: a step of DDPM.
+        x = _posterior_mean(x, halfway, here, there)
+        if s >= 0:
+            x = x + _posterior_std(here, there) * draw_eps(x)
         before = x0, h
         yield Step(call, s, x, x0)
 
@@ -254,6 +264,36 @@ def dpmpp_2m_sample(predict_eps: PredictEps, schedule: Schedule, x: Images, num_
     return _last(dpmpp_2m_steps(predict_eps, schedule, x, num_steps)).x
 
 
+def dpmpp_2m_sde_sample(
+    predict_eps: PredictEps, schedule: Schedule, x: Images, num_steps: int, draw_eps: DrawEps
+) -> Images:
+    """SDE-DPM-Solver++(2M): DDPM's step with the corrected x₀ of DPM-Solver++(2M) (Lu et al. 2022).
+
+    So it is to DDPM what `dpmpp_2m_sample` is to DDIM, and `pixel-edu sample` draws with it. Each step takes more noise
+    away than the path asks for and draws some anew, so that what an earlier step got wrong fades (arXiv:2211.01095,
+    where it is derived from the reverse SDE). First and last step are DDPM steps; no noise is added at the last.
+
+    Args:
+        predict_eps: maps x (B, C, H, W) and t (B,) int64 in 0 .. T-1 to the noise in x.
+        schedule: the noise schedule that the model was trained with.
+        x: (B, C, H, W) float32 standard normal; sprites are (B, 3, 16, 16).
+        num_steps: model calls, 1 .. T.
+        draw_eps: fresh noise for each step but the last, such as the SpriteNoise that x came from.
+
+    Returns:
+        (B, C, H, W) float32, nominally in [-1, 1], not clamped.
+
+    Raises:
+        ValueError: num_steps outside 1 .. T.
+
+    >>> from pixel_edu.schedules import linear
+    >>> noise = SpriteNoise([7])
+    >>> dpmpp_2m_sde_sample(lambda x, t: 0 * x, linear(10), noise.start(), 5, noise).shape
+    torch.Size([1, 3, 16, 16])
+    """
+    return _last(dpmpp_2m_sde_steps(predict_eps, schedule, x, num_steps, draw_eps)).x
+
+
 class Sampler(NamedTuple):
     """A sampler as a menu lists it and `generate` runs it.
 
@@ -269,6 +309,10 @@ class Sampler(NamedTuple):
 # Lambdas pass each function just the settings that it takes, and find it by its name when they are called: so a
 # reader's own `ddim_steps` that takes the package's place is the one that runs.
 SAMPLERS = {
+    "dpmpp_2m_sde": Sampler(
+        "SDE-DPM-Solver++",
+        lambda ask, schedule, x, how, noise: dpmpp_2m_sde_steps(ask, schedule, x, how.num_steps, noise),
+    ),
     "dpmpp_2m": Sampler(
         "DPM-Solver++", lambda ask, schedule, x, how, noise: dpmpp_2m_steps(ask, schedule, x, how.num_steps)
     ),
@@ -318,6 +362,24 @@ def _ask(predict_eps: PredictEps, x: Images, t: int, level: Levels) -> Clean:
     with torch.no_grad():
         eps = predict_eps(x, torch.full((len(x),), t, dtype=torch.int64, device=x.device))
     return Clean(*(part.to(x.dtype) for part in clean(x, eps, level, "eps")))
+
+
+def _halfway(x0: Images, h: Tensor, last_x0: Images, last_h: Tensor) -> Images:
+    """Where x0 will be half-way through a step: on a straight line in λ through the last two answers.
+
+    That makes a step second order. At the last step h is infinite, and a line would lead nowhere.
+    """
+    return x0 + h / (2 * last_h) * (x0 - last_x0)
+
+
+def _posterior_mean(x: Images, x0: Images, here: Levels, there: Levels) -> Images:
+    """The mean of x_s given x_t and x₀, (Ho et al. 2020's μ̃), in λ.
+
+    The two weights are σ_s/σ_t·e^-h and α_s·(1 - e^-2h). At clean data h is infinite, they are 0 and 1, and what is
+    left is x0.
+    """
+    h = there.half_log_snr - here.half_log_snr
+    return there.noise / here.noise * torch.exp(-h) * x - there.signal * torch.expm1(-2 * h) * x0
 
 
 def _posterior_std(here: Levels, there: Levels) -> Float[Tensor, "b 1 1 1"]:

@@ -609,9 +609,12 @@ def test_chapter_9_says_of_blind_sheets_what_was_measured():
     agrees = {name: float(value) for name, value in rows}
     assert min(agrees[name] for name in ("told from real", "mirror difference", "Fréchet distance")) > 0.8
     assert agrees["oddness"] < 0
-    values = [abs(float(value)) for value in re.findall(r"[-+]\d\.\d+", single)]
-    assert len(values) > 8
-    assert max(values) < 0.5
+    values = {
+        name: float(value) for name, value in re.findall(r"^\| ([^|]+?) \| ([-+]\d\.\d+) \|", single, re.M)
+    }
+    assert len(values) == 5
+    assert max(values, key=lambda name: values[name]) == "off their part's ramp"
+    assert max(values.values()) < 0.6
 
 
 def test_the_guide_says_of_a_start_from_reference_what_was_measured():

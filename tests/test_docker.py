@@ -233,7 +233,7 @@ def test_the_api_needs_no_package_and_no_file_that_its_image_has_not(tmp_path, o
                 line = server.stdout.readline()
                 assert line, f"the server ended: {said}"
                 said += line
-            for sampler in ("dpmpp_2m", "ddim", "ddpm"):
+            for sampler in ("dpmpp_2m_sde", "dpmpp_2m", "ddim", "ddpm"):
                 for form in ("png", "indexed", "json"):
                     order = {"sampler": sampler, "num_steps": 2, "format": form, "seed": 1}
                     assert ask(f"{url[0]}/v1/sprites", order)

@@ -42,6 +42,7 @@ def by_hand(sampler, scale, interval=None, **options):
         (SampleConfig("ddpm", 6, 3.0, None), lambda: by_hand(samplers.ddpm_sample, 3.0)),
         (SampleConfig("ddim", 6, 3.0, None), lambda: by_hand(samplers.ddim_sample, 3.0)),
         (SampleConfig("ddim", 6, 3.0, None, eta=0.7), lambda: by_hand(samplers.ddim_sample, 3.0, eta=0.7)),
+        (SampleConfig("dpmpp_2m_sde", 6, 3.0, None), lambda: by_hand(samplers.dpmpp_2m_sde_sample, 3.0)),
         (SampleConfig("dpmpp_2m", 6, 1.0, None), lambda: by_hand(samplers.dpmpp_2m_sample, 1.0)),
         (
             SampleConfig("dpmpp_2m", 6, 3.0, interval=(-1.0, 2.0)),
@@ -102,7 +103,7 @@ def test_a_precise_answer_is_the_usual_one_with_more_digits(prediction):
     [
         ([0, 1], [0], SampleConfig(), "2 labels and 1 seeds"),
         ([9], [0], SampleConfig(), "labels run from 0 to 5"),
-        ([0], [0], SampleConfig("euler"), "use dpmpp_2m, ddim"),
+        ([0], [0], SampleConfig("euler"), "use dpmpp_2m_sde, dpmpp_2m, ddim"),
         ([0], [0], SampleConfig(num_steps=0), "num_steps is 0"),
     ],
 )

@@ -210,8 +210,15 @@ from draw_with_onnx import draw
 network = onnxruntime.InferenceSession(sys.argv[1])
 about = {k: json.loads(v) for k, v in network.get_modelmeta().custom_metadata_map.items()}
 noise = np.load(sys.argv[2])
-np.save(sys.argv[3], draw(network, about, np.arange(len(noise)), noise))
+draws = iter(noise)
+np.save(sys.argv[3], draw(network, about, np.arange(noise.shape[1]), lambda shape: next(draws)))
 """
+
+
+def noise_of(seeds, shape=(3, 16, 16)):
+    """What a `SpriteNoise` gives, (21, N, *shape): the start, and for every step."""
+    noise = samplers.SpriteNoise(seeds)
+    return np.stack([noise.start(shape).numpy() for _ in range(config.SampleConfig().num_steps + 1)])
 
 
 def drawn_by_the_recipe(alone, path, noise, folder):
@@ -246,14 +253,15 @@ def test_from_the_same_noise_the_recipe_draws_what_the_package_draws(prediction,
     denoiser = Denoiser(network, schedule, prediction, null_label=5)
     about = {key: json.loads(value) for key, value in onnx.facts(denoiser).items()}
     draw = runpy.run_path(str(RECIPE))["draw"]
-    drawn = draw(network, about, np.arange(5), samplers.SpriteNoise(range(5)).start().numpy())
+    noise = samplers.SpriteNoise(range(5))
+    drawn = draw(network, about, np.arange(5), lambda shape: noise.start().numpy())
     expected = generate.generate(denoiser, range(5), range(5))
     assert ((expected > 0) & (expected < 255)).mean() > 0.9  # few are clamped, where all would agree
     assert np.abs(drawn.astype(int) - expected).max() <= 1  # of 255 levels
 
 
 def test_from_the_same_noise_the_recipe_draws_the_reference_s_sprites(alone, shipped, tmp_path):
-    drawn = drawn_by_the_recipe(alone, shipped["reference"], samplers.SpriteNoise(range(5)).start(), tmp_path)
+    drawn = drawn_by_the_recipe(alone, shipped["reference"], noise_of(range(5)), tmp_path)
     expected = generate.generate(checkpoints.load_reference(), range(5), range(5))
     assert np.abs(drawn.astype(int) - expected).max() <= 1  # of 255 levels
 
@@ -283,8 +291,7 @@ def test_a_model_of_another_size_with_alpha_is_drawn_by_the_recipe_as_by_the_pac
 ):
     denoiser = onnx.load(stickers)
     assert (denoiser.size, denoiser.channels, denoiser.classes) == (24, 4, ("axe", "key", "ring"))
-    noise = samplers.SpriteNoise(range(3)).start((4, 24, 24))
-    drawn = drawn_by_the_recipe(alone, stickers, noise, tmp_path)
+    drawn = drawn_by_the_recipe(alone, stickers, noise_of(range(3), (4, 24, 24)), tmp_path)
     expected = generate.generate(denoiser, range(3), range(3))
     assert drawn.shape == (3, 24, 24, 4)
     assert expected.std() > 1

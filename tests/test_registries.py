@@ -102,5 +102,5 @@ def test_a_name_that_is_not_registered_is_refused_in_a_sentence_of_ours():
         text=True,
     )
     assert done.returncode == 2
-    assert "'euler' is not one of 'dpmpp_2m'" in done.stderr
+    assert "'euler' is not one of 'dpmpp_2m_sde', 'dpmpp_2m'" in done.stderr
     assert "Value error" not in done.stderr  # pydantic's words, which typer passes on

@@ -90,6 +90,7 @@ STEPS = {
     "ddim 0.5": ddim(0.5),
     "ddim 1": ddim(1.0),
     "dpmpp_2m": dpmpp_2m,
+    "dpmpp_2m_sde": samplers.dpmpp_2m_sde_steps,
 }
 
 
@@ -279,6 +280,8 @@ def test_dpmpp_2m_agrees_with_diffusers_at_every_step(schedule, num_steps):
     options = {"algorithm_type": "dpmsolver++", "solver_order": 2, "solver_type": "midpoint"}
     options |= {"lower_order_final": True, "final_sigmas_type": "zero"}
     check_parity(dpmpp_2m, "DPMSolverMultistepScheduler", num_steps, schedule, options)
+    options["algorithm_type"] = "sde-dpmsolver++"
+    check_parity(samplers.dpmpp_2m_sde_steps, "DPMSolverMultistepScheduler", num_steps, schedule, options)
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -328,8 +331,8 @@ def test_dpmpp_2m_error_quarters_when_steps_double():
     check_order(dpmpp_2m, 2)
 
 
-def solver(wrong=""):
-    """The multistep solver in x₀ and λ, written with ratios; `wrong` names a mistake to make."""
+def solver(wrong="", stirs=False):
+    """The multistep solver in x₀ and λ, of the ODE or the SDE, as its paper writes it; `wrong` names a mistake."""
 
     def steps(predict_eps, schedule, x, num_steps, draw):
         half_log_snr = [*(torch.logit(schedule.alpha_bar) / 2).tolist(), math.inf]
@@ -356,7 +359,14 @@ def solver(wrong=""):
                     used = x0 - slope * h / 2
                 if wrong == "never second order":
                     used = x0
-            x = noise_s / noise * x - signal_s * math.expm1(-h) * used
+            if stirs:
+                fade = 1.0 if wrong == "what was there does not fade" else math.exp(-h)
+                x = noise_s / noise * fade * x + signal_s * (1 - math.exp(-2 * h)) * used
+                if s >= 0:
+                    length = h if wrong == "the noise of a step half as long" else 2 * h
+                    x = x + noise_s * math.sqrt(1 - math.exp(-length)) * draw(x)
+            else:
+                x = noise_s / noise * x - signal_s * math.expm1(-h) * used
             last_x0, last_h = x0, h
             yield Step(call, s, x, x0)
 
@@ -376,12 +386,22 @@ WRONG_SOLVERS = [
 @pytest.mark.parametrize("num_steps", [1, 2, 7, 50])
 def test_dpmpp_2m_is_what_its_paper_writes(num_steps):
     check_same(dpmpp_2m, solver(), num_steps)
+    check_same(samplers.dpmpp_2m_sde_steps, solver(stirs=True), num_steps)
+
+
+WRONG_STIRRING = ["what was there does not fade", "the noise of a step half as long"]
 
 
 @pytest.mark.parametrize("wrong", WRONG_SOLVERS)
 def test_the_wrong_solvers_are_not_what_the_paper_writes(wrong):
     with pytest.raises(AssertionError):
         check_same(dpmpp_2m, solver(wrong), 7)
+
+
+@pytest.mark.parametrize("wrong", WRONG_SOLVERS + WRONG_STIRRING)
+def test_the_wrong_stochastic_solvers_are_not_what_the_paper_writes(wrong):
+    with pytest.raises(AssertionError):
+        check_same(samplers.dpmpp_2m_sde_steps, solver(wrong, stirs=True), 7)
 
 
 @pytest.mark.parametrize("wrong", WRONG_SOLVERS)

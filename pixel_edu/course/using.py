@@ -33,6 +33,7 @@ PARTS = {
     "ddpm_sample": "samplers",
     "ddim_sample": "samplers",
     "dpmpp_2m_sample": "samplers",
+    "dpmpp_2m_sde_sample": "samplers",
     "projected": "palette",
     "to_bits": "palette",
     "from_bits": "palette",

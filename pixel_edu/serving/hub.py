@@ -7,7 +7,8 @@
     pipeline(["food", "items"]).images
 
 The folder holds the code of the model and of the pipeline, so this package need not be installed. From the
-same noise, diffusers' DDPM, DDIM and DPM-Solver++ give the images of `samplers`.
+same noise, diffusers' DDPM, DDIM and DPM-Solver++ give the images of `samplers`. The pipeline comes with the SDE's
+DPM-Solver++, our default; `from_config(config, algorithm_type="dpmsolver++")` makes it follow the path of the ODE.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def scheduler_config(denoiser: Denoiser) -> dict[str, Any]:
         "set_alpha_to_one": True,  # after the last timestep comes clean data; this and the rest are defaults
         "final_sigmas_type": "zero",  # the same, in DPM-Solver's words
         "variance_type": "fixed_small",  # the posterior's
-        "algorithm_type": "dpmsolver++",
+        "algorithm_type": "sde-dpmsolver++",
         "solver_order": 2,
         "solver_type": "midpoint",
     }

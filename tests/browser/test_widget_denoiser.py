@@ -21,7 +21,7 @@ def test_a_sampler_that_is_written_only_in_python_is_one_sentence_and_another_ca
         status = page.locator(".pixel-status")
         assert status.inner_text() == ""  # the second setting is not shown yet
         page.get_by_label("compare two settings").check()
-        says = "The sampler “euler” is written only in Python: here, choose DPM-Solver++, DDIM, DDPM."
+        says = "The sampler “euler” is written only in Python: here, choose SDE-DPM-Solver++, DPM-Solver++, DDIM, DDPM."
         assert status.inner_text() == says
         page.get_by_role("button", name="Draw").click()
         assert status.inner_text() == says

@@ -77,7 +77,7 @@ def test_json_is_every_sprite_as_picture_and_as_numbers_of_its_colours(client, t
         assert np.array_equal(colors[np.array(each["pixels"])], sprite)
 
 
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp_2m"])
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp_2m", "dpmpp_2m_sde"])
 def test_every_setting_counts(client, tiny, sampler):
     asked = {"sampler": sampler, "num_steps": 4, "guidance_scale": 1.5, "format": "indexed", "seed": 1}
     answer = order(client, **asked, **{"class": "creatures"})
@@ -109,7 +109,7 @@ def test_the_same_seed_is_the_same_sprite_among_others(client):
         ({"guidance_scale": 1e300}, "guidance_scale is 1e+300: input should be less than or equal to 20"),
         ({"num_steps": 0}, "num_steps is 0: input should be greater"),
         ({"n": 64, "num_steps": 51}, "64 sprites of 51 steps are 3264 model calls: ask for at most 3200"),
-        ({"sampler": "euler"}, "sampler is 'euler': input should be 'dpmpp_2m', 'ddim'"),
+        ({"sampler": "euler"}, "sampler is 'euler': input should be 'dpmpp_2m_sde', 'dpmpp_2m', 'ddim'"),
         ({"seed": -1}, "seed is -1: input should be greater"),
         ({"seed": 2**64}, "seed is 18446744073709551616: input should be less"),
         ({"seed": 10**500}, "seed is 1000000000000000000000000000000000000000...: "),

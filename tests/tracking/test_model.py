@@ -100,7 +100,11 @@ def test_the_package_s_code_travels_with_the_model_and_nothing_that_it_does_not_
             {"guidance_scale": float("nan")},
             "guidance_scale nan: use a number",
         ),
-        ({"class": ["food"], "seed": [0]}, {"sampler": "euler"}, "sampler 'euler': use dpmpp_2m"),
+        (
+            {"class": ["food"], "seed": [0]},
+            {"sampler": "euler"},
+            "sampler 'euler': use dpmpp_2m_sde, dpmpp_2m",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(sprites, asked, params, said):

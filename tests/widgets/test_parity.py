@@ -25,6 +25,7 @@ RUNS = [
     ([2], [7], SampleConfig()),
     ([0, 4, 3], [1, 2, 3], SampleConfig(sampler="ddim")),
     ([1], [5], SampleConfig(sampler="ddpm")),
+    ([2], [7], SampleConfig(sampler="dpmpp_2m")),
     ([3], [11], SampleConfig(interval=(-20.0, 20.0), guidance_scale=2.0)),
     ([0], [3], SampleConfig(guidance_scale=1.0, num_steps=1)),
     ([4], [3], SampleConfig(guidance_scale=0.0, num_steps=5)),

@@ -304,7 +304,7 @@ def solve(
 @exercise(
     "ex-07-5",
     "dpmpp_2m_sample(predict_eps, schedule, x, num_steps)",
-    "Second order: this is the course's sampler.",
+    "Second order: the course's sampler is this, with fresh noise.",
 )
 def dpmpp_2m_sample(ask: Ask) -> None:
     """Second order, two guesses."""

@@ -3,6 +3,6 @@
 
 export const CLASSES = ["characters", "creatures", "food", "items", "side_view"];
 export const SIZE = 16;
-export const DEFAULTS = {"sampler": "dpmpp_2m", "num_steps": 20, "guidance_scale": 3.0, "interval": [-1.0, 1.0], "eta": 0.0};
-export const TITLES = {"dpmpp_2m": "DPM-Solver++", "ddim": "DDIM", "ddpm": "DDPM"};
+export const DEFAULTS = {"sampler": "dpmpp_2m_sde", "num_steps": 20, "guidance_scale": 3.0, "interval": [-1.0, 1.0], "eta": 0.0};
+export const TITLES = {"dpmpp_2m_sde": "SDE-DPM-Solver++", "dpmpp_2m": "DPM-Solver++", "ddim": "DDIM", "ddpm": "DDPM"};
 export const SCHEDULE_NAMES = ["linear", "cosine", "sigmoid"];

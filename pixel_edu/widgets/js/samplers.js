@@ -15,9 +15,7 @@
 export async function* ddpmSteps(predictEps, schedule, x, numSteps, drawEps) {
   for (const { call, t, s, here, there, h } of walk(schedule, numSteps)) {
     const x0 = cleanOf(x, await predictEps(x, t), here);
-    const keep = there.noise / here.noise * Math.exp(-h), towards = -there.signal * Math.expm1(-2 * h);
-    const spread = posteriorStd(here, there), eps = s >= 0 ? drawEps(x.length) : x.map(() => 0);
-    x = x.map((value, i) => keep * value + towards * x0[i] + spread * eps[i]);
+    x = drawnPosterior(x, x0, here, there, h, s >= 0 ? drawEps(x.length) : x.map(() => 0));
     yield { call, t: s, x, x0 };
   }
 }
@@ -36,8 +34,7 @@ export async function* dpmpp2mSteps(predictEps, schedule, x, numSteps) {
   let before = null;
   for (const { call, t, s, here, there, h } of walk(schedule, numSteps)) {
     const x0 = cleanOf(x, await predictEps(x, t), here);
-    const slope = before && s >= 0 ? h / (2 * before.h) : 0; // a line through two calls, read at t + h/2
-    const halfway = slope ? x0.map((value, i) => value + slope * (value - before.x0[i])) : x0;
+    const halfway = before && s >= 0 ? ahead(x0, h, before) : x0;
     const keep = there.noise / here.noise, towards = -there.signal * Math.expm1(-h);
     x = x.map((value, i) => keep * value + towards * halfway[i]);
     before = { x0, h };
@@ -45,8 +42,25 @@ export async function* dpmpp2mSteps(predictEps, schedule, x, numSteps) {
   }
 }
 
+/** SDE-DPM-Solver++(2M): DDPM's step with the corrected x0 (Lu et al. 2022); drawEps(n) gives n fresh normal numbers. */
+export async function* dpmpp2mSdeSteps(predictEps, schedule, x, numSteps, drawEps) {
+  let before = null;
+  for (const { call, t, s, here, there, h } of walk(schedule, numSteps)) {
+    const x0 = cleanOf(x, await predictEps(x, t), here);
+    const halfway = before && s >= 0 ? ahead(x0, h, before) : x0;
+    x = drawnPosterior(x, halfway, here, there, h, s >= 0 ? drawEps(x.length) : x.map(() => 0));
+    before = { x0, h };
+    yield { call, t: s, x, x0 };
+  }
+}
+
 /** By the names that pixel_edu.generate knows them by. */
-export const SAMPLERS = { ddpm: ddpmSteps, ddim: ddimSteps, dpmpp_2m: dpmpp2mSteps };
+export const SAMPLERS = {
+  dpmpp_2m_sde: dpmpp2mSdeSteps,
+  dpmpp_2m: dpmpp2mSteps,
+  ddim: ddimSteps,
+  ddpm: ddpmSteps,
+};
 
 function* walk(schedule, numSteps) {
   const stops = schedule.timesteps(numSteps);
@@ -61,7 +75,15 @@ function cleanOf(x, eps, level) {
   return x.map((value, i) => (value - level.noise * eps[i]) / level.signal);
 }
 
-/** Root of the variance of x_s given x_t and x0, Ho et al.'s β̃. */
-function posteriorStd(here, there) {
-  return there.noise * Math.sqrt(-Math.expm1(2 * (here.halfLogSnr - there.halfLogSnr)));
+/** A line through two calls, read half a step ahead, at t + h/2. */
+function ahead(x0, h, before) {
+  const slope = h / (2 * before.h);
+  return x0.map((value, i) => value + slope * (value - before.x0[i]));
+}
+
+/** x_s drawn from its posterior given x_t and x0: Ho et al.'s μ̃, and the root of their β̃ times eps. */
+function drawnPosterior(x, x0, here, there, h, eps) {
+  const keep = there.noise / here.noise * Math.exp(-h), towards = -there.signal * Math.expm1(-2 * h);
+  const spread = there.noise * Math.sqrt(-Math.expm1(-2 * h));
+  return x.map((value, i) => keep * value + towards * x0[i] + spread * eps[i]);
 }

@@ -1,0 +1,35 @@
+"""What the models' page says is what its tables say."""
+
+from pathlib import Path
+
+from tests.measured import rows
+
+PAGE = (Path(__file__).parents[1] / "book" / "model.md").read_text(encoding="utf-8")
+WORDS = " ".join(PAGE.split())
+FID, WHITE, CLOSED = "Fréchet distance, FID", "exact background", "closed outlines"
+FRONTS, COPIES = "mirror difference, fronts", "near copies"
+
+
+def test_the_page_says_of_fresh_noise_and_of_the_line_what_was_measured():
+    table = rows("quality", "Fresh noise, guidance 3 in the interval")
+    ddim, line, ddpm, both, fifty, real = table.values()
+    assert "DPM-Solver++ has less than DDIM, and SDE-DPM-Solver++ less than DDPM" in WORDS
+    assert line[FID] < ddim[FID] - 0.3
+    assert both[FID] < ddpm[FID] - 0.3
+    assert "DDPM is ahead of DDIM, and SDE-DPM-Solver++ of DPM-Solver++" in WORDS
+    for without, fresh in ((ddim, ddpm), (line, both)):
+        assert fresh[CLOSED] > without[CLOSED] + 5
+        assert fresh[WHITE] > without[WHITE] + 3
+        assert without[COPIES] < fresh[COPIES] < real[COPIES]
+    assert "Fifty calls bring nothing that these intervals show" in WORDS
+    assert abs(fifty[FID] - both[FID]) < 0.3
+    assert abs(fifty[CLOSED] - both[CLOSED]) < 2
+
+
+def test_the_page_says_of_faults_what_was_measured():
+    ours, before, real = rows("quality", "As `pixel-edu sample` draws").values()
+    assert "one sprite in twelve has a gap" in WORDS
+    assert 11.5 < 100 / (100 - ours[CLOSED]) < 12.5
+    assert "four times as much as real ones" in WORDS
+    assert 3.5 < ours[FRONTS] / real[FRONTS] < 4.5
+    assert ours[FID] <= before[FID]
