@@ -4,8 +4,10 @@ from pathlib import Path
 
 from tests.measured import rows
 
-PAGE = (Path(__file__).parents[1] / "book" / "model.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "book" / "model.md").read_text(encoding="utf-8")
 WORDS = " ".join(PAGE.split())
+SEVEN = (ROOT / "chapters" / "07_ddim.ipynb").read_text(encoding="utf-8")
 FID, WHITE, CLOSED = "Fréchet distance, FID", "exact background", "closed outlines"
 FRONTS, COPIES = "mirror difference, fronts", "near copies"
 
@@ -33,3 +35,5 @@ def test_the_page_says_of_faults_what_was_measured():
     assert "four times as much as real ones" in WORDS
     assert 3.5 < ours[FRONTS] / real[FRONTS] < 4.5
     assert ours[FID] <= before[FID]
+    assert "about half as many open outlines with SDE-DPM-Solver++ as with DPM-Solver++" in SEVEN
+    assert 0.45 < (100 - ours[CLOSED]) / (100 - before[CLOSED]) < 0.6
