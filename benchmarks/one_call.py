@@ -72,7 +72,13 @@ def measured(name: str, model: Denoiser | None, count: int, kept: Path) -> dict[
             images, labels = yardstick.other, yardstick.other_labels
         else:
             seeds = range(FIRST_SEED, FIRST_SEED + count)
-            drawn = generate(model, labels.tolist(), seeds, track=lambda items: track(items, name))
+            drawn = generate(
+                model,
+                labels.tolist(),
+                seeds,
+                SampleConfig("dpmpp_2m"),
+                track=lambda items: track(items, name),
+            )
             images = palette.as_sprites(drawn, model.palette)
             scores = dict(evaluation.evaluate(images, labels, yardstick, RESAMPLES).scores)
         if count >= 5_000 and model is not None:

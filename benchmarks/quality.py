@@ -31,7 +31,6 @@ from pixel_edu.files import replacing
 from pixel_edu.generate import stream
 from pixel_edu.guidance import guide
 from pixel_edu.images import to_uint8
-from pixel_edu.samplers import SAMPLERS as SAMPLERS_OF
 from pixel_edu.samplers import SpriteNoise
 from pixel_edu.serving import onnx
 
@@ -91,12 +90,12 @@ SAMPLERS = (
 GUIDANCE = (
     *(Way(f"w = {w:g}", config=everywhere(guidance_scale=w)) for w in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)),
     Way("w = 2, interval", config=SampleConfig("dpmpp_2m", guidance_scale=2.0)),
-    Way("**w = 3, interval**, the default", config=SampleConfig("dpmpp_2m")),
+    Way("**w = 3, interval**, as by default", config=SampleConfig("dpmpp_2m")),
     Way("w = 4, interval", config=SampleConfig("dpmpp_2m", guidance_scale=4.0)),
 )
 NOISE = (
     *(
-        Way(f"{SAMPLERS_OF[name].title}, 20 calls", config=SampleConfig(name))
+        Way(f"{samplers.SAMPLERS[name].title}, 20 calls", config=SampleConfig(name))
         for name in ("ddim", "dpmpp_2m", "ddpm")
     ),
     Way("**SDE-DPM-Solver++, 20 calls**, the default", config=SampleConfig()),
@@ -187,9 +186,11 @@ def measured(table: Table, models: dict[str, Denoiser], folder: Path) -> list[st
 
 def written(table: Table, path: Path) -> list[str]:
     """The lines of a table as they stand in a file, with what is said below it."""
-    _, _, rest = path.read_text(encoding="utf-8").partition(f"**{table.title}**")
+    _, title, rest = path.read_text(encoding="utf-8").partition(f"**{table.title}**")
+    if not title:
+        raise SystemExit(f"{path} has no table called {table.title}: measure it, too")
     below = re.split(r"\n(?=\*\*|Scoring)", rest)[0]
-    return f"**{table.title}**{below}".splitlines()
+    return [*f"{title}{below}".rstrip().splitlines(), ""]
 
 
 def trained(name: str, path: Path) -> str:

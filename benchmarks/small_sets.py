@@ -133,7 +133,7 @@ def trained(case: Case, known: Sprites, classes: tuple[str, ...], folder: Path, 
 
 
 def drawn(run: Path, labels: np.ndarray) -> np.ndarray:
-    """A sprite of each of these classes, as `pixel-edu sample` draws them."""
+    """A sprite of each of these classes, as `pixel-edu sample --sampler dpmpp_2m` draws them."""
     path = run / "drawn.npy"
     if not path.exists():
         model = load_model(run)

@@ -68,8 +68,8 @@ OTHER_NAMES = {"PIL": "pillow", "psycopg2": "psycopg2-binary", "yaml": "pyyaml",
 class SampleConfig:
     """How to sample. The defaults are what `pixel-edu sample`, the API, the demo and the widgets draw with.
 
-    Guidance at all noise levels gave a larger Fréchet distance than in this interval, and costs a quarter more time;
-    samplers without fresh noise leave more outlines open (`benchmarks/quality.py`).
+    Samplers without fresh noise leave more outlines open; with them, guidance at all noise levels gave a larger Fréchet
+    distance than in this interval, and it costs a quarter more time (`benchmarks/quality.py`).
 
     Attributes:
         sampler: a name in `samplers.SAMPLERS`.

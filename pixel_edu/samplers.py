@@ -153,7 +153,7 @@ def dpmpp_2m_steps(
         here, there = _level(schedule, t, x), _level(schedule, s, x)
         x0 = _ask(predict_eps, x, t, here).x0
         h = there.half_log_snr - here.half_log_snr
-        halfway = x0 if before is None or s < 0 else _halfway(x0, h, *before)
+        halfway = _halfway(x0, h, before)
         # The exact solution of the probability-flow ODE over the step if x0 did not change: an exponential integrator.
         x = there.noise / here.noise * x - there.signal * torch.expm1(-h) * halfway
         before = x0, h
@@ -169,7 +169,7 @@ def dpmpp_2m_sde_steps(
         here, there = _level(schedule, t, x), _level(schedule, s, x)
         x0 = _ask(predict_eps, x, t, here).x0
         h = there.half_log_snr - here.half_log_snr
-        halfway = x0 if before is None or s < 0 else _halfway(x0, h, *before)
+        halfway = _halfway(x0, h, before)
         # Where x0 does not change, the reverse SDE's exact solution over the step is the posterior: a step of DDPM.
         x = _posterior_mean(x, halfway, here, there)
         if s >= 0:
@@ -364,16 +364,20 @@ def _ask(predict_eps: PredictEps, x: Images, t: int, level: Levels) -> Clean:
     return Clean(*(part.to(x.dtype) for part in clean(x, eps, level, "eps")))
 
 
-def _halfway(x0: Images, h: Tensor, last_x0: Images, last_h: Tensor) -> Images:
-    """Where x0 will be half-way through a step: on a straight line in λ through the last two answers.
+def _halfway(x0: Images, h: Tensor, before: tuple[Images, Tensor] | None) -> Images:
+    """Where x0 will be half-way through a step of length h: on a straight line in λ through the last two answers.
 
-    That makes a step second order. At the last step h is infinite, and a line would lead nowhere.
+    That makes a step second order. The first step has no answer before it, and at the last one h is infinite and a line
+    would lead nowhere: both take x0 as it is.
     """
+    if before is None or h.isinf():
+        return x0
+    last_x0, last_h = before
     return x0 + h / (2 * last_h) * (x0 - last_x0)
 
 
 def _posterior_mean(x: Images, x0: Images, here: Levels, there: Levels) -> Images:
-    """The mean of x_s given x_t and x₀, (Ho et al. 2020's μ̃), in λ.
+    """The mean of x_s given x_t and x₀ (Ho et al. 2020's μ̃), in λ.
 
     The two weights are σ_s/σ_t·e^-h and α_s·(1 - e^-2h). At clean data h is infinite, they are 0 and 1, and what is
     left is x0.

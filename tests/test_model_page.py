@@ -26,6 +26,8 @@ def test_the_page_says_of_fresh_noise_and_of_the_line_what_was_measured():
     assert "Fifty calls bring nothing that these intervals show" in WORDS
     assert abs(fifty[FID] - both[FID]) < 0.3
     assert abs(fifty[CLOSED] - both[CLOSED]) < 2
+    assert abs(fifty[WHITE] - both[WHITE]) < 1
+    assert abs(fifty[FRONTS] - both[FRONTS]) < 2
 
 
 def test_the_page_says_of_faults_what_was_measured():

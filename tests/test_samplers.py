@@ -406,8 +406,11 @@ def test_the_wrong_stochastic_solvers_are_not_what_the_paper_writes(wrong):
 
 @pytest.mark.parametrize("wrong", WRONG_SOLVERS)
 def test_the_wrong_solvers_do_not_agree_with_diffusers(wrong):
-    with pytest.raises(AssertionError):
-        check_parity(solver(wrong), "DPMSolverMultistepScheduler", 7)
+    for stirs, algorithm in ((False, "dpmsolver++"), (True, "sde-dpmsolver++")):
+        with pytest.raises(AssertionError):
+            check_parity(
+                solver(wrong, stirs), "DPMSolverMultistepScheduler", 7, options={"algorithm_type": algorithm}
+            )
 
 
 @pytest.mark.parametrize("wrong", WRONG_SOLVERS[:3])
@@ -582,7 +585,7 @@ def test_without_eta_ddim_draws_nothing_and_without_clean_data_ahead_the_others_
 
     x = torch.zeros(9, 1, 1, 1)
     samplers.ddim_sample(stand_in, LINEAR, x, 7, 0.0, refuse)
-    for steps in (samplers.ddpm_steps, ddim(0.5)):
+    for steps in (samplers.ddpm_steps, ddim(0.5), samplers.dpmpp_2m_sde_steps):
         impulses = Impulses()
         list(steps(stand_in, LINEAR, x, 7, impulses))
         assert impulses.draws == 6
@@ -607,6 +610,7 @@ def test_each_function_gives_the_end_of_its_stream():
         (samplers.ddim_sample(stand_in, LINEAR, x, 9), ddim(0.0)),
         (samplers.ddim_sample(stand_in, LINEAR, x, 9, 0.5, noise()), ddim(0.5)),
         (samplers.dpmpp_2m_sample(stand_in, LINEAR, x, 9), dpmpp_2m),
+        (samplers.dpmpp_2m_sde_sample(stand_in, LINEAR, x, 9, noise()), samplers.dpmpp_2m_sde_steps),
     ]
     for sampled, steps in ends:
         *_, last = steps(stand_in, LINEAR, x, 9, noise())

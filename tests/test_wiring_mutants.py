@@ -763,8 +763,8 @@ MUTANTS = {
             "(there.noise**2 - fresh)",
         ),
         "noise at the last step too": (
-            "        if s >= 0:\n            x = x + _posterior_std(here, there) * draw_eps(x)",
-            "        x = x + here.noise * 0.1 * draw_eps(x)",
+            "(x, x0, here, there)\n        if s >= 0:\n            x = x + _posterior_std(here, there) * draw_eps(x)",
+            "(x, x0, here, there)\n        x = x + here.noise * 0.1 * draw_eps(x)",
         ),
     },
     ("ema", "ema", "the_average_of_a_sequence_is_its_weighted_sum"): {

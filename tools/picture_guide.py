@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pixel_edu import checkpoints, data, images, runs
+from pixel_edu.config import SampleConfig
 from pixel_edu.evaluation import nearest_sprites
 from pixel_edu.files import replacing
 from pixel_edu.generate import generate
@@ -30,7 +31,7 @@ def look(step: TrainStep) -> None:
     """Keep a sprite of each class, as the model draws it after this step."""
     denoiser = step.state.denoiser()
     labels = range(denoiser.null_label)
-    drawn = as_sprites(generate(denoiser, labels, labels), denoiser.palette)
+    drawn = as_sprites(generate(denoiser, labels, labels, SampleConfig("dpmpp_2m")), denoiser.palette)
     with replacing(WORK / f"{step.step}.npy") as temporary, open(temporary, "wb") as file:
         np.save(file, drawn)
 

@@ -121,7 +121,8 @@ pipeline([{json.dumps(names[0])}, {json.dumps(names[-1])}], generator=noise).ima
 `trust_remote_code` runs `pipeline.py` and `unet/sprite_unet.py` from this repository: read them first. Pillow, numpy,
 torch and diffusers are all they need. `DDIMScheduler.from_config(pipeline.scheduler.config)`, or the same with
 `DDPMScheduler` (give it 1000 steps), makes another scheduler with the right settings. DDIM takes only numbers of steps
-that divide 1000.
+that divide 1000. The pipeline's own scheduler draws fresh noise at every step; the same class made with
+`algorithm_type="dpmsolver++"` draws none.
 """
 
 

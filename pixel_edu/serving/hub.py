@@ -94,8 +94,9 @@ def scheduler_config(denoiser: Denoiser) -> dict[str, Any]:
         "set_alpha_to_one": True,  # after the last timestep comes clean data; this and the rest are defaults
         "final_sigmas_type": "zero",  # the same, in DPM-Solver's words
         "variance_type": "fixed_small",  # the posterior's
-        "algorithm_type": "sde-dpmsolver++",
-        "solver_order": 2,
+        # A distilled network learned steps of DDIM, which is DPM-Solver++ of first order.
+        "algorithm_type": "dpmsolver++" if denoiser.calls else "sde-dpmsolver++",
+        "solver_order": 1 if denoiser.calls else 2,
         "solver_type": "midpoint",
     }
 

@@ -23,7 +23,10 @@ ClassName = Annotated[str, Field(json_schema_extra={"enum": list(CLASSES)})]
 """Which names there are depends on the model: `studio` refuses others, and `api` states the model's in the document."""
 SamplerName = Annotated[
     Literal[tuple(SAMPLERS)],
-    Field(description="How to walk from noise to sprite; ddpm wants hundreds of steps."),
+    Field(
+        description="How to walk from noise to sprite: dpmpp_2m_sde and ddpm draw fresh noise at every step, and "
+        "ddpm wants hundreds of steps."
+    ),
 ]
 GuidanceScale = Annotated[
     float,

@@ -202,7 +202,7 @@ def test_every_control_changes_the_sprite(page):
     page.get_by_label("DDIM", exact=True).check()
     drawn.append(draw(page).get_attribute("src"))
     assert len(set(drawn)) == 4
-    page.get_by_label("DPM-Solver++", exact=True).check()
+    page.get_by_label("SDE-DPM-Solver++", exact=True).check()
     assert draw(page, Steps=20).get_attribute("src") == drawn[0]
 
 

@@ -299,7 +299,7 @@ def test_a_scheduler_of_diffusers_draws_what_our_sampler_draws(elsewhere, folder
     assert apart.max() < (0.01 if config.sampler in ("ddpm", "dpmpp_2m_sde") else CLOSE)
 
 
-def test_what_came_back_from_the_hub_draws_the_same(elsewhere, folders):
+def test_what_came_back_from_the_hub_draws_the_same(elsewhere):
     assert np.array_equal(elsewhere["from the hub"], elsewhere["tiny dpmpp_2m_sde"])
 
 

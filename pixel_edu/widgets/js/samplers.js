@@ -75,7 +75,7 @@ function cleanOf(x, eps, level) {
   return x.map((value, i) => (value - level.noise * eps[i]) / level.signal);
 }
 
-/** A line through two calls, read half a step ahead, at t + h/2. */
+/** A line in λ through two calls, read half a step ahead. */
 function ahead(x0, h, before) {
   const slope = h / (2 * before.h);
   return x0.map((value, i) => value + slope * (value - before.x0[i]));
