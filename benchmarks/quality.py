@@ -118,11 +118,11 @@ class Table:
 
 
 TABLES = {
-    "thousandfold": Table("The widely copied recipe, and the fast one", THOUSANDFOLD, 300),
+    "shipped": Table("As `pixel-edu sample` draws", AS_SHIPPED, 5000, SEEN),
+    "noise": Table("Fresh noise, guidance 3 in the interval", NOISE, 1000, SEEN),
     "calls": Table("Samplers and calls, guidance 2 everywhere", SAMPLERS, 500),
     "guidance": Table("Guidance, without fresh noise", GUIDANCE, 500),
-    "noise": Table("Fresh noise, guidance 3 in the interval", NOISE, 1000, SEEN),
-    "shipped": Table("As `pixel-edu sample` draws", AS_SHIPPED, 5000, SEEN),
+    "thousandfold": Table("The widely copied recipe, and the fast one", THOUSANDFOLD, 300),
 }
 
 
