@@ -1,8 +1,11 @@
 """What the models' page says is what its tables say."""
 
+import itertools
 from pathlib import Path
 
-from tests.measured import rows
+import pytest
+
+from tests.measured import MEASURED, rows
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "book" / "model.md").read_text(encoding="utf-8")
@@ -39,3 +42,11 @@ def test_the_page_says_of_faults_what_was_measured():
     assert ours[FID] <= before[FID]
     assert "about half as many open outlines with SDE-DPM-Solver++ as with DPM-Solver++" in SEVEN
     assert 0.45 < (100 - ours[CLOSED]) / (100 - before[CLOSED]) < 0.6
+
+
+@pytest.mark.parametrize("path", sorted(MEASURED.glob("*.md")), ids=lambda path: path.stem)
+def test_a_title_below_a_table_is_no_row_of_it(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert all(
+        not before.startswith("|") for before, line in itertools.pairwise(lines) if line and line[0] != "|"
+    )

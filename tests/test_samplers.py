@@ -274,6 +274,12 @@ def test_ddim_agrees_with_diffusers_at_every_step(eta, num_steps):
     check_parity(ddim(eta), "DDIMScheduler", num_steps, step_options={"eta": eta})
 
 
+@pytest.mark.parametrize("num_steps", [1, 4, 20])
+def test_ddim_is_diffusers_dpm_solver_of_first_order(num_steps):
+    options = {"algorithm_type": "dpmsolver++", "solver_order": 1, "final_sigmas_type": "zero"}
+    check_parity(ddim(0.0), "DPMSolverMultistepScheduler", num_steps, options=options)
+
+
 @pytest.mark.parametrize("num_steps", [1, 2, 7, 20, 50])
 @pytest.mark.parametrize("schedule", [LINEAR, COSINE], ids=["linear", "cosine"])
 def test_dpmpp_2m_agrees_with_diffusers_at_every_step(schedule, num_steps):

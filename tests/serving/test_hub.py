@@ -25,7 +25,7 @@ from pixel_edu.palette import as_sprites
 from pixel_edu.pixelart import cut_out
 from pixel_edu.runs import TrainingRun
 from pixel_edu.serving import card, hub, standalone
-from pixel_edu.training import TrainConfig, train
+from pixel_edu.training import TrainConfig, TrainState, train
 from pixel_edu.unet import PRESETS
 from tests import command, needs
 
@@ -198,9 +198,20 @@ def ghosts(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory, eps_model, ghosts):
-    """Pipelines of four models, by the model's name."""
-    models = {"tiny": find("tiny"), "reference": find("reference"), "eps": eps_model, "ghosts": ghosts}
+def student(tmp_path_factory):
+    """The small network as if it had been distilled to four calls."""
+    state = TrainState(replace(checkpoints.read_about(find("tiny")).config, calls=4))
+    state.ema.network.load_state_dict(checkpoints.load_reference("tiny").network.state_dict())
+    path = tmp_path_factory.mktemp("student") / "model.safetensors"
+    checkpoints.save_model(path, state)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, eps_model, ghosts, student):
+    """Pipelines of five models, by the model's name."""
+    shipped = {name: find(name) for name in ("tiny", "reference")}
+    models = shipped | {"eps": eps_model, "ghosts": ghosts, "student": student}
     here = tmp_path_factory.mktemp("pipelines")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(card, "SHOWN", 1)  # of the picture, which takes time to draw
@@ -251,6 +262,7 @@ WAYS = {
     "one step": ("tiny", SampleConfig("ddim", 1, 2.0, None)),
     "ghosts": ("ghosts", SampleConfig(num_steps=10)),
     "many steps": ("tiny", SampleConfig("ddpm", 50, 1.0, None)),
+    "a student of four calls": ("student", SampleConfig()),
 }  # fmt: skip
 
 
