@@ -492,7 +492,7 @@ def test_the_report_leads_to_each_students_page_and_says_what_is_not_right(tmp_p
     pages.report(tmp_path / "report.html", rows, ASSIGNMENT)
     text = (tmp_path / "report.html").read_text()
     lines = re.findall(
-        r'<a href="(feedback/.*?)">(.*?)</a></td>\s*<td class=n>(.*?)</td>\s*<td>(.*?)</td>', text
+        r'<a href="(feedback/.*?)">(.*?)</a></td>\s*<td class=n[^>]*>(.*?)</td>\s*<td>(.*?)</td>', text
     )
     assert [(name, points, re.sub("<[^>]*>", "", said)) for _, name, points, said in lines] == [
         ("ada &lt;x&gt;", "3", "double; not written: steps"),
@@ -500,6 +500,16 @@ def test_the_report_leads_to_each_students_page_and_says_what_is_not_right(tmp_p
         ("cy", "unreadable", ""),
     ]
     assert all((tmp_path / html.unescape(place)).is_file() for place, *_ in lines)
+
+
+def test_the_report_says_which_exercise_a_person_has_still_to_mark(tmp_path):
+    pages.report(tmp_path / "r.html", [], ASSIGNMENT)
+    text = (tmp_path / "r.html").read_text()
+    rows = re.findall(r"<span class=id>(.*?)</span>.*?(to mark by hand|nothing to mark)", text, re.S)
+    assert dict(rows) == {
+        task.id: "to mark by hand" if task.by_hand else "nothing to mark" for task in ASSIGNMENT.tasks
+    }
+    assert len(set(dict(rows).values())) == 2
 
 
 def test_near_copies_are_named_and_common_answers_are_not():
