@@ -9,9 +9,11 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from pixel_edu.serving.demo import FIRST_SEED
+
 OUT = Path(__file__).parents[1] / "book" / "_static" / "demo.png"
 WIDTH, HEIGHT = 328, 660
-ORDERS = (("items", 3), ("characters", 1375950157))
+ORDERS = (("items", 3), ("characters", FIRST_SEED))
 
 
 def photograph(address: str, chromium: str) -> None:
