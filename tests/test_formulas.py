@@ -39,7 +39,10 @@ def formulas(monkeypatch):
         (r"\; a", '<math display="block"><mrow><mi>a</mi></mrow></math>'),
         (r"t = -1", '<mo form="prefix" lspace="0" rspace="0">−</mo><mn>1</mn>'),
         (r"t - 1", "<mo>−</mo><mn>1</mn>"),
-        (r"\tilde p", '<mover><mi>p</mi><mo stretchy="false" scriptlevel="0" lspace="0" rspace="0">˜</mo>'),
+        (
+            r"\tilde p",
+            '<mover><mi>p</mi><mo stretchy="false" mathsize="100%" lspace="0" rspace="0">˜</mo>',
+        ),
     ],
 )
 def test_a_formula_is_set_as_tex_sets_it(formulas, tex, holds):

@@ -25,8 +25,15 @@ from xhtml import NotXhtml, Page
 from pixel_edu.files import replacing
 
 ROOT = Path(__file__).resolve().parents[1]
-ART = ROOT / "book" / "_static" / "art"
-TYPES = {".xhtml": "application/xhtml+xml", ".css": "text/css", ".png": "image/png", ".jpeg": "image/jpeg"}
+STATIC = ROOT / "book" / "_static"
+ART, FONT = STATIC / "art", STATIC / "vendor" / "stix" / "book-math.woff2"
+TYPES = {
+    ".xhtml": "application/xhtml+xml",
+    ".css": "text/css",
+    ".png": "image/png",
+    ".jpeg": "image/jpeg",
+    ".woff2": "font/woff2",
+}
 COVER = "images/cover.png"
 SAID_OF_COVER = "Pixel art diffusion, and under the title 24 sprites of sixteen by sixteen pixels."
 CONTAINER = """<?xml version="1.0" encoding="utf-8"?>
@@ -184,7 +191,8 @@ def bind(built: Path, toc: dict) -> bytes:
             for n, page in pages.items()
         },
     }
-    files = {name: text.encode() for name, text in texts.items()} | {COVER: cover()}
+    files = {name: text.encode() for name, text in texts.items()}
+    files |= {COVER: cover(), f"fonts/{FONT.name}": FONT.read_bytes()}
     files |= {name: data for page in pages.values() for name, data in sorted(page.images.items())}
     files = {
         f"book/{name}": data

@@ -95,10 +95,12 @@ def _corrected(element: ElementTree.Element) -> None:
     if element.tag == "mover" and element[1].text in ACCENTS:
         element.attrib.pop("accent", None)  # as such, Chromium sets it so low that it touches the letter
         element[1].text = ACCENTS[element[1].text]
-        element[1].attrib |= {"stretchy": "false", "scriptlevel": "0"}
+        # As large as its letter, not as an index: by `mathsize`, since MathML 3, which e-books hold to, allows no
+        # `scriptlevel` here.
+        element[1].attrib |= {"stretchy": "false", "mathsize": "100%"}
     for place, child in enumerate(element):
         if child.tag == "mo" and re.fullmatch("[A-Za-z]{2,}", child.text or ""):
-            child.tag = "mi"
+            child.tag, child.attrib = "mi", {}  # spaces beside it, which an operator may have, too
         elif child.tag == "mo" and (child.text, child.get("fence")) in BARS:
             child.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
         elif child.text == "~":
