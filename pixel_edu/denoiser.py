@@ -63,7 +63,8 @@ class Denoiser:
             typed: names of those that somebody chose, even if they equal a default.
 
         Raises:
-            ValueError: a distilled model is asked for other calls or for guidance, which it never learned.
+            ValueError: a distilled model is asked for other calls, for guidance or, where it draws in several calls,
+                for another sampler: it never learned that.
 
         >>> from pixel_edu.checkpoints import load_reference
         >>> load_reference("instant").sampling().num_steps
@@ -71,22 +72,25 @@ class Denoiser:
         """
         if not self.calls:
             return asked
-        own = {"num_steps": self.calls, "guidance_scale": 1.0}
+        own = replace(asked, sampler="ddim", num_steps=self.calls, guidance_scale=1.0)
+        settings = {
+            "num_steps": _calls(asked.num_steps),
+            "guidance_scale": f"a guidance scale of {asked.guidance_scale:g}",
+        }
+        if self.calls > 1:  # in one call every sampler answers the guess
+            settings["sampler"] = f"the sampler {asked.sampler}"
         wrong = [
             words
-            for name, words in {
-                "num_steps": _calls(asked.num_steps),
-                "guidance_scale": f"a guidance scale of {asked.guidance_scale:g}",
-            }.items()
-            if (value := getattr(asked, name)) != own[name]
+            for name, words in settings.items()
+            if (value := getattr(asked, name)) != getattr(own, name)
             and (name in typed or value != getattr(SampleConfig(), name))
         ]
         if wrong:
             raise ValueError(
                 f"this model was distilled to draw in {_calls(self.calls)} with its guidance inside, and was asked "
-                f"for {' and '.join(wrong)}: omit {'that' if len(wrong) == 1 else 'both'}"
+                f"for {' and '.join(wrong)}: omit {'that' if len(wrong) == 1 else 'those'}"
             )
-        return replace(asked, sampler="ddim", num_steps=self.calls, guidance_scale=1.0)
+        return own
 
     def label_of(self, name: str) -> int:
         """The label of a class.

@@ -301,10 +301,22 @@ def test_a_distilled_model_draws_by_default_as_it_was_taught():
     assert not np.array_equal(drawn[0], generate(small(), [0, 1], [3, 4]))
 
 
-@pytest.mark.parametrize("asked", [{"num_steps": 5}, {"guidance_scale": 2.0}])
+@pytest.mark.parametrize("asked", [{"num_steps": 5}, {"guidance_scale": 2.0}, {"sampler": "ddpm"}])
 def test_a_distilled_model_refuses_what_it_never_learned(asked):
     with pytest.raises(ValueError, match="distilled to draw in 2 calls with its guidance inside"):
         generate(dataclasses.replace(small(), calls=2), [0], [0], SampleConfig(**asked))
+
+
+def test_a_default_that_somebody_typed_is_refused_like_anything_else():
+    two, one = (dataclasses.replace(small(), calls=calls) for calls in (2, 1))
+    with pytest.raises(ValueError, match="and was asked for the sampler dpmpp_2m_sde: omit that"):
+        two.sampling(SampleConfig(), ["sampler"])
+    with pytest.raises(
+        ValueError, match=r"for 20 calls and a guidance scale of 3 and the sampler .*: omit those"
+    ):
+        two.sampling(SampleConfig(), ["num_steps", "guidance_scale", "sampler"])
+    assert two.sampling(SampleConfig("ddim"), ["sampler"]) == two.sampling()
+    assert one.sampling(SampleConfig("ddpm"), ["sampler"]) == one.sampling()  # in one call all draw the same
 
 
 def test_the_phases_halve_the_calls_down_to_one():

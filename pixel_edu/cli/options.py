@@ -122,10 +122,10 @@ def sample_config(
         timesteps_between(denoiser.schedule, *interval)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--interval") from None
-    fields = {"steps": "num_steps", "guidance": "guidance_scale"}
+    fields = {"steps": "num_steps", "guidance": "guidance_scale", "sampler": "sampler"}
     sources = {name: context.get_parameter_source(name) for name in fields}
     typed = [fields[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     try:
         return denoiser.sampling(SampleConfig(sampler, steps, guidance, interval), typed)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--steps, --guidance") from None
+        raise typer.BadParameter(str(error), param_hint="--steps, --guidance, --sampler") from None

@@ -233,7 +233,7 @@ class Studio:
         if order.num_steps > steps:
             raise CannotDraw(f"num_steps is {order.num_steps}, but this model has {steps}: use 1 to {steps}")
         try:
-            return self._denoiser.sampling(order.config), order.classes(known)
+            return self._denoiser.sampling(order.config, order.model_fields_set), order.classes(known)
         except ValueError as error:
             raise CannotDraw(str(error)) from None
 

@@ -145,6 +145,8 @@ def test_a_distilled_model_draws_in_its_own_calls_and_refuses_others(batches):
         waiting = place.pending
         with pytest.raises(studio.CannotDraw, match="distilled to draw in 1 call with its guidance inside"):
             place.accept(Order(seed=2, num_steps=5))
+        with pytest.raises(studio.CannotDraw, match="and was asked for 20 calls: omit that"):
+            place.accept(Order(seed=2, num_steps=20))  # what others draw by default, and yet asked for
         batches.go.set()
         drawn = await asyncio.wait_for(asyncio.gather(*(job.sprites() for job in jobs)), PATIENCE)
         await asyncio.to_thread(place.close)
