@@ -41,7 +41,7 @@ def formulas(monkeypatch):
         (r"t - 1", "<mo>−</mo><mn>1</mn>"),
         (
             r"\tilde p",
-            '<mover><mi>p</mi><mo stretchy="false" mathsize="100%" lspace="0" rspace="0">˜</mo>',
+            '<mover accent="true"><mi>p</mi><mo lspace="0" rspace="0">˜</mo>',
         ),
     ],
 )

@@ -93,11 +93,10 @@ def _prepared(tex: str) -> str:
 def _corrected(element: ElementTree.Element) -> None:
     """Set what is in an element as TeX does: names of functions, bars, and signs in small print without space."""
     if element.tag == "mover" and element[1].text in ACCENTS:
-        element.attrib.pop("accent", None)  # as such, Chromium sets it so low that it touches the letter
-        element[1].text = ACCENTS[element[1].text]
-        # As large as its letter, not as an index: by `mathsize`, since MathML 3, which e-books hold to, allows no
-        # `scriptlevel` here.
-        element[1].attrib |= {"stretchy": "false", "mathsize": "100%"}
+        # Said in full: WebKit sets other signs far above the letter. Chromium sets these so low that they touch it, and
+        # the style sheet lifts them.
+        element.set("accent", "true")
+        element[1].text, element[1].attrib = ACCENTS[element[1].text], {}
     for place, child in enumerate(element):
         if child.tag == "mo" and re.fullmatch("[A-Za-z]{2,}", child.text or ""):
             child.tag, child.attrib = "mi", {}  # spaces beside it, which an operator may have, too
