@@ -128,6 +128,10 @@ def suspicion(album: Album, learned: Album, others: Album) -> np.ndarray:
         return fitted.discriminator.eval()(images.to_tensor(album.images)).numpy()
 
 
+FORMATS = {"oddness": ".2f", "Fréchet distance": ".2f", "kernel distance": ".1f"}
+"""Of the measures by class; all others are shares."""
+
+
 def agreement(one: Sequence[float], other: Sequence[float]) -> str:
     """The rank correlation, or a dash where one of them is the same everywhere."""
     varied = len(np.unique(one)) > 1 and len(np.unique(other)) > 1
@@ -155,7 +159,11 @@ def score(folder: Path, judgments: Path) -> list[str]:
     }
     away |= {name: np.abs(a[name] - b[name]) for name in a}
     rows = [
-        (name, *(f"{value:.3g}" for value in column), agreement(shares["drawn"], column))
+        (
+            name,
+            *(format(value, FORMATS.get(name, ".1%")) for value in column),
+            agreement(shares["drawn"], column),
+        )
         for name, column in away.items()
     ]
     seen = [
@@ -176,7 +184,7 @@ def score(folder: Path, judgments: Path) -> list[str]:
         "sprites, and *not covered* is 1 minus coverage. The last column says how well a row puts the classes in the "
         "order of the first (Spearman's rank correlation).",
         "",
-        *table(("", *(name.replace("_", " ") for name in CLASSES), "agreement"), [*seen, *rows]),
+        *table(("", *(name.replace("_", " ") for name in CLASSES), "agrees"), [*seen, *rows]),
         "",
         "And sprite by sprite: how well a value agrees with whether a fault was seen. *Told from real* is here how "
         "sure the network is that the sprite is drawn.",

@@ -1,4 +1,4 @@
-"""python draw_with_onnx.py MODEL.onnx CLASS SPRITES.png: ten sprites from a file that pixel-edu export wrote."""
+"""Ten sprites by the network in an ONNX file: draw_with_onnx.py MODEL CLASS SPRITES.png"""
 
 import json
 import sys

@@ -40,6 +40,8 @@ CODE = tomllib.loads((ROOT / "chapters/.ruff.toml").read_text(encoding="utf-8"))
 """Columns of code in a notebook."""
 FENCED = re.compile(r"^(`{3,})(.*?)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 """What stands between fences: code in a language, or in braces a directive."""
+TYPED, TYPED_COLUMNS = {"bash", "python"}, 84
+"""Languages of what a page tells to type, and the columns of it that it shows at 1280 pixels without scrolling."""
 PRINTED = 76
 """Columns of what a chapter prints."""
 ITALICS = {
@@ -193,6 +195,14 @@ def test_no_line_of_code_is_wider_than_a_page(path):
         code = [text for _, language, text in blocks if not language.startswith("{")]
         wide += [(cell.id, line) for line in "\n".join(code).splitlines() if len(line) > CODE]
     assert wide == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book").glob("*.md")), ids=lambda path: path.stem)
+def test_no_command_is_wider_than_a_page(path):
+    typed = [
+        text for _, language, text in FENCED.findall(path.read_text(encoding="utf-8")) if language in TYPED
+    ]
+    assert [line for line in "\n".join(typed).splitlines() if len(line) > TYPED_COLUMNS] == []
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
