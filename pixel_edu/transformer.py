@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixel_edu.config import CHANNELS, CLASSES
-from pixel_edu.unet import TIME_WAVES, Images, time_waves, zeroed
+from pixel_edu.unet import TIME_WAVES, Images, place_waves, time_waves, zeroed
 
 Tokens = Float[Tensor, "b places width"]
 Context = Float[Tensor, "b width"]
@@ -61,6 +60,7 @@ class DiT(nn.Module):
     Args:
         config: its size.
 
+    >>> import torch
     >>> model = DiT()
     >>> model(torch.randn(2, 3, 16, 16), torch.tensor([0, 999]), torch.tensor([1, 5])).shape
     torch.Size([2, 3, 16, 16])
@@ -85,7 +85,8 @@ class DiT(nn.Module):
         context = F.silu(self.embed_time(time_waves(t)) + self.embed_class(c))
         squares = self.fold(x)  # (B, C·patch², rows, columns)
         rows, columns = squares.shape[2:]
-        tokens = self.enter(squares.flatten(2).mT) + self.place(place_waves(rows, columns, x.device))
+        waves = place_waves(rows, columns, x.device, fastest=1.0, longest=10_000.0)
+        tokens = self.enter(squares.flatten(2).mT) + self.place(waves)
         for block in self.blocks:
             tokens = block(tokens, context)
         shift, scale = self.context(context)[:, None].chunk(2, dim=2)
@@ -140,13 +141,3 @@ def modulated(x: Tokens, shift: Modulation, scale: Modulation) -> Tokens:
 def layer_norm(width: int) -> nn.LayerNorm:
     """Each token at mean 0 and variance 1; scale and shift come from the context."""
     return nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
-
-
-def place_waves(rows: int, columns: int, device: torch.device | None = None) -> Float[Tensor, "places waves"]:
-    """Where each token is: the waves of its row, then those of its column; tokens go row by row.
-
-    >>> place_waves(2, 3).shape
-    torch.Size([6, 128])
-    """
-    places = torch.cartesian_prod(torch.arange(rows, device=device), torch.arange(columns, device=device))
-    return torch.cat([time_waves(places[:, 0]), time_waves(places[:, 1])], dim=1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,6 +24,8 @@ Images = Float[Tensor, "b channels h w"]
 Features = Float[Tensor, "b c h w"]
 NewFeatures = Float[Tensor, "b c_out h w"]
 Embedding = Float[Tensor, "b e"]
+Queries = Float[Tensor, "b heads places d"]
+Keys = Float[Tensor, "b heads places+1 d"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,16 @@ class UNetConfig:
     """The size of a ContextUNet.
 
     Attributes:
-        channels: width of each level, from the top; multiples of 8 and of heads.
+        channels: width of each level, from the top; multiples of 8 and, where there is attention, of its heads.
         attention: which levels have attention.
         blocks: residual blocks a level, on the way down and again on the way up.
         fold: edge of the squares of pixels that are folded into channels; 1 folds nothing.
         embedding: length of the vectors that carry timestep and class.
-        heads: attention heads.
+        heads: attention heads of every level, unless `head_channels` says otherwise.
         classes: K, the number of classes; label K is "no label".
         image_channels: of the images: 3 for colours, 4 for colours and alpha.
+        head_channels: width of an attention head; a level has as many heads as fit. None: `heads`, however narrow.
+        places: whether attention knows where each place is, so that it can look for the mirror image of one.
 
     Raises:
         ValueError: widths that do not divide, or another number of levels in channels and attention.
@@ -52,14 +56,17 @@ class UNetConfig:
     heads: int = 4
     classes: int = len(CLASSES)
     image_channels: int = CHANNELS
+    head_channels: int | None = None
+    places: bool = False
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(self.attention):
             raise ValueError(
                 f"channels name {len(self.channels)} levels and attention {len(self.attention)}: use as many"
             )
-        if any(width % GROUPS or width % self.heads for width in self.channels):
-            raise ValueError(f"channels are {self.channels}: use multiples of {GROUPS} and of {self.heads}")
+        if any(width % GROUPS or width % self.heads_of(width) for width in self.channels):
+            heads = f"of {self.heads}" if self.head_channels is None else f"of {self.head_channels}, or less"
+            raise ValueError(f"channels are {self.channels}: use multiples of {GROUPS} and {heads}")
 
     @property
     def size_step(self) -> int:
@@ -69,6 +76,14 @@ class UNetConfig:
         4
         """
         return self.fold * 2 ** (len(self.channels) - 1)
+
+    def heads_of(self, width: int) -> int:
+        """Attention heads at a level of this width.
+
+        >>> [UNetConfig(head_channels=32).heads_of(width) for width in (32, 64, 128)]
+        [1, 2, 4]
+        """
+        return self.heads if self.head_channels is None else max(width // self.head_channels, 1)
 
 
 GROUPS = 8
@@ -185,19 +200,30 @@ class LabelAttention(nn.Module):
 
     def __init__(self, width: int, config: UNetConfig) -> None:
         super().__init__()
-        self.heads = config.heads
+        self.heads = config.heads_of(width)
         self.norm, self.qkv = norm(width), nn.Conv2d(width, 3 * width, 1)
+        self.place = nn.Linear(2 * TIME_WAVES, 2 * width, bias=False) if config.places else None
         self.label = nn.Linear(config.embedding, 2 * width)
         self.out = zeroed(nn.Conv2d(width, width, 1))
 
     def forward(self, x: Features, label: Embedding) -> Features:
         """(B, width, H, W) to the same shape."""
+        q, k, v = self.looking(x, label)
+        seen = F.scaled_dot_product_attention(q, k, v)  # (B, heads, H·W, width / heads)
+        return x + self.out(seen.transpose(2, 3).reshape(x.shape))
+
+    def looking(self, x: Features, label: Embedding) -> tuple[Queries, Keys, Keys]:
+        """The queries of all places, and the keys and values of all places and, last, of the label."""
         q, k, v = self.qkv(self.norm(x)).flatten(2).chunk(3, dim=1)  # each (B, width, H·W)
+        if (
+            self.place is not None
+        ):  # the same features look elsewhere from elsewhere, and are found where they are
+            place_q, place_k = self.place(place_waves(*x.shape[2:], x.device)).T.chunk(2)  # each (width, H·W)
+            q, k = q + place_q, k + place_k
         label_k, label_v = self.label(label)[..., None].chunk(2, dim=1)  # each (B, width, 1)
         k, v = torch.cat([k, label_k], dim=2), torch.cat([v, label_v], dim=2)
         q, k, v = (z.unflatten(1, (self.heads, -1)).transpose(2, 3) for z in (q, k, v))
-        seen = F.scaled_dot_product_attention(q, k, v)  # (B, heads, H·W, width / heads)
-        return x + self.out(seen.transpose(2, 3).reshape(x.shape))
+        return q, k, v
 
 
 class Float32GroupNorm(nn.GroupNorm):
@@ -211,7 +237,7 @@ class Float32GroupNorm(nn.GroupNorm):
 TIME_WAVES = 64
 
 
-def time_waves(t: Int[Tensor, " b"], longest: float = 10_000.0) -> Float[Tensor, "b waves"]:
+def time_waves(t: Shaped[Tensor, " b"], longest: float = 10_000.0) -> Float[Tensor, "b waves"]:
     """A timestep as cosines and sines of `TIME_WAVES` / 2 frequencies, 1 down to 1 / longest (Vaswani et al. 2017).
 
     >>> time_waves(torch.tensor([0]))[0, :2], time_waves(torch.tensor([0]))[0, -2:]
@@ -221,6 +247,31 @@ def time_waves(t: Int[Tensor, " b"], longest: float = 10_000.0) -> Float[Tensor,
     frequencies = torch.exp(-math.log(longest) * torch.arange(half, device=t.device) / half)
     angles = t.float()[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def place_waves(
+    rows: int,
+    columns: int,
+    device: torch.device | None = None,
+    fastest: float = math.pi,
+    longest: float = 100.0,
+) -> Float[Tensor, "places waves"]:
+    """Where each place is, row by row: the `time_waves` of its row, then those of its column.
+
+    Args:
+        rows: H.
+        columns: W.
+        device: where to compute.
+        fastest: angle from a place to the next in the fastest wave; at π it tells neighbours apart.
+        longest: how many times longer the slowest wave is.
+
+    >>> place_waves(2, 3).shape
+    torch.Size([6, 128])
+    """
+    places = fastest * torch.cartesian_prod(
+        torch.arange(rows, device=device), torch.arange(columns, device=device)
+    )
+    return torch.cat([time_waves(places[:, axis], longest) for axis in (0, 1)], dim=1)
 
 
 def conv3x3(width_in: int, width: int) -> nn.Conv2d:

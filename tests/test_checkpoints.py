@@ -151,7 +151,7 @@ def test_a_run_before_its_first_step_can_be_saved(tmp_path):
 
 
 def test_the_config_comes_back_whole(tmp_path):
-    unet = UNetConfig((8, 16, 24), (False, True, True), 2, 1, 32, 4, 3)
+    unet = UNetConfig((8, 16, 24), (False, True, True), 2, 1, 32, 4, 3, 4, 8, True)
     config = TrainConfig(unet, "linear", "x0", 7, 9, 0.1, 11, 0.2, (0.5, 0.6), 3.0, 0.3, 0.5, 2.0, "bf16", 12)
     checkpoints.save_run(tmp_path / "run.safetensors", TrainState(config))
     assert checkpoints.load_run(tmp_path / "run.safetensors").config == config

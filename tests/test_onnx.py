@@ -24,7 +24,7 @@ from tests import command, needs
 RECIPE = Path(__file__).parents[1] / "book" / "draw_with_onnx.py"
 ALONE = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
 """The folders of all that the recipe may import, beside Python itself."""
-SMALL = UNetConfig((16, 32), (False, True))
+SMALL = UNetConfig((16, 32), (False, True), places=True)
 """A network with one layer of each kind: exporting takes as long as it has layers."""
 
 pytestmark = [pytest.mark.slow, needs.package("onnxruntime"), needs.package("onnxscript")]

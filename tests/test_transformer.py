@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from pixel_edu.config import NULL_LABEL
-from pixel_edu.transformer import DiT, DiTBlock, DiTConfig, SelfAttention, place_waves
+from pixel_edu.transformer import DiT, DiTBlock, DiTConfig, SelfAttention
+from pixel_edu.unet import place_waves
 from tests import networks
 from tests.networks import woken
 
@@ -117,7 +118,7 @@ def test_a_tokens_place_is_the_waves_of_its_row_then_those_of_its_column(shape):
         for row in range(rows)
         for column in range(columns)
     ]
-    assert_close(place_waves(rows, columns), torch.tensor(expected), atol=1e-5, rtol=0)
+    assert_close(place_waves(rows, columns, None, 1.0, 10_000.0), torch.tensor(expected), atol=1e-5, rtol=0)
 
 
 @every_config
@@ -168,7 +169,9 @@ def test_the_network_is_what_its_weights_written_out_by_hand_say(name):
     rows, columns = squares.shape[2:4]
     tokens = squares.permute(0, 2, 3, 1, 4, 5).reshape(len(x), rows * columns, -1)
     tokens = tokens @ network.enter.weight.T + network.enter.bias
-    tokens = tokens + place_waves(rows, columns) @ network.place.weight.T + network.place.bias
+    tokens = (
+        tokens + place_waves(rows, columns, None, 1.0, 10_000.0) @ network.place.weight.T + network.place.bias
+    )
     for block in network.blocks:
         tokens = block(tokens, context)
     shift, scale = (context @ network.context.weight.T + network.context.bias)[:, None].chunk(2, dim=2)

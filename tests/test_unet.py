@@ -173,6 +173,7 @@ def test_time_waves_tell_all_timesteps_apart():
         ({"channels": (64, 96)}, "channels name 2 levels and attention 3"),
         ({"channels": (60, 64, 96)}, "multiples of 8"),
         ({"heads": 5}, "of 5"),
+        ({"head_channels": 24}, "of 24, or less"),  # 128 channels would be five heads
     ],
 )
 def test_a_size_that_cannot_be_built_is_refused(change, says):

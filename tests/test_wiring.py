@@ -19,8 +19,11 @@ from pixel_edu.unet import PRESETS, Block, ContextUNet, LabelAttention, Level, U
 from tests.networks import asked, woken
 
 CONFIGS = PRESETS | {
-    "two of all": UNetConfig((16, 24), (True, True), blocks=2, fold=2, embedding=20, heads=2)
+    "two of all": UNetConfig((16, 24), (True, True), blocks=2, fold=2, embedding=20, heads=2),
+    "places": UNetConfig((16, 24), (True, True), embedding=20, head_channels=8, places=True),
 }
+HEADS = {"places": (2, 3)}
+"""Of the levels of 16 and 24 channels, by the width of a head; all others have as many as the config says."""
 DEPTHS = [(name, depth) for name, config in CONFIGS.items() for depth in range(len(config.channels))]
 ATTENDING = [(name, depth) for name, depth in DEPTHS if CONFIGS[name].attention[depth]]
 every_config = pytest.mark.parametrize("name", CONFIGS)
@@ -118,12 +121,23 @@ def test_a_block_attends_where_the_config_says_so(name, depth):
 # Attention.
 
 
+def where(row, column):
+    """A place's waves: cosines and sines of its row, then of its column, from half a turn a place down to 1/100."""
+    frequencies = math.pi * 100 ** (-torch.arange(32) / 32)
+    angles = [row * frequencies, column * frequencies]
+    return torch.cat([part for angle in angles for part in (angle.cos(), angle.sin())])
+
+
 def attention_by_hand(layer, x, label):
     """Each head by its own sums: softmax(q·k / √d) over all places and the label."""
     heads, width = layer.heads, x.shape[1]
     d = width // heads
     qkv = torch.einsum("oi,bip->bop", layer.qkv.weight[:, :, 0, 0], group_norm(layer.norm, x).flatten(2))
     q, k, v = (qkv + layer.qkv.bias[:, None]).split(width, dim=1)
+    if layer.place is not None:
+        waves = [where(row, column) for row in range(x.shape[2]) for column in range(x.shape[3])]
+        place_q, place_k = (layer.place.weight @ torch.stack(waves, dim=1)).split(width)
+        q, k = q + place_q, k + place_k
     label_k, label_v = (label @ layer.label.weight.T + layer.label.bias).split(width, dim=1)
     k, v = torch.cat([k, label_k[..., None]], dim=2), torch.cat([v, label_v[..., None]], dim=2)
     seen = []
@@ -140,11 +154,37 @@ def test_attention_is_softmax_over_places_and_label_head_by_head(name, depth):
     config = CONFIGS[name]
     width = config.channels[depth]
     layer = woken(LabelAttention(width, config))
-    for part in (layer.qkv, layer.label, layer.out):
+    for part in filter(None, (layer.qkv, layer.label, layer.out, layer.place)):
         nn.init.normal_(part.weight, std=0.4)  # so that some places are looked at much more than others
-    assert layer.heads == config.heads
+    assert layer.heads == (HEADS[name][depth] if name in HEADS else config.heads)
     x, label = 2 * torch.randn(2, width, 4, 2), 3 * torch.randn(2, config.embedding)
     assert_close(layer(x, label), attention_by_hand(layer, x, label), atol=1e-3, rtol=1e-3)
+
+
+def test_without_places_attention_does_not_know_where_it_is_and_with_them_it_does():
+    x, label = torch.randn(1, 24, 4, 4), torch.randn(1, 20)
+    for name, knows in {"two of all": False, "places": True}.items():
+        layer = woken(LabelAttention(24, CONFIGS[name]))
+        mirrored = layer(x.flip(3), label).flip(3)
+        assert bool((mirrored - layer(x, label)).abs().max() > 1e-3) is knows, name
+
+
+def test_attention_can_look_at_the_mirror_image_of_each_place():
+    """Each place asks for its own row, and for the column that mirrors its own."""
+    layer = LabelAttention(64, UNetConfig((64,), (True,), heads=1, places=True))
+    size, places = 4, [(row, column) for row in range(4) for column in range(4)]
+    asked_for, found_as = torch.zeros(2, size**2, 64)
+    for number, (row, column) in enumerate(places):
+        found_as[number, [row, size + column]] = 1
+        asked_for[number, [row, size + size - 1 - column]] = 1
+    waves = torch.stack([where(*place) for place in places])
+    wanted = torch.cat([asked_for, found_as], dim=1)
+    layer.place.weight.data = (torch.linalg.pinv(waves, rtol=1e-3) @ wanted).T
+    nn.init.zeros_(layer.qkv.weight)  # features say nothing
+    nn.init.zeros_(layer.qkv.bias)
+    q, k, _ = layer.looking(torch.randn(1, 64, size, size), torch.zeros(1, 192))
+    looks = (q @ k.mT)[0, 0, :, : size**2].argmax(dim=1)
+    assert torch.equal(looks.reshape(size, size), torch.arange(size**2).reshape(size, size).flip(1))
 
 
 @pytest.mark.parametrize(("name", "depth"), ATTENDING)

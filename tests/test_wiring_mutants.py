@@ -103,7 +103,11 @@ MUTANTS = {
             "scaled_dot_product_attention(q, k, v)",
             "scaled_dot_product_attention(q, k, v, scale=x.shape[1] ** -0.5)",
         ),
-        "one head": ("self.heads = config.heads", "self.heads = 1"),
+        "one head": ("self.heads = config.heads_of(width)", "self.heads = 1"),
+        "as many heads at every level": ("max(width // self.head_channels, 1)", "self.heads"),
+        "no place is looked for": ("q, k = q + place_q, k + place_k", "q, k = q, k + place_k"),
+        "no place is found": ("q, k = q + place_q, k + place_k", "q, k = q + place_q, k"),
+        "neighbours look alike": ("fastest: float = math.pi", "fastest: float = 1.0"),
         "heads take turns in the channels": (
             "z.unflatten(1, (self.heads, -1)).transpose(2, 3)",
             "z.unflatten(1, (-1, self.heads)).movedim(2, 1).transpose(2, 3)",
@@ -285,15 +289,12 @@ MUTANTS = {
         ),
         "no last layer": ("self.out(seen", "(seen"),
     },
-    ("transformer", "transformer", "a_tokens_place_is_the_waves_of_its_row_then_those_of_its_column"): {
-        "the column before the row": (
-            "[time_waves(places[:, 0]), time_waves(places[:, 1])]",
-            "[time_waves(places[:, 1]), time_waves(places[:, 0])]",
-        ),
-        "the row twice": ("time_waves(places[:, 1])", "time_waves(places[:, 0])"),
+    ("unet", "transformer", "a_tokens_place_is_the_waves_of_its_row_then_those_of_its_column"): {
+        "the column before the row": ("for axis in (0, 1)", "for axis in (1, 0)"),
+        "the row twice": ("places[:, axis]", "places[:, 0]"),
         "column by column": (
-            "places = torch.cartesian_prod(torch.arange(rows, device=device), torch.arange(columns, device=device))",
-            "places = torch.cartesian_prod(torch.arange(columns), torch.arange(rows)).flip(1)",
+            "torch.arange(rows, device=device), torch.arange(columns, device=device)\n    )",
+            "torch.arange(columns, device=device), torch.arange(rows, device=device)\n    ).flip(1)",
         ),
     },
     ("transformer", "transformer", "a_token_is_a_square_of_pixels_and_becomes_the_same_square_again"): {
@@ -334,7 +335,7 @@ MUTANTS = {
         ),
     },
     ("transformer", "transformer", "the_network_is_what_its_weights_written_out_by_hand_say"): {
-        "no place": (" + self.place(place_waves(rows, columns, x.device))", ""),
+        "no place": (" + self.place(waves)", ""),
         "the first block alone": ("for block in self.blocks:", "for block in self.blocks[:1]:"),
         "an answer without the norm": ("modulated(self.norm(tokens), shift", "modulated(tokens, shift"),
         "an answer without the context": ("modulated(self.norm(tokens), shift, scale)", "self.norm(tokens)"),
