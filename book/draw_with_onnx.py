@@ -1,4 +1,4 @@
-"""Ten sprites by the network in an ONNX file: draw_with_onnx.py MODEL CLASS SPRITES.png"""
+"""Ten sprites by the network in an ONNX file: draw_with_onnx.py MODEL CLASS SPRITES.png."""
 
 import json
 import sys

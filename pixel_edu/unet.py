@@ -218,7 +218,9 @@ class LabelAttention(nn.Module):
         if (
             self.place is not None
         ):  # the same features look elsewhere from elsewhere, and are found where they are
-            place_q, place_k = self.place(place_waves(*x.shape[2:], x.device)).T.chunk(2)  # each (width, H·W)
+            place_q, place_k = self.place(place_waves(x.shape[2], x.shape[3], x.device)).T.chunk(
+                2
+            )  # each (width, H·W)
             q, k = q + place_q, k + place_k
         label_k, label_v = self.label(label)[..., None].chunk(2, dim=1)  # each (B, width, 1)
         k, v = torch.cat([k, label_k], dim=2), torch.cat([v, label_v], dim=2)
