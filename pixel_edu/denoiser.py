@@ -72,12 +72,12 @@ class Denoiser:
         """
         if not self.calls:
             return asked
-        own = replace(asked, sampler="ddim", num_steps=self.calls, guidance_scale=1.0)
+        own = replace(asked, sampler="ddim", num_steps=self.calls, guidance_scale=1.0, eta=0.0)
         settings = {
             "num_steps": _calls(asked.num_steps),
             "guidance_scale": f"a guidance scale of {asked.guidance_scale:g}",
         }
-        if self.calls > 1:  # in one call every sampler answers the guess
+        if self.calls > 1:  # in one call every sampler returns the network's guess
             settings["sampler"] = f"the sampler {asked.sampler}"
         wrong = [
             words
@@ -86,9 +86,10 @@ class Denoiser:
             and (name in typed or value != getattr(SampleConfig(), name))
         ]
         if wrong:
+            *most, last = wrong
             raise ValueError(
                 f"this model was distilled to draw in {_calls(self.calls)} with its guidance inside, and was asked "
-                f"for {' and '.join(wrong)}: omit {'that' if len(wrong) == 1 else 'those'}"
+                f"for {', '.join(most) + ' and ' if most else ''}{last}: omit {'them' if most else 'that'}"
             )
         return own
 

@@ -1,6 +1,7 @@
 """Fine-tuning: the weights of a trained network, fitted to other classes and to another number of channels.
 
-The size of the pictures needs no fitting: convolutions and attention take any that the network can halve.
+The size of the pictures needs no fitting: convolutions and attention take any that the network can halve. But attention
+that knows places has learned them in pictures of one size, and has to learn those of another.
 """
 
 from __future__ import annotations

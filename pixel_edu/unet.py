@@ -33,7 +33,7 @@ class UNetConfig:
     """The size of a ContextUNet.
 
     Attributes:
-        channels: width of each level, from the top; multiples of 8 and, where there is attention, of its heads.
+        channels: width of each level, from the top; multiples of 8 and of heads.
         attention: which levels have attention.
         blocks: residual blocks a level, on the way down and again on the way up.
         fold: edge of the squares of pixels that are folded into channels; 1 folds nothing.
@@ -41,7 +41,8 @@ class UNetConfig:
         heads: attention heads of every level, unless `head_channels` says otherwise.
         classes: K, the number of classes; label K is "no label".
         image_channels: of the images: 3 for colours, 4 for colours and alpha.
-        head_channels: width of an attention head; a level has as many heads as fit. None: `heads`, however narrow.
+        head_channels: width of an attention head, instead of a number of heads; a level that attends is a multiple of
+            it, or narrower and has one head.
         places: whether attention knows where each place is, so that it can look for the mirror image of one.
 
     Raises:
@@ -64,9 +65,21 @@ class UNetConfig:
             raise ValueError(
                 f"channels name {len(self.channels)} levels and attention {len(self.attention)}: use as many"
             )
-        if any(width % GROUPS or width % self.heads_of(width) for width in self.channels):
-            heads = f"of {self.heads}" if self.head_channels is None else f"of {self.head_channels}, or less"
-            raise ValueError(f"channels are {self.channels}: use multiples of {GROUPS} and {heads}")
+        if self.head_channels is None:
+            if any(width % GROUPS or width % self.heads for width in self.channels):
+                raise ValueError(
+                    f"channels are {self.channels}: use multiples of {GROUPS} and of {self.heads}"
+                )
+        elif self.head_channels < 1:
+            raise ValueError(f"head_channels is {self.head_channels}: use 1 or more, or None")
+        elif any(width % GROUPS for width in self.channels) or any(
+            on and width > self.head_channels and width % self.head_channels
+            for width, on in zip(self.channels, self.attention, strict=True)
+        ):
+            raise ValueError(
+                f"channels are {self.channels}: use multiples of {GROUPS} and, for levels that attend and are wider "
+                f"than a head, of {self.head_channels}"
+            )
 
     @property
     def size_step(self) -> int:
@@ -195,6 +208,7 @@ class Block(nn.Module):
 class LabelAttention(nn.Module):
     """Every place looks at all places (Vaswani et al. 2017, arXiv:1706.03762) and at the class, one more key and value.
 
+    What it looks for are features; if the config says so, also places: waves of row and column in queries and keys.
     A new one changes nothing: its last layer starts at zero.
     """
 
@@ -215,12 +229,10 @@ class LabelAttention(nn.Module):
     def looking(self, x: Features, label: Embedding) -> tuple[Queries, Keys, Keys]:
         """The queries of all places, and the keys and values of all places and, last, of the label."""
         q, k, v = self.qkv(self.norm(x)).flatten(2).chunk(3, dim=1)  # each (B, width, H·W)
-        if (
-            self.place is not None
-        ):  # the same features look elsewhere from elsewhere, and are found where they are
-            place_q, place_k = self.place(place_waves(x.shape[2], x.shape[3], x.device)).T.chunk(
-                2
-            )  # each (width, H·W)
+        if self.place is not None:
+            # The same features look elsewhere from elsewhere, and are found where they are.
+            waves = place_waves(x.shape[2], x.shape[3], x.device)
+            place_q, place_k = self.place(waves).T.chunk(2)  # each (width, H·W)
             q, k = q + place_q, k + place_k
         label_k, label_v = self.label(label)[..., None].chunk(2, dim=1)  # each (B, width, 1)
         k, v = torch.cat([k, label_k], dim=2), torch.cat([v, label_v], dim=2)
@@ -240,7 +252,9 @@ TIME_WAVES = 64
 
 
 def time_waves(t: Shaped[Tensor, " b"], longest: float = 10_000.0) -> Float[Tensor, "b waves"]:
-    """A timestep as cosines and sines of `TIME_WAVES` / 2 frequencies, 1 down to 1 / longest (Vaswani et al. 2017).
+    """Timesteps, or places, as cosines and sines of `TIME_WAVES` / 2 frequencies, 1 down to about 1 / longest.
+
+    From Vaswani et al. 2017, arXiv:1706.03762.
 
     >>> time_waves(torch.tensor([0]))[0, :2], time_waves(torch.tensor([0]))[0, -2:]
     (tensor([1., 1.]), tensor([0., 0.]))
@@ -264,8 +278,8 @@ def place_waves(
         rows: H.
         columns: W.
         device: where to compute.
-        fastest: angle from a place to the next in the fastest wave; at π it tells neighbours apart.
-        longest: how many times longer the slowest wave is.
+        fastest: angle from a place to the next in the fastest wave; at π neighbours have opposite signs.
+        longest: about how many times longer the slowest wave is.
 
     >>> place_waves(2, 3).shape
     torch.Size([6, 128])

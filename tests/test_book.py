@@ -40,8 +40,10 @@ CODE = tomllib.loads((ROOT / "chapters/.ruff.toml").read_text(encoding="utf-8"))
 """Columns of code in a notebook."""
 FENCED = re.compile(r"^(`{3,})(.*?)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 """What stands between fences: code in a language, or in braces a directive."""
-TYPED, TYPED_COLUMNS = {"bash", "python"}, 84
-"""Languages of what a page tells to type, and the columns of it that it shows at 1280 pixels without scrolling."""
+TYPED = {"bash", "python"}
+"""Languages of what a page tells to type."""
+TYPED_COLUMNS = int(re.search(r"^COLUMNS = \((\d+)", (ROOT / "book/_ext/pixel_book.py").read_text(), re.M)[1])
+"""Columns of it that a page shows at 1280 pixels without scrolling or smaller letters."""
 PRINTED = 76
 """Columns of what a chapter prints."""
 ITALICS = {

@@ -312,7 +312,7 @@ def test_a_default_that_somebody_typed_is_refused_like_anything_else():
     with pytest.raises(ValueError, match="and was asked for the sampler dpmpp_2m_sde: omit that"):
         two.sampling(SampleConfig(), ["sampler"])
     with pytest.raises(
-        ValueError, match=r"for 20 calls and a guidance scale of 3 and the sampler .*: omit those"
+        ValueError, match=r"for 20 calls, a guidance scale of 3 and the sampler .*: omit them"
     ):
         two.sampling(SampleConfig(), ["num_steps", "guidance_scale", "sampler"])
     assert two.sampling(SampleConfig("ddim"), ["sampler"]) == two.sampling()

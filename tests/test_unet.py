@@ -173,7 +173,10 @@ def test_time_waves_tell_all_timesteps_apart():
         ({"channels": (64, 96)}, "channels name 2 levels and attention 3"),
         ({"channels": (60, 64, 96)}, "multiples of 8"),
         ({"heads": 5}, "of 5"),
-        ({"head_channels": 24}, "of 24, or less"),  # 128 channels would be five heads
+        ({"head_channels": 24}, "wider than a head, of 24"),  # 128 channels would be five heads and a third
+        ({"channels": (32, 64, 80), "head_channels": 32}, "wider than a head, of 32"),
+        ({"channels": (30, 64, 128), "head_channels": 32}, "multiples of 8"),
+        ({"head_channels": 0}, "use 1 or more"),
     ],
 )
 def test_a_size_that_cannot_be_built_is_refused(change, says):

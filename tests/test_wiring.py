@@ -20,10 +20,10 @@ from tests.networks import asked, woken
 
 CONFIGS = PRESETS | {
     "two of all": UNetConfig((16, 24), (True, True), blocks=2, fold=2, embedding=20, heads=2),
-    "places": UNetConfig((16, 24), (True, True), embedding=20, head_channels=8, places=True),
+    "places": UNetConfig((8, 32), (True, True), embedding=20, head_channels=16, places=True),
 }
-HEADS = {"places": (2, 3)}
-"""Of the levels of 16 and 24 channels, by the width of a head; all others have as many as the config says."""
+HEADS = {"places": (1, 2)}
+"""Of levels of 8 and 32 channels, where a head has 16; all others have as many as the config says."""
 DEPTHS = [(name, depth) for name, config in CONFIGS.items() for depth in range(len(config.channels))]
 ATTENDING = [(name, depth) for name, depth in DEPTHS if CONFIGS[name].attention[depth]]
 every_config = pytest.mark.parametrize("name", CONFIGS)
@@ -122,7 +122,7 @@ def test_a_block_attends_where_the_config_says_so(name, depth):
 
 
 def where(row, column):
-    """A place's waves: cosines and sines of its row, then of its column, from half a turn a place down to 1/100."""
+    """A place's waves: cosines and sines of its row, then of its column; the fastest takes half a turn a place."""
     frequencies = math.pi * 100 ** (-torch.arange(32) / 32)
     angles = [row * frequencies, column * frequencies]
     return torch.cat([part for angle in angles for part in (angle.cos(), angle.sin())])
@@ -162,9 +162,9 @@ def test_attention_is_softmax_over_places_and_label_head_by_head(name, depth):
 
 
 def test_without_places_attention_does_not_know_where_it_is_and_with_them_it_does():
-    x, label = torch.randn(1, 24, 4, 4), torch.randn(1, 20)
+    x, label = torch.randn(1, 32, 4, 4), torch.randn(1, 20)
     for name, knows in {"two of all": False, "places": True}.items():
-        layer = woken(LabelAttention(24, CONFIGS[name]))
+        layer = woken(LabelAttention(32, CONFIGS[name]))
         mirrored = layer(x.flip(3), label).flip(3)
         assert bool((mirrored - layer(x, label)).abs().max() > 1e-3) is knows, name
 

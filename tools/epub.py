@@ -27,12 +27,16 @@ from pixel_edu.files import replacing
 ROOT = Path(__file__).resolve().parents[1]
 STATIC = ROOT / "book" / "_static"
 ART, FONT = STATIC / "art", STATIC / "vendor" / "stix" / "book-math.woff2"
+FONT_RIGHTS = (
+    "The formulas are set in STIX Two Math, under the SIL Open Font License 1.1, which lies beside it."
+)
 TYPES = {
     ".xhtml": "application/xhtml+xml",
     ".css": "text/css",
     ".png": "image/png",
     ".jpeg": "image/jpeg",
     ".woff2": "font/woff2",
+    ".txt": "text/plain",
 }
 COVER = "images/cover.png"
 SAID_OF_COVER = "Pixel art diffusion, and under the title 24 sprites of sixteen by sixteen pixels."
@@ -163,7 +167,8 @@ def package(files: dict[str, bytes], pages: dict[str, Page]) -> str:
         "<dc:language>en</dc:language>",
         f"<dc:description>{escape(project['description'])}</dc:description>",
         f"<dc:source>{escape(address)}</dc:source>",
-        f"<dc:rights>{project['license']} licence, {config['copyright']}, {escape(config['author'])}</dc:rights>",
+        f"<dc:rights>{project['license']} licence, {config['copyright']}, {escape(config['author'])}. "
+        f"{FONT_RIGHTS}</dc:rights>",
         f'<meta property="dcterms:modified">{changed()}</meta>',
         *access,
         f'<meta name="cover" content="{ids[COVER]}"/>',
@@ -192,7 +197,8 @@ def bind(built: Path, toc: dict) -> bytes:
         },
     }
     files = {name: text.encode() for name, text in texts.items()}
-    files |= {COVER: cover(), f"fonts/{FONT.name}": FONT.read_bytes()}
+    licence = FONT.with_name("LICENSE").read_bytes()
+    files |= {COVER: cover(), f"fonts/{FONT.name}": FONT.read_bytes(), "fonts/licence.txt": licence}
     files |= {name: data for page in pages.values() for name, data in sorted(page.images.items())}
     files = {
         f"book/{name}": data

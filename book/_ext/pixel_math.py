@@ -93,13 +93,13 @@ def _prepared(tex: str) -> str:
 def _corrected(element: ElementTree.Element) -> None:
     """Set what is in an element as TeX does: names of functions, bars, and signs in small print without space."""
     if element.tag == "mover" and element[1].text in ACCENTS:
-        # Said in full: WebKit sets other signs far above the letter. Chromium sets these so low that they touch it, and
-        # the style sheet lifts them.
+        # Marked as an accent, since WebKit sets any other sign far above its letter, and left to stretch, as only then
+        # it has the right height there. Chromium sets it so low that it touches; the style sheet lifts it.
         element.set("accent", "true")
         element[1].text, element[1].attrib = ACCENTS[element[1].text], {}
     for place, child in enumerate(element):
         if child.tag == "mo" and re.fullmatch("[A-Za-z]{2,}", child.text or ""):
-            child.tag, child.attrib = "mi", {}  # spaces beside it, which an operator may have, too
+            child.tag, child.attrib = "mi", {}  # only an operator may have spaces of its own
         elif child.tag == "mo" and (child.text, child.get("fence")) in BARS:
             child.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
         elif child.text == "~":

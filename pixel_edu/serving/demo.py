@@ -141,7 +141,7 @@ def kinds(denoiser: Denoiser) -> list[str]:
 
 
 def _controls(gr, denoiser: Denoiser) -> tuple:
-    """What to draw and how, in the order of the arguments of `draw`; a distilled model has no choice of steps."""
+    """What to draw and how, in the order of the arguments of `draw`; a distilled model has no choice of how."""
     says = "1 takes the class as it is, above 1 exaggerates it."
     known, how, free = kinds(denoiser), denoiser.sampling(), not denoiser.calls
     guidance, steps = {"label": "Guidance", "info": says}, {"label": "Steps", "info": "Calls of the model."}
@@ -153,6 +153,7 @@ def _controls(gr, denoiser: Denoiser) -> tuple:
             [(sampler.title, name) for name, sampler in SAMPLERS.items()],
             value=how.sampler,
             label="Sampler",
+            interactive=free,
         ),
         gr.Number(FIRST_SEED, label="Seed", precision=0),
     )

@@ -19,6 +19,7 @@ MOST_SPRITES, MOST_STEPS, MOST_CALLS = 64, 1000, 3200
 MOST_SEED = 2**53 - 1
 """The largest integer that JSON carries exactly to every language."""
 
+DISTILLED = "Omit it for a distilled model, which has its own."
 ClassName = Annotated[str, Field(json_schema_extra={"enum": list(CLASSES)})]
 """Which names there are depends on the model: `studio` refuses others, and `api` states the model's in the document."""
 SamplerName = Annotated[
@@ -34,7 +35,7 @@ GuidanceScale = Annotated[
         ge=-20,
         le=20,
         allow_inf_nan=False,
-        description="1 takes the class as it is, above 1 exaggerates it, 0 ignores it.",
+        description=f"1 takes the class as it is, above 1 exaggerates it, 0 ignores it. {DISTILLED}",
     ),
 ]
 Seed = Annotated[int, Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, le=MOST_SEED)]
@@ -59,7 +60,7 @@ class Order(BaseModel):
         SampleConfig.num_steps,
         ge=1,
         le=MOST_STEPS,
-        description=f"Model calls for each sprite; n times num_steps is at most {MOST_CALLS}.",
+        description=f"Model calls for each sprite; n times num_steps is at most {MOST_CALLS}. {DISTILLED}",
     )
     sampler: SamplerName = SampleConfig.sampler
     seed: Seed = Field(
@@ -128,7 +129,7 @@ class SpriteOrder(BaseModel):
     scale: Scale = Field(1, description="Screen pixels for each pixel of the sprite.")
     guidance_scale: GuidanceScale = SampleConfig.guidance_scale
     num_steps: int = Field(
-        SampleConfig.num_steps, ge=1, le=MOST_STEPS, description="Model calls for the sprite."
+        SampleConfig.num_steps, ge=1, le=MOST_STEPS, description=f"Model calls for the sprite. {DISTILLED}"
     )
     sampler: SamplerName = SampleConfig.sampler
     v: str = Field(
@@ -145,8 +146,9 @@ class SpriteOrder(BaseModel):
 
     @property
     def alone(self) -> Order:
-        """What is to be drawn for it."""
-        return Order.model_validate(self.model_dump(by_alias=True, include=set(Order.model_fields)))
+        """What is to be drawn for it; as in this order, only what somebody typed counts as asked for."""
+        typed = self.model_dump(by_alias=True, include=set(Order.model_fields), exclude_unset=True)
+        return Order.model_validate(typed | {"seed": self.seed})
 
 
 class DrawOrder(QueryOrder):

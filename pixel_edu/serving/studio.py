@@ -192,7 +192,7 @@ class Studio:
         Raises:
             Busy: the queue is full.
             Closed: the studio is closed.
-            CannotDraw: the model has other steps, or does not know the class.
+            CannotDraw: the model does not know the class, has fewer steps, or was distilled and draws in its own.
         """
         config, classes = self.plan(order)
         calls = order.n * config.num_steps

@@ -1,6 +1,7 @@
 """The API as a client meets it: what it gives, and what it says when it cannot."""
 
 import base64
+import dataclasses
 import io
 import json
 import time
@@ -218,6 +219,25 @@ def test_once_it_is_ended_it_is_not_ready_and_takes_no_orders(tiny):
     for answer in (client.get("/readyz"), order(client), client.get("/v1/sprites/stream")):
         assert answer.status_code == 503
         assert answer.json()["error"].startswith("the server is shutting down")
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_distilled_model_draws_for_every_address_and_refuses_what_was_typed(tiny, calls):
+    with TestClient(create_app(dataclasses.replace(tiny, calls=calls))) as client:
+        addresses = {
+            "/sprite.png": lambda **asked: client.get("/sprite.png", params=asked),
+            "/v1/sprites": lambda **asked: client.get("/v1/sprites", params=asked),
+            "posted": lambda **asked: client.post("/v1/sprites", json=asked),
+            "/v1/sprites/stream": lambda **asked: client.get("/v1/sprites/stream", params=asked),
+        }
+        for name, ask in addresses.items():
+            for plain in ({}, {"class": "food", "seed": 7}, {"num_steps": calls}):
+                assert ask(**plain).status_code == 200, (name, plain)
+            for typed in ({"num_steps": 20}, {"seed": 7, "guidance_scale": 3}, {"num_steps": 5}):
+                refused = ask(**typed)
+                assert refused.status_code == 422, (name, typed)
+                assert "was distilled to draw in" in refused.json()["error"], (name, typed)
+            assert ask(sampler="ddpm").status_code == (200 if calls == 1 else 422), name
 
 
 def test_metrics_count_what_was_done(tiny):
