@@ -275,8 +275,8 @@ def place_waves(
     """Where each place is, row by row: the `time_waves` of its row, then those of its column.
 
     Args:
-        rows: H.
-        columns: W.
+        rows: how many; H of an image.
+        columns: how many; W of an image.
         device: where to compute.
         fastest: angle from a place to the next in the fastest wave; at π neighbours have opposite signs.
         longest: about how many times longer the slowest wave is.
