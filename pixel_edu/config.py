@@ -86,6 +86,10 @@ class SampleConfig:
     eta: float = 0.0
 
 
+PARSER_WORDS = r", unable to (parse string as an? [a-z]+|interpret input)"
+"""A pattern: what pydantic adds to its refusals about itself, which command and API do not pass on."""
+
+
 class UserError(Exception):
     """A mistake that the user can fix. Its message is one sentence: what is wrong, where, what to do."""
 

@@ -91,13 +91,23 @@ def test_misuse_is_one_sentence_and_exit_code_2(arguments, says, tmp_path):
     [
         ("--steps", "0", "should be greater than or equal to 1"),
         ("--steps", "x", "should be a valid integer"),
-        ("--guidance", "nan", "should be less than or equal to 20"),
+        ("--guidance", "x", "should be a valid number"),
+        ("--guidance", "21", "should be less than or equal to 20"),
     ],
 )
 def test_an_option_of_a_wrong_value_is_told_in_our_words(option, value, says):
     done = pixel_edu("sample", option, value)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: Invalid value for '{option}': it {says} (see ")
+
+
+@pytest.mark.parametrize("value", ["nan", "-inf", "1e999"])
+def test_what_is_not_a_finite_number_is_told_so_where_there_is_a_range_too(value):
+    done = pixel_edu("sample", f"--guidance={value}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"error: Invalid value for '--guidance': {float(value)} is not a finite number (see "
+    )
 
 
 def test_a_mistake_the_user_can_mend_is_one_sentence_and_exit_code_1(tmp_path):

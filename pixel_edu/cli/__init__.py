@@ -36,7 +36,7 @@ from pixel_edu.cli import (
     track,
     train,
 )
-from pixel_edu.config import UserError, not_installed
+from pixel_edu.config import PARSER_WORDS, UserError, not_installed
 from pixel_edu.files import NO_ROOM
 
 FAILURE, MISUSE, INTERRUPTED = 1, 2, 130
@@ -61,7 +61,10 @@ class Command(TyperCommand):
     """
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        """Parse as every command does; refuse what is not a path before anything else, `inf` and `nan` after it."""
+        """Parse as every command does, but first refuse what is not a path, and `inf` and `nan`.
+
+        A range would say of `nan` that it should be less than or equal to its end.
+        """
         given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         kinds = get_type_hints(inspect.unwrap(self.callback)) if self.callback else {}
         for param in self.params:
@@ -74,12 +77,13 @@ class Command(TyperCommand):
             if addresses:
                 says = f"{addresses[0]} is an address, not a path: name a place on this machine"
                 raise typer.BadParameter(says, ctx=ctx, param_hint=param.opts)
-        rest = super().parse_args(ctx, args)
-        for param in self.params:
-            value = ctx.params.get(param.name or "")
-            if isinstance(value, float) and not math.isfinite(value):
-                raise typer.BadParameter(f"{value} is not a finite number", ctx=ctx, param_hint=param.opts)
-        return rest
+            is_number = float in (kind, *get_args(kind))
+            endless = [each for each in texts if is_number and _is_endless(each)]
+            if endless:
+                raise typer.BadParameter(
+                    f"{float(endless[0])} is not a finite number", ctx=ctx, param_hint=param.opts
+                )
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> object:
         """Run, and say what needs less memory where that is used up."""
@@ -92,6 +96,13 @@ class Command(TyperCommand):
             ways = [way for option, way in SMALLER.items() if option in mine]
             advice = ", or ".join([*ways, "end what else uses it"])
             raise UserError(f"there is not enough memory: {advice}") from error
+
+
+def _is_endless(text: str | None) -> bool:
+    try:
+        return text is not None and not math.isfinite(float(text))
+    except ValueError:
+        return False  # not a number at all: the parser says so
 
 
 def _commands(of: typer.Typer) -> Iterator[CommandInfo]:
@@ -178,7 +189,7 @@ def main() -> None:
 PYDANTIC = {
     "Value error, ": "",
     r"\bInput should\b": "it should",
-    ", unable to parse string as an? [a-z]+": "",
+    PARSER_WORDS: "",
 }
 """What typer passes on of its words, as patterns, and what we say."""
 

@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from pixel_edu import __version__
-from pixel_edu.config import CLASSES
+from pixel_edu.config import CLASSES, PARSER_WORDS
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.pixelart import cut_out
 from pixel_edu.serving import docs, pictures, web
@@ -374,7 +374,7 @@ def sentence(error: RequestValidationError, manual: str = "/docs") -> str:
     'n is 99: input should be less than 65'
     """
     first = error.errors()[0]
-    says, field = first["msg"], ".".join(str(part) for part in first["loc"][1:])
+    says, field = re.sub(PARSER_WORDS, "", first["msg"]), ".".join(str(part) for part in first["loc"][1:])
     if first["type"] == "json_invalid":
         fault = f"{first['ctx']['error']}, at character {first['loc'][-1]}"
         return f'the body is not JSON: {fault}; an order looks like {{"class": "food"}}'
