@@ -193,7 +193,8 @@ class Block(nn.Module):
         self.context = nn.Linear(config.embedding, 2 * width)
         self.norm2, self.conv2 = norm(width), zeroed(conv3x3(width, width))
         self.shortcut = nn.Conv2d(width_in, width, 1) if width_in != width else nn.Identity()
-        self.attention = LabelAttention(width, config) if attends else None
+        attention = PlaceAttention if config.places else LabelAttention
+        self.attention = attention(width, config) if attends else None
 
     def forward(self, x: Features, context: Embedding, label: Embedding) -> NewFeatures:
         """(B, width_in, H, W) to (B, width, H, W)."""
@@ -208,7 +209,6 @@ class Block(nn.Module):
 class LabelAttention(nn.Module):
     """Every place looks at all places (Vaswani et al. 2017, arXiv:1706.03762) and at the class, one more key and value.
 
-    What it looks for are features; if the config says so, also places: waves of row and column in queries and keys.
     A new one changes nothing: its last layer starts at zero.
     """
 
@@ -216,7 +216,6 @@ class LabelAttention(nn.Module):
         super().__init__()
         self.heads = config.heads_of(width)
         self.norm, self.qkv = norm(width), nn.Conv2d(width, 3 * width, 1)
-        self.place = nn.Linear(2 * TIME_WAVES, 2 * width, bias=False) if config.places else None
         self.label = nn.Linear(config.embedding, 2 * width)
         self.out = zeroed(nn.Conv2d(width, width, 1))
 
@@ -229,15 +228,28 @@ class LabelAttention(nn.Module):
     def looking(self, x: Features, label: Embedding) -> tuple[Queries, Keys, Keys]:
         """The queries of all places, and the keys and values of all places and, last, of the label."""
         q, k, v = self.qkv(self.norm(x)).flatten(2).chunk(3, dim=1)  # each (B, width, H·W)
-        if self.place is not None:
-            # The same features look elsewhere from elsewhere, and are found where they are.
-            waves = place_waves(x.shape[2], x.shape[3], x.device)
-            place_q, place_k = self.place(waves).T.chunk(2)  # each (width, H·W)
-            q, k = q + place_q, k + place_k
         label_k, label_v = self.label(label)[..., None].chunk(2, dim=1)  # each (B, width, 1)
         k, v = torch.cat([k, label_k], dim=2), torch.cat([v, label_v], dim=2)
         q, k, v = (z.unflatten(1, (self.heads, -1)).transpose(2, 3) for z in (q, k, v))
         return q, k, v
+
+
+class PlaceAttention(LabelAttention):
+    """Attention that also knows where each place is: waves of row and column, in queries and keys.
+
+    So the same features look elsewhere from elsewhere: a pixel of an eye at the place that mirrors its own.
+    """
+
+    def __init__(self, width: int, config: UNetConfig) -> None:
+        super().__init__(width, config)
+        self.place = nn.Linear(2 * TIME_WAVES, 2 * width, bias=False)
+
+    def looking(self, x: Features, label: Embedding) -> tuple[Queries, Keys, Keys]:
+        """As without places, and each place's waves added to its query and its key."""
+        q, k, v = super().looking(x, label)
+        waves = place_waves(x.shape[2], x.shape[3], x.device)
+        place_q, place_k = self.place(waves).unflatten(1, (2, self.heads, -1)).permute(1, 2, 0, 3)
+        return q + place_q, k + F.pad(place_k, (0, 0, 0, 1)), v  # the label, last, is nowhere
 
 
 class Float32GroupNorm(nn.GroupNorm):

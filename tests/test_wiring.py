@@ -15,7 +15,7 @@ from torch.testing import assert_close
 
 from pixel_edu import unet
 from pixel_edu.diffusion import hide_labels
-from pixel_edu.unet import PRESETS, Block, ContextUNet, LabelAttention, Level, UNetConfig
+from pixel_edu.unet import PRESETS, Block, ContextUNet, Level, PlaceAttention, UNetConfig
 from tests.networks import asked, woken
 
 CONFIGS = PRESETS | {
@@ -121,6 +121,11 @@ def test_a_block_attends_where_the_config_says_so(name, depth):
 # Attention.
 
 
+def attention(width, config):
+    """The attention that a block of this width has."""
+    return Block(width, width, config, attends=True).attention
+
+
 def where(row, column):
     """A place's waves: cosines and sines of its row, then of its column; the fastest takes half a turn a place."""
     frequencies = math.pi * 100 ** (-torch.arange(32) / 32)
@@ -134,7 +139,7 @@ def attention_by_hand(layer, x, label):
     d = width // heads
     qkv = torch.einsum("oi,bip->bop", layer.qkv.weight[:, :, 0, 0], group_norm(layer.norm, x).flatten(2))
     q, k, v = (qkv + layer.qkv.bias[:, None]).split(width, dim=1)
-    if layer.place is not None:
+    if isinstance(layer, PlaceAttention):
         waves = [where(row, column) for row in range(x.shape[2]) for column in range(x.shape[3])]
         place_q, place_k = (layer.place.weight @ torch.stack(waves, dim=1)).split(width)
         q, k = q + place_q, k + place_k
@@ -153,8 +158,9 @@ def attention_by_hand(layer, x, label):
 def test_attention_is_softmax_over_places_and_label_head_by_head(name, depth):
     config = CONFIGS[name]
     width = config.channels[depth]
-    layer = woken(LabelAttention(width, config))
-    for part in filter(None, (layer.qkv, layer.label, layer.out, layer.place)):
+    layer = woken(attention(width, config))
+    assert isinstance(layer, PlaceAttention) == config.places
+    for part in (layer.qkv, layer.label, layer.out, *([layer.place] if config.places else [])):
         nn.init.normal_(part.weight, std=0.4)  # so that some places are looked at much more than others
     assert layer.heads == (HEADS[name][depth] if name in HEADS else config.heads)
     x, label = 2 * torch.randn(2, width, 4, 2), 3 * torch.randn(2, config.embedding)
@@ -164,14 +170,14 @@ def test_attention_is_softmax_over_places_and_label_head_by_head(name, depth):
 def test_without_places_attention_does_not_know_where_it_is_and_with_them_it_does():
     x, label = torch.randn(1, 32, 4, 4), torch.randn(1, 20)
     for name, knows in {"two of all": False, "places": True}.items():
-        layer = woken(LabelAttention(32, CONFIGS[name]))
+        layer = woken(attention(32, CONFIGS[name]))
         mirrored = layer(x.flip(3), label).flip(3)
         assert bool((mirrored - layer(x, label)).abs().max() > 1e-3) is knows, name
 
 
 def test_attention_can_look_at_the_mirror_image_of_each_place():
     """Each place asks for its own row, and for the column that mirrors its own."""
-    layer = LabelAttention(64, UNetConfig((64,), (True,), heads=1, places=True))
+    layer = PlaceAttention(64, UNetConfig((64,), (True,), heads=1))
     size, places = 4, [(row, column) for row in range(4) for column in range(4)]
     asked_for, found_as = torch.zeros(2, size**2, 64)
     for number, (row, column) in enumerate(places):
@@ -191,14 +197,14 @@ def test_attention_can_look_at_the_mirror_image_of_each_place():
 def test_new_attention_changes_nothing(name, depth):
     config = CONFIGS[name]
     x = torch.randn(2, config.channels[depth], 4, 4)
-    assert torch.equal(LabelAttention(x.shape[1], config)(x, embeddings(config)[1]), x)
+    assert torch.equal(attention(x.shape[1], config)(x, embeddings(config)[1]), x)
 
 
 @pytest.mark.parametrize(("name", "depth"), ATTENDING)
 def test_attention_that_looks_at_the_label_alone_brings_its_value_to_every_place(name, depth):
     config = CONFIGS[name]
     width = config.channels[depth]
-    layer = LabelAttention(width, config)
+    layer = attention(width, config)
     nn.init.zeros_(layer.qkv.weight)
     layer.qkv.bias.data = torch.cat([torch.ones(width), torch.zeros(width), torch.full((width,), 7.0)])
     nn.init.zeros_(layer.label.weight)

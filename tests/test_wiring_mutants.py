@@ -105,8 +105,13 @@ MUTANTS = {
         ),
         "one head": ("self.heads = config.heads_of(width)", "self.heads = 1"),
         "as many heads at every level": ("max(width // self.head_channels, 1)", "self.heads"),
-        "no place is looked for": ("q, k = q + place_q, k + place_k", "q, k = q, k + place_k"),
-        "no place is found": ("q, k = q + place_q, k + place_k", "q, k = q + place_q, k"),
+        "no place is looked for": ("return q + place_q, k + F.pad", "return q, k + F.pad"),
+        "no place is found": ("k + F.pad(place_k, (0, 0, 0, 1)), v", "k, v"),
+        "the label has the first place": ("F.pad(place_k, (0, 0, 0, 1))", "F.pad(place_k, (0, 0, 1, 0))"),
+        "places take turns in heads": (
+            "unflatten(1, (2, self.heads, -1)).permute(1, 2, 0, 3)",
+            "unflatten(1, (2, -1, self.heads)).permute(1, 3, 0, 2)",
+        ),
         "neighbours look alike": ("fastest: float = math.pi", "fastest: float = 1.0"),
         "heads take turns in the channels": (
             "z.unflatten(1, (self.heads, -1)).transpose(2, 3)",
