@@ -697,6 +697,19 @@ def test_below_every_output_stands_how_exact_it_is(path, book):
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+def test_what_a_cell_prints_on_one_line_may_be_wrapped_and_a_table_may_not(path, book):
+    page = (book / "chapters" / f"{path.stem}.html").read_text(encoding="utf-8")
+    printed = [
+        output.text.strip()
+        for cell in nbformat.read(path, 4).cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream"
+    ]
+    shown = re.findall(r'<div class="output stream([\w -]*)"', page)
+    assert ["one-line" in classes.split() for classes in shown] == ["\n" not in text for text in printed]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
 def test_a_chapter_begins_and_ends_as_all_do(path):
     cells = nbformat.read(path, 4).cells
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")

@@ -134,6 +134,15 @@ def _size_code(app, doctree) -> None:
             block["classes"].append(f"columns-{next(each for each in COLUMNS if longest <= each)}")
 
 
+def _wrap_sentences(app, doctree) -> None:
+    """What a cell printed on a single line may be wrapped on a narrow page: nothing in it is set in columns."""
+    for cell in doctree.findall(nodes.container):
+        if "cell_output" in cell.get("classes", ()):
+            for block in cell.findall(nodes.literal_block):
+                if len(block.astext().strip().splitlines()) == 1:
+                    block["classes"].append("one-line")
+
+
 def _say_how_exact(app, doctree) -> None:
     """Below each output its tag, and at the end of the overview what the tags of this chapter mean."""
     seen = set()
@@ -162,6 +171,7 @@ def setup(app):
     app.add_directive("chapter-solutions", FromSolutions)
     app.connect("autodoc-skip-member", _skip_fields)
     app.connect("doctree-read", _size_code)
+    app.connect("doctree-read", _wrap_sentences)
     app.connect("doctree-read", _say_how_exact)
     app.connect("env-get-outdated", _renew_landing_page)
     app.connect("config-inited", _use_repository)
