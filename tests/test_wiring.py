@@ -133,6 +133,11 @@ def where(row, column):
     return torch.cat([part for angle in angles for part in (angle.cos(), angle.sin())])
 
 
+def of_length(vectors, norm):
+    """Vectors (B, d, places) with a mean square of 1, then each number by its own weight."""
+    return vectors / (vectors.square().mean(dim=1, keepdim=True) + 1e-5).sqrt() * norm.weight[:, None]
+
+
 def attention_by_hand(layer, x, label):
     """Each head by its own sums: softmax(q·k / √d) over all places and the label."""
     heads, width = layer.heads, x.shape[1]
@@ -148,7 +153,10 @@ def attention_by_hand(layer, x, label):
     seen = []
     for head in range(heads):
         rows = slice(head * d, (head + 1) * d)
-        weights = (torch.einsum("bdq,bdk->bqk", q[:, rows], k[:, rows]) / math.sqrt(d)).softmax(dim=2)
+        asked, found = q[:, rows], k[:, rows]
+        if isinstance(layer, PlaceAttention):
+            asked, found = of_length(asked, layer.norm_q), of_length(found, layer.norm_k)
+        weights = (torch.einsum("bdq,bdk->bqk", asked, found) / math.sqrt(d)).softmax(dim=2)
         seen.append(torch.einsum("bqk,bdk->bdq", weights, v[:, rows]))
     out = torch.einsum("oi,bip->bop", layer.out.weight[:, :, 0, 0], torch.cat(seen, dim=1))
     return x + (out + layer.out.bias[:, None]).reshape(x.shape)
@@ -162,6 +170,8 @@ def test_attention_is_softmax_over_places_and_label_head_by_head(name, depth):
     assert isinstance(layer, PlaceAttention) == config.places
     for part in (layer.qkv, layer.label, layer.out, *([layer.place] if config.places else [])):
         nn.init.normal_(part.weight, std=0.4)  # so that some places are looked at much more than others
+    for norm in (layer.norm_q, layer.norm_k) if config.places else ():
+        nn.init.uniform_(norm.weight, 0.5, 3)
     assert layer.heads == (HEADS[name][depth] if name in HEADS else config.heads)
     x, label = 2 * torch.randn(2, width, 4, 2), 3 * torch.randn(2, config.embedding)
     assert_close(layer(x, label), attention_by_hand(layer, x, label), atol=1e-3, rtol=1e-3)
@@ -208,6 +218,9 @@ def test_attention_that_looks_at_the_label_alone_brings_its_value_to_every_place
     nn.init.zeros_(layer.qkv.weight)
     layer.qkv.bias.data = torch.cat([torch.ones(width), torch.zeros(width), torch.full((width,), 7.0)])
     nn.init.zeros_(layer.label.weight)
+    if config.places:
+        nn.init.zeros_(layer.place.weight)
+        nn.init.constant_(layer.norm_k.weight, 50)
     value = torch.randn(width)
     layer.label.bias.data = torch.cat([torch.full((width,), 50.0), value])
     layer.out.weight.data = torch.eye(width)[:, :, None, None]

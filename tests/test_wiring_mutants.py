@@ -105,8 +105,11 @@ MUTANTS = {
         ),
         "one head": ("self.heads = config.heads_of(width)", "self.heads = 1"),
         "as many heads at every level": ("max(width // self.head_channels, 1)", "self.heads"),
-        "no place is looked for": ("return q + place_q, k + F.pad", "return q, k + F.pad"),
-        "no place is found": ("k + F.pad(place_k, (0, 0, 0, 1)), v", "k, v"),
+        "no place is looked for": ("q, k = q + place_q, k + F.pad", "q, k = q, k + F.pad"),
+        "no place is found": ("k + F.pad(place_k, (0, 0, 0, 1))", "k"),
+        "queries of any length": ("self.norm_q(q.float())", "q"),
+        "keys of any length": ("self.norm_k(k.float())", "k"),
+        "one norm for both": ("self.norm_k(k.float())", "self.norm_q(k.float())"),
         "the label has the first place": ("F.pad(place_k, (0, 0, 0, 1))", "F.pad(place_k, (0, 0, 1, 0))"),
         "places take turns in heads": (
             "unflatten(1, (2, self.heads, -1)).permute(1, 2, 0, 3)",
