@@ -81,7 +81,7 @@ class Command(TyperCommand):
             endless = [each for each in texts if is_number and _is_endless(each)]
             if endless:
                 raise typer.BadParameter(
-                    f"{float(endless[0])} is not a finite number", ctx=ctx, param_hint=param.opts
+                    f"{float(str(endless[0]))} is not a finite number", ctx=ctx, param_hint=param.opts
                 )
         return super().parse_args(ctx, args)
 
