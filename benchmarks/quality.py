@@ -1,6 +1,6 @@
 """Every claim about quality: prints a table for each question, every number with its 95 % interval.
 
-python benchmarks/quality.py                                the reference, about 20 minutes on two cores
+python benchmarks/quality.py                                the reference, about half an hour on two cores
 python benchmarks/quality.py --classic runs/classic/model.safetensors      and the widely copied recipe, an hour more
 python benchmarks/quality.py --only noise shipped --out book/measured/quality.md   two tables, the others stay
 
@@ -158,8 +158,11 @@ def two_passes(model: Denoiser, seeds: Sequence[int], config: SampleConfig) -> n
     return to_uint8(samplers.ddpm_sample(predict_eps, model.schedule, noise.start(), config.num_steps, noise))
 
 
-def measured(table: Table, models: dict[str, Denoiser], folder: Path) -> list[str]:
-    """Measure all ways of a table with the same number of sprites, and real sprites below them."""
+def measured(table: Table, models: dict[str, Denoiser], folder: Path, before: list[str]) -> list[str]:
+    """Measure all ways of a table with the same number of sprites, and real sprites below them.
+
+    The row of a model that is not at hand stays as it was `before`, or is omitted.
+    """
     count = table.count
     yardstick = evaluation.procedural_yardstick(count)
     labels = np.arange(FIRST_SEED, FIRST_SEED + count) % 5
@@ -181,14 +184,18 @@ def measured(table: Table, models: dict[str, Denoiser], folder: Path) -> list[st
             images = drawn(way, models[way.model], count, folder)
             lines.append(row(way.name, evaluation.evaluate(images, labels, yardstick, RESAMPLES).scores))
             print(lines[-1], flush=True)
+        else:
+            lines += [line for line in before if line.startswith(f"| {way.name} |")]
     return [*lines, row("real sprites", yardstick.floor.scores), ""]
 
 
-def written(table: Table, path: Path) -> list[str]:
-    """The lines of a table as they stand in a file, with what is said below it."""
+def written(table: Table, path: Path | None) -> list[str]:
+    """The lines of a table as they stand in a file, with what is said below it; none where it does not stand."""
+    if not path or not path.exists():
+        return []
     _, title, rest = path.read_text(encoding="utf-8").partition(f"**{table.title}**")
     if not title:
-        raise SystemExit(f"{path} has no table called {table.title}: measure it, too")
+        return []
     below = re.split(r"\n(?=\*\*|Scoring)", rest)[0]
     return [*f"{title}{below}".rstrip().splitlines(), ""]
 
@@ -218,7 +225,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--classic", type=Path, help="a checkpoint of pixel-edu train --preset classic")
+    parser.add_argument(
+        "--classic",
+        type=Path,
+        help="a checkpoint of pixel-edu train --preset classic; without it its rows stay as --out has them",
+    )
     parser.add_argument(
         "--out", type=Path, help="write the tables here too, such as book/measured/quality.md"
     )
@@ -230,6 +241,12 @@ def main() -> None:
         help="measure these tables, and take the others from --out as they are",
     )
     options = parser.parse_args()
+    asked = options.only or [*TABLES]
+    before = {key: written(table, options.out) for key, table in TABLES.items()}
+    if options.out and options.out.exists():
+        for key in set(TABLES) - set(asked):
+            if not before[key]:
+                parser.error(f"{options.out} has no table called {TABLES[key].title}: measure it, too")
     options.kept.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     models = {"tiny": checkpoints.load_reference("tiny")}
@@ -245,15 +262,16 @@ def main() -> None:
         f"Small numbers are 95 % intervals from {RESAMPLES} resamples.",
         "",
     ]
-    asked = [key for key in options.only or TABLES if key != "thousandfold" or options.classic]
     for key, table in TABLES.items():
-        if key in asked:
-            lines += measured(table, models, options.kept)
-            if key == "thousandfold":
-                both = ("`classic`", options.classic), ("The reference", checkpoints.find("reference"))
-                lines += [*(trained(*each) for each in both), ""]
-        elif options.out and options.out.exists():
-            lines += written(table, options.out)
+        if key not in asked:
+            lines += before[key]
+            continue
+        lines += measured(table, models, options.kept, before[key])
+        if key == "thousandfold":
+            classic = [line for line in before[key] if line.startswith("`classic` was")]
+            if options.classic:
+                classic = [trained("`classic`", options.classic)]
+            lines += [*classic, trained("The reference", checkpoints.find("reference")), ""]
     lines.append(scoring(5000))
     print("\n".join(lines))
     print(f"{(time.perf_counter() - began) / 60:.1f} minutes")
