@@ -250,8 +250,14 @@ class PlaceAttention(LabelAttention):
     def looking(self, x: Features, label: Embedding) -> tuple[Queries, Keys, Keys]:
         """As without places, and each place's waves added to its query and its key; both normalised."""
         q, k, v = super().looking(x, label)
-        waves = place_waves(x.shape[2], x.shape[3], x.device)
-        place_q, place_k = self.place(waves).unflatten(1, (2, self.heads, -1)).permute(1, 2, 0, 3)
+        rows, columns = (axis_waves(count, x.device) for count in x.shape[2:])
+        # The layer is linear, so each row and each column goes through it once, instead of each place.
+        by_row, by_column = (
+            self.place(F.pad(rows, (0, TIME_WAVES))),
+            self.place(F.pad(columns, (TIME_WAVES, 0))),
+        )
+        place = by_row[:, None] + by_column  # (H, W, 2 width)
+        place_q, place_k = place.flatten(0, 1).unflatten(1, (2, self.heads, -1)).permute(1, 2, 0, 3)
         q, k = q + place_q, k + F.pad(place_k, (0, 0, 0, 1))  # the label, last, is nowhere
         return self.norm_q(q.float()).to(v.dtype), self.norm_k(k.float()).to(v.dtype), v
 
@@ -281,6 +287,23 @@ def time_waves(t: Shaped[Tensor, " b"], longest: float = 10_000.0) -> Float[Tens
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
+def axis_waves(
+    count: int, device: torch.device | None = None, fastest: float = math.pi, longest: float = 100.0
+) -> Float[Tensor, "places waves"]:
+    """Where each row is, or each column: its `time_waves`.
+
+    Args:
+        count: how many there are; H or W of an image.
+        device: where to compute.
+        fastest: angle from one to the next in the fastest wave; at π neighbours have opposite signs.
+        longest: about how many times longer the slowest wave is.
+
+    >>> axis_waves(3).shape
+    torch.Size([3, 64])
+    """
+    return time_waves(fastest * torch.arange(count, device=device), longest)
+
+
 def place_waves(
     rows: int,
     columns: int,
@@ -288,22 +311,20 @@ def place_waves(
     fastest: float = math.pi,
     longest: float = 100.0,
 ) -> Float[Tensor, "places waves"]:
-    """Where each place is, row by row: the `time_waves` of its row, then those of its column.
+    """Where each place is, row by row: the `axis_waves` of its row, then those of its column.
 
     Args:
         rows: how many; H of an image.
         columns: how many; W of an image.
         device: where to compute.
-        fastest: angle from a place to the next in the fastest wave; at π neighbours have opposite signs.
-        longest: about how many times longer the slowest wave is.
+        fastest: as `axis_waves` takes it.
+        longest: as `axis_waves` takes it.
 
     >>> place_waves(2, 3).shape
     torch.Size([6, 128])
     """
-    places = fastest * torch.cartesian_prod(
-        torch.arange(rows, device=device), torch.arange(columns, device=device)
-    )
-    return torch.cat([time_waves(places[:, axis], longest) for axis in (0, 1)], dim=1)
+    row, column = (axis_waves(count, device, fastest, longest) for count in (rows, columns))
+    return torch.cat([row.repeat_interleave(columns, dim=0), column.repeat(rows, 1)], dim=1)
 
 
 def conv3x3(width_in: int, width: int) -> nn.Conv2d:
