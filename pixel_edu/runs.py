@@ -165,6 +165,7 @@ class TrainingRun:
         save_every: int = 250,
         track: Callable[[Steps], Steps] = iter,
         on_picture: Callable[[np.ndarray, int], None] | None = None,
+        compiled: bool = False,
     ) -> bool:
         """Train to the end, or until `track` ends; then all up to the last step is on the disk.
 
@@ -180,19 +181,23 @@ class TrainingRun:
             track: wraps the steps: passes each on, and may print it, show a bar, log it (`tracking.Run.follow`), or
                 stop early (`itertools.islice`, `interruptible`).
             on_picture: called with every picture of samples, (H, W, 3) uint8, and its step.
+            compiled: compile the network first, see `training.compile_network`.
 
         Returns:
             Whether the run is finished. If not, the same call on a new `TrainingRun` goes on, to the same weights.
 
         Raises:
-            UserError: labels and config do not fit, the loss is no longer a number, the run was begun with other
-                sprites, they have too many colours for a network that draws bits, the folder cannot be written, its
-                disk has too little room, or another program trains in it or has done so since it was opened.
+            UserError: labels and config do not fit, PyTorch cannot compile, the loss is no longer a number, the run
+                was begun with other sprites, they have too many colours for a network that draws bits, the folder
+                cannot be written, its disk has too little room, or another program trains in it or has done so since
+                it was opened.
         """
         with locked(self.folder):
             self.check_room()
             if _version(self.folder / RUN) != self._seen:
                 raise UserError(f"another program has trained in {self.folder} meanwhile: open the run again")
+            if compiled:
+                training.compile_network(self.state.network)
             return self._train(images, labels, device, sample_every, save_every, track, on_picture)
 
     def check_room(self) -> None:

@@ -310,6 +310,28 @@ def train(
         yield TrainStep(step, mean, float(grad_norm), config.learning_rate_at(step), state)
 
 
+def compile_network(network: nn.Module) -> None:
+    """Have PyTorch compile a network where it stands: a long training's steps take about half the time.
+
+    The first step takes a minute or two longer. Weights, their names and checkpoints stay as they are; sums are rounded
+    in another order, so a run that is compiled ends with weights that differ in the last digits.
+
+    Args:
+        network: to train, of any kind.
+
+    Raises:
+        UserError: PyTorch cannot compile here; on a CPU it needs a C++ compiler.
+    """
+    try:
+        torch.compile(lambda x: x + 1)(torch.zeros(1))  # what fails, fails here, and not in the first step
+    except Exception as error:  # each way to compile has errors of its own
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"PyTorch cannot compile here ({why}): install a C++ compiler, or omit --compile"
+        ) from error
+    network.compile()
+
+
 def device_type(device: str = "auto") -> str:
     """PyTorch's type of the device on which `train` computes, such as "cuda".
 

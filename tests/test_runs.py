@@ -8,8 +8,11 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from pixel_edu.config import UserError
 from pixel_edu.generate import specimens
 from pixel_edu.runs import GRID, LOG, MODEL, RUN, TrainingRun, interruptible, locked, training_part
 from pixel_edu.training import RECIPES
+from pixel_edu.unet import UNetConfig
 
 CONFIG = dataclasses.replace(RECIPES["tiny"], steps=6, batch_size=4)
 DRAWN = sprites.make(30)
@@ -64,6 +68,43 @@ def whole(tmp_path_factory):
         patch.setattr(runs, "draw_samples", no_picture)
         assert train(folder) is True
     return folder
+
+
+SMALL = dataclasses.replace(CONFIG, unet=UNetConfig((8,), (True,), embedding=8, heads=1))
+COMPILED = """import itertools, sys
+from pixel_edu.runs import TrainingRun
+from tests.test_runs import DRAWN, SMALL
+first = lambda steps: itertools.islice(steps, 3)
+TrainingRun(sys.argv[1], SMALL).train(DRAWN.images, DRAWN.labels, "cpu", track=first, compiled=True)
+"""
+"""Where no types are checked: what checks them here cannot be compiled."""
+
+
+@pytest.mark.slow
+def test_a_compiled_run_learns_the_same_and_goes_on_without(tmp_path, no_pictures):
+    if not shutil.which("c++"):
+        pytest.skip("there is no C++ compiler here, which torch.compile needs on a CPU")
+    assert train(tmp_path / "plain", config=SMALL) is True
+    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", COMPILED, tmp_path / "compiled"]
+    done = subprocess.run(command, capture_output=True, text=True, env=here, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(losses(tmp_path / "compiled")) == 3
+    assert train(tmp_path / "compiled", config=SMALL) is True
+    plain, compiled = ([float(loss) for _, loss in losses(tmp_path / name)] for name in ("plain", "compiled"))
+    assert compiled == pytest.approx(plain, rel=1e-3)
+
+
+def test_where_pytorch_cannot_compile_the_run_says_so_and_writes_nothing(tmp_path, monkeypatch):
+    def failing(*_):
+        raise RuntimeError("No working C++ compiler found\nand a long story")
+
+    monkeypatch.setattr(torch, "compile", lambda function: failing)
+    with pytest.raises(UserError) as raised:
+        train(tmp_path / "run", compiled=True)
+    why = "PyTorch cannot compile here (No working C++ compiler found)"
+    assert str(raised.value) == f"{why}: install a C++ compiler, or omit --compile"
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

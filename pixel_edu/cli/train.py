@@ -151,6 +151,14 @@ MLflow = Annotated[
         show_default=False,
     ),
 ]
+Compiled = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the network first, which takes a minute or two: for long runs, whose steps then take about half "
+        "the time. On a CPU it needs a C++ compiler.",
+    ),
+]
 Device = Annotated[Literal["auto", "cpu"], typer.Option(help="auto uses a GPU if there is one.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Start over and discard what is in the folder.")]
 
@@ -182,6 +190,7 @@ def train(
     save_every: SaveEvery = 250,
     mlflow: MLflow = "",
     device: Device = "auto",
+    compiled: Compiled = False,
     restart: Restart = False,
 ) -> None:
     """Train a model. Repeat the same command to continue a run where it stopped, even after a crash.
@@ -194,7 +203,8 @@ def train(
     with _locked(out):
         address, read = _reached(mlflow), _read(data, resize, frames)
         run = _open(out, _for(read, config), data, validation, sprites, restart, read, start)
-        _go_on(run, read, validation, sprites, licence, address, device, sample_every, save_every, restart)
+        how = {"sample_every": sample_every, "save_every": save_every, "compiled": compiled}
+        _go_on(run, read, validation, sprites, licence, address, device, how, restart)
 
 
 def _defaults(out: Path | None, count: int | None, preset: str | None, start: str | None) -> tuple[Path, int]:
@@ -218,8 +228,7 @@ def _go_on(
     licence: str,
     address: str,
     device: str,
-    sample_every: int,
-    save_every: int,
+    how: dict[str, Any],
     restart: bool,
 ) -> None:
     """Train what is still to be trained, and send to MLflow what is still to be sent."""
@@ -231,7 +240,7 @@ def _go_on(
     images, labels = _load(run, read, validation, count, licence)
     _say_precision(run, device)
     with _tracked(run, images, labels, address, restart or run.continues) as tracked:
-        _train(run, images, labels, device, sample_every, save_every, tracked)
+        _train(run, images, labels, device, how, tracked)
 
 
 def _say_precision(run: TrainingRun, device: str) -> None:
@@ -369,12 +378,14 @@ def _send_the_rest(run: TrainingRun, uri: str) -> None:
             typer.echo(f"sent to MLflow what had waited: {count:,} metrics and pictures")
 
 
-def _train(run: TrainingRun, images, labels, device: str, sample_every: int, save_every: int, tracked):
+def _train(run: TrainingRun, images, labels, device: str, how: dict[str, Any], tracked):
     """Train to the end, or until Ctrl-C or SIGTERM, and say which."""
     from pixel_edu import runs
     from pixel_edu.training import is_main_process
 
     total, main = run.state.config.steps, is_main_process()
+    if how["compiled"] and main:
+        typer.echo("compiling the network: the first step takes a minute or two", err=True)
     with runs.interruptible() as until_asked, showing.training(total, run.state.step, main) as show:
 
         def track(steps: Iterable[TrainStep]) -> Iterator[TrainStep]:
@@ -387,7 +398,7 @@ def _train(run: TrainingRun, images, labels, device: str, sample_every: int, sav
             if tracked:
                 tracked.show(sheet, step)
 
-        finished = run.train(images, labels, device, sample_every, save_every, track, pictures)
+        finished = run.train(images, labels, device, track=track, on_picture=pictures, **how)
     if not main:
         return
     if not finished:
