@@ -115,7 +115,10 @@ MUTANTS = {
             "unflatten(1, (2, self.heads, -1)).permute(1, 2, 0, 3)",
             "unflatten(1, (2, -1, self.heads)).permute(1, 3, 0, 2)",
         ),
-        "neighbours look alike": ("fastest: float = math.pi", "fastest: float = 1.0"),
+        "neighbours look alike": (
+            "= None, fastest: float = math.pi",
+            "= None, fastest: float = 1.0",
+        ),
         "heads take turns in the channels": (
             "z.unflatten(1, (self.heads, -1)).transpose(2, 3)",
             "z.unflatten(1, (-1, self.heads)).movedim(2, 1).transpose(2, 3)",
@@ -298,11 +301,14 @@ MUTANTS = {
         "no last layer": ("self.out(seen", "(seen"),
     },
     ("unet", "transformer", "a_tokens_place_is_the_waves_of_its_row_then_those_of_its_column"): {
-        "the column before the row": ("for axis in (0, 1)", "for axis in (1, 0)"),
-        "the row twice": ("places[:, axis]", "places[:, 0]"),
+        "the column before the row": (
+            "row.repeat_interleave(columns, dim=0), column.repeat(rows, 1)",
+            "column.repeat(rows, 1), row.repeat_interleave(columns, dim=0)",
+        ),
+        "the row twice": ("column.repeat(rows, 1)", "row.repeat_interleave(columns, dim=0)"),
         "column by column": (
-            "torch.arange(rows, device=device), torch.arange(columns, device=device)\n    )",
-            "torch.arange(columns, device=device), torch.arange(rows, device=device)\n    ).flip(1)",
+            "row.repeat_interleave(columns, dim=0), column.repeat(rows, 1)",
+            "row.repeat(columns, 1), column.repeat_interleave(rows, dim=0)",
         ),
     },
     ("transformer", "transformer", "a_token_is_a_square_of_pixels_and_becomes_the_same_square_again"): {

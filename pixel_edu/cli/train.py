@@ -198,13 +198,18 @@ def train(
     The folder gets run.safetensors (to continue), model.safetensors (to sample from), log.csv and samples.png.
     On several GPUs: accelerate launch --multi_gpu -m pixel_edu.cli train ...
     """
-    config = _config(preset, start, seed, bits, locals())
-    out, sprites = _defaults(out, sprites, preset, start)
+    config, out, sprites = _asked(locals())
     with _locked(out):
         address, read = _reached(mlflow), _read(data, resize, frames)
         run = _open(out, _for(read, config), data, validation, sprites, restart, read, start)
-        how = {"sample_every": sample_every, "save_every": save_every, "compiled": compiled}
-        _go_on(run, read, validation, sprites, licence, address, device, how, restart)
+        _go_on(run, read, validation, sprites, licence, address, device, locals(), restart)
+
+
+def _asked(given: dict[str, Any]) -> tuple[TrainConfig, Path, int]:
+    """The settings, the run's folder, and the number of procedural sprites."""
+    preset, start = given["preset"], given["start"]
+    config = _config(preset, start, given["seed"], given["bits"], given)
+    return config, *_defaults(given["out"], given["sprites"], preset, start)
 
 
 def _defaults(out: Path | None, count: int | None, preset: str | None, start: str | None) -> tuple[Path, int]:
@@ -228,7 +233,7 @@ def _go_on(
     licence: str,
     address: str,
     device: str,
-    how: dict[str, Any],
+    given: dict[str, Any],
     restart: bool,
 ) -> None:
     """Train what is still to be trained, and send to MLflow what is still to be sent."""
@@ -240,6 +245,7 @@ def _go_on(
     images, labels = _load(run, read, validation, count, licence)
     _say_precision(run, device)
     with _tracked(run, images, labels, address, restart or run.continues) as tracked:
+        how = {name: given[name] for name in ("sample_every", "save_every", "compiled")}
         _train(run, images, labels, device, how, tracked)
 
 

@@ -138,7 +138,7 @@ def test_a_model_is_measured_promoted_compared_and_swept(trained, store, client,
     ("asked", "said"),
     [
         (["compare", "a", "b", "--out", "x.bmp"], "x.bmp does not end with one of .png, .svg, .pdf"),
-        (["sweep", "a", "--guidance", "nan"], "nan is not a number from -20 to 20"),
+        (["sweep", "a", "--guidance", "nan"], "nan is not a finite number"),
         (["sweep", "a", "--steps", "0"], "greater than or equal to 1"),
         (["server", "--port", "70000"], "less than or equal to 65535"),
     ],
