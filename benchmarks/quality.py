@@ -1,6 +1,6 @@
 """Every claim about quality: prints a table for each question, every number with its 95 % interval.
 
-python benchmarks/quality.py                                the reference, about half an hour on two cores
+python benchmarks/quality.py                                the reference, about 20 minutes on two cores
 python benchmarks/quality.py --classic runs/classic/model.safetensors      and the widely copied recipe, an hour more
 python benchmarks/quality.py --only noise shipped --out book/measured/quality.md   two tables, the others stay
 

@@ -311,9 +311,9 @@ def train(
 
 
 def compile_network(network: nn.Module) -> None:
-    """Have PyTorch compile a network where it stands: a long training's steps take about half the time.
+    """Have PyTorch compile a network where it stands: its first step takes a minute or two, and later ones less time.
 
-    The first step takes a minute or two longer. Weights, their names and checkpoints stay as they are; sums are rounded
+    Weights, their names and checkpoints stay as they are; sums are rounded
     in another order, so a run that is compiled ends with weights that differ in the last digits.
 
     Args:
@@ -325,7 +325,8 @@ def compile_network(network: nn.Module) -> None:
     try:
         torch.compile(lambda x: x + 1)(torch.zeros(1))  # what fails, fails here, and not in the first step
     except Exception as error:  # each way to compile has errors of its own
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        lines = [line.strip() for line in str(error).splitlines()]  # the first may only say who raised
+        why = next((line for line in lines if line and not line.endswith(":")), type(error).__name__)
         raise UserError(
             f"PyTorch cannot compile here ({why}): install a C++ compiler, or omit --compile"
         ) from error
@@ -342,10 +343,16 @@ def device_type(device: str = "auto") -> str:
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that prints and writes; the only one, unless accelerate started several."""
-    from accelerate import PartialState
+    """Whether this process is the one that prints and writes; the only one, unless accelerate started several.
 
-    return PartialState().is_main_process
+    The launcher's word is taken: to ask accelerate would make it choose a device, before anybody has asked for one.
+    """
+    return not _is_launched() or int(os.environ.get("RANK", "0")) == 0
+
+
+def _is_launched() -> bool:
+    """Whether a launcher started several processes, as accelerate decides; a cluster may set RANK for other ends."""
+    return "LOCAL_RANK" in os.environ
 
 
 OTHER_TRAINERS = [
@@ -364,6 +371,8 @@ def _accelerator(cpu: bool) -> Accelerator:
     from accelerate.state import AcceleratorState, PartialState
     from accelerate.utils import GradientAccumulationPlugin
 
+    # Else accelerate would let each process train alone, on the whole batch.
+    cpu = cpu or (_is_launched() and not torch.accelerator.is_available())
     # Private: nothing public tells which device accelerate holds, or makes it take another.
     known = PartialState._shared_state
     if known.get("_cpu", cpu) != cpu and known["num_processes"] == 1:

@@ -252,10 +252,8 @@ class PlaceAttention(LabelAttention):
         q, k, v = super().looking(x, label)
         rows, columns = (axis_waves(count, x.device) for count in x.shape[2:])
         # The layer is linear, so each row and each column goes through it once, instead of each place.
-        by_row, by_column = (
-            self.place(F.pad(rows, (0, TIME_WAVES))),
-            self.place(F.pad(columns, (TIME_WAVES, 0))),
-        )
+        by_row = self.place(F.pad(rows, (0, TIME_WAVES)))
+        by_column = self.place(F.pad(columns, (TIME_WAVES, 0)))
         place = by_row[:, None] + by_column  # (H, W, 2 width)
         place_q, place_k = place.flatten(0, 1).unflatten(1, (2, self.heads, -1)).permute(1, 2, 0, 3)
         q, k = q + place_q, k + F.pad(place_k, (0, 0, 0, 1))  # the label, last, is nowhere

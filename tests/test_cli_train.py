@@ -4,7 +4,11 @@ import random
 import re
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +25,7 @@ from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 SMALL = ["--sprites", "60", "--batch-size", "8", "--device", "cpu", "--sample-every", "1000"]
 
@@ -96,6 +101,29 @@ def test_a_run_killed_at_random_moments_has_the_losses_of_one_that_was_not(whole
 def checkpoint_step(out):
     path = out / "run.safetensors"
     return checkpoints.read_about(path).step if path.exists() else 0
+
+
+def test_two_processes_train_one_model_in_one_folder(tmp_path):
+    try:
+        socket.getaddrinfo("localhost", None)
+    except OSError:
+        pytest.skip("localhost has no address here, and accelerate looks for a free port there")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    train = ["-m", "pixel_edu.cli", "train", "--steps", "3", *SMALL, "--out", tmp_path]
+    done = subprocess.run(
+        [*launch, "--main_process_port", "0", *train],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)},
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3]
+    assert (done.stdout + done.stderr).count("sprites: pixel-edu sample") == 1
+    alone = tmp_path / "alone"
+    assert pixel_edu("train", "--steps", 3, *SMALL, "--out", alone).returncode == 0
+    together, one = ([float(loss) for _, loss in losses(folder)] for folder in (tmp_path, alone))
+    assert together == pytest.approx(one, rel=1e-3)
 
 
 def test_a_log_that_is_ahead_of_its_checkpoint_is_cut(tmp_path):

@@ -75,7 +75,9 @@ COMPILED = """import itertools, sys
 from pixel_edu.runs import TrainingRun
 from tests.test_runs import DRAWN, SMALL
 first = lambda steps: itertools.islice(steps, 3)
-TrainingRun(sys.argv[1], SMALL).train(DRAWN.images, DRAWN.labels, "cpu", track=first, compiled=True)
+run = TrainingRun(sys.argv[1], SMALL)
+run.train(DRAWN.images, DRAWN.labels, "cpu", track=first, compiled=True)
+assert run.state.network._compiled_call_impl is not None, "it was not compiled"
 """
 """Where no types are checked: what checks them here cannot be compiled."""
 
@@ -97,7 +99,7 @@ def test_a_compiled_run_learns_the_same_and_goes_on_without(tmp_path, no_picture
 
 def test_where_pytorch_cannot_compile_the_run_says_so_and_writes_nothing(tmp_path, monkeypatch):
     def failing(*_):
-        raise RuntimeError("No working C++ compiler found\nand a long story")
+        raise RuntimeError("backend='inductor' raised:\nNo working C++ compiler found\n\nand a long story")
 
     monkeypatch.setattr(torch, "compile", lambda function: failing)
     with pytest.raises(UserError) as raised:

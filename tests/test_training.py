@@ -328,7 +328,7 @@ def test_the_three_parts_of_a_batch_are_one_length(drawn):
 # Several processes.
 
 WORKER = """
-import json
+import json, sys
 from accelerate import PartialState
 from pixel_edu import sprites
 from pixel_edu.training import TrainConfig, is_main_process, train
@@ -336,7 +336,7 @@ from pixel_edu.unet import PRESETS
 drawn = sprites.make(200, seed=3)
 config = TrainConfig(PRESETS["tiny"], steps=6, batch_size=16, warmup=2)
 said, seen = [], set()
-for step in train(drawn.images, drawn.labels, config, device="cpu"):
+for step in train(drawn.images, drawn.labels, config, device=sys.argv[1]):
     said.append((step.loss, step.grad_norm))
     if len(said) == 1:
         step.state.network.register_forward_hook(lambda module, given, made: seen.add(len(made)))
@@ -347,7 +347,8 @@ if is_main_process():
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(drawn, tmp_path):
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_two_processes_train_as_one_does(device, drawn, tmp_path):
     """Without GPUs `--multi_gpu` starts CPU processes; `--cpu` would start one, however many are asked for."""
     try:
         socket.getaddrinfo("localhost", None)
@@ -359,7 +360,7 @@ def test_two_processes_train_as_one_does(drawn, tmp_path):
     options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*launch, *options, "--main_process_port", "0", program],
+        [*launch, *options, "--main_process_port", "0", program, device],
         capture_output=True,
         text=True,
         env=environment,

@@ -155,8 +155,8 @@ Compiled = Annotated[
     bool,
     typer.Option(
         "--compile",
-        help="Compile the network first, which takes a minute or two: for long runs, whose steps then take about half "
-        "the time. On a CPU it needs a C++ compiler.",
+        help="Compile the network first, which takes a minute or two: for long runs, whose steps then take less time. "
+        "On a CPU it needs a C++ compiler.",
     ),
 ]
 Device = Annotated[Literal["auto", "cpu"], typer.Option(help="auto uses a GPU if there is one.")]
