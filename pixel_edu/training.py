@@ -421,7 +421,7 @@ def check(images: np.ndarray, labels: np.ndarray, config: TrainConfig, processes
 
 RECIPES = {name: TrainConfig(unet) for name, unet in PRESETS.items()} | {
     "tiny": TrainConfig(PRESETS["tiny"], steps=1_000, batch_size=64, learning_rate=4e-3),
-    "reference": TrainConfig(PRESETS["reference"], steps=24_000, precision="auto"),
+    "reference": TrainConfig(PRESETS["reference"], steps=12_000, precision="auto"),
     "classic": TrainConfig(
         PRESETS["classic"],
         steps=10_000,

@@ -22,8 +22,8 @@ CONFIGS = PRESETS | {
     "two of all": UNetConfig((16, 24), (True, True), blocks=2, fold=2, embedding=20, heads=2),
     "places": UNetConfig((8, 32), (True, True), embedding=20, head_channels=16, places=True),
 }
-HEADS = {"places": (1, 2)}
-"""Of levels of 8 and 32 channels, where a head has 16; all others have as many as the config says."""
+HEADS = {"places": (1, 2), "reference": (1, 2, 4)}
+"""Where a head has a width of its own, 16 or 32; all others have as many heads as the config says."""
 DEPTHS = [(name, depth) for name, config in CONFIGS.items() for depth in range(len(config.channels))]
 ATTENDING = [(name, depth) for name, depth in DEPTHS if CONFIGS[name].attention[depth]]
 every_config = pytest.mark.parametrize("name", CONFIGS)

@@ -1,4 +1,4 @@
-"""The files that widgets load when a reader first uses a model: onnxruntime-web, the graph, and a network's weights."""
+"""The files that widgets load when a reader first uses a model: onnxruntime-web, a network's graph, and its weights."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pixel_edu import checkpoints
 
 HERE = Path(__file__).parent
 NETWORKS = ("reference", "instant")
-"""The checkpoints that pages draw with. One graph serves both, since they list the same tensors in the same order."""
+"""The checkpoints that pages draw with."""
 PATHS = {
     "ort.mjs": HERE / "vendor" / "ort" / "ort.mjs",
     "ort.wasm.gz": HERE / "vendor" / "ort" / "ort.wasm.gz",
-    "reference.onnx": HERE / "reference.onnx",
+    **{f"{name}.onnx": HERE / f"{name}.onnx" for name in NETWORKS},
     **{f"{name}.safetensors": checkpoints.SHIPPED / f"{name}.safetensors" for name in NETWORKS},
 }
 """By their names in the front end."""

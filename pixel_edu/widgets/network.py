@@ -1,10 +1,10 @@
-"""The networks of `assets.NETWORKS` as one ONNX file without weights: those are read from the checkpoints that ship.
+"""Each of `assets.NETWORKS` as an ONNX file without weights: those are read from the checkpoint that ships.
 
 ONNX lets a tensor lie in another file, at an offset. A checkpoint is a safetensors file: a header, and then the bytes
-of one tensor after another. The graph points into what follows the header, so it serves every checkpoint that lists the
-same tensors in the same order, as `reference` does and `instant`, which was distilled from it.
+of one tensor after another. The graph points into what follows the header, so that a page loads the weights once. Only
+what the exporter has computed from a few of them, such as what places add to queries and keys, stands in the graph.
 
-`python -m pixel_edu.widgets.network` writes the file that the package holds; with `--check` it only compares.
+`python -m pixel_edu.widgets.network` writes the files that the package holds; with `--check` it only compares.
 """
 
 from __future__ import annotations
@@ -20,21 +20,24 @@ import numpy as np
 from pixel_edu import checkpoints
 from pixel_edu.files import replacing
 from pixel_edu.serving import onnx
+from pixel_edu.widgets import assets
 
-PATH = Path(__file__).with_name("reference.onnx")
 LOCATION = "weights"
 """What the graph calls the bytes that follow a checkpoint's header."""
 
 
-def graph() -> bytes:
-    """The graph, whose weights are external data.
+def graph(name: str) -> bytes:
+    """The graph of a network, whose weights are external data.
+
+    Args:
+        name: of a checkpoint that ships.
 
     Raises:
         UserError: the packages of the `serve` extra are not installed.
     """
     import onnx as library
 
-    checkpoint = checkpoints.find("reference")
+    checkpoint = checkpoints.find(name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "whole.onnx"
         onnx.export(checkpoint, path, half=True)
@@ -54,7 +57,7 @@ def _point_into(checkpoint: Path, model: Any) -> None:
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    homes, casts, found = _homes(checkpoint), [], set()
+    homes, casts = _homes(checkpoint), []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
         half = values.astype(np.float16) if values.dtype == np.float32 else values
@@ -69,9 +72,6 @@ def _point_into(checkpoint: Path, model: Any) -> None:
         tensor.data_location = TensorProto.EXTERNAL
         for key, value in {"location": LOCATION, "offset": home[0], "length": home[1] - home[0]}.items():
             tensor.external_data.add(key=key, value=str(value))
-        found.add(home)
-    if left := set(homes.values()) - found:
-        raise ValueError(f"{len(left)} tensors of {checkpoint.name} are stored in another order in the graph")
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -90,16 +90,16 @@ def _homes(checkpoint: Path) -> dict[bytes, tuple[int, int]]:
 
 
 def main() -> None:
-    """Write the graph, or with --check compare it."""
-    new = graph()
-    if sys.argv[1:] == ["--check"]:
-        if PATH.read_bytes() != new:
+    """Write the graphs, or with --check compare them."""
+    for name in assets.NETWORKS:
+        new, path = graph(name), assets.PATHS[f"{name}.onnx"]
+        if sys.argv[1:] != ["--check"]:
+            with replacing(path) as temporary:
+                temporary.write_bytes(new)
+        elif not path.exists() or path.read_bytes() != new:
             sys.exit(
-                f"{PATH.name} does not match the shipped reference: run python -m pixel_edu.widgets.network"
+                f"{path.name} does not match the shipped {name}: run python -m pixel_edu.widgets.network"
             )
-        return
-    with replacing(PATH) as temporary:
-        temporary.write_bytes(new)
 
 
 if __name__ == "__main__":

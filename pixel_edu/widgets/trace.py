@@ -84,12 +84,7 @@ def weights(layer: LabelAttention, x: Tensor, label: Tensor) -> Tensor:
         x: (B, width, H, W), what the layer gets.
         label: (B, embedding), as it gets it.
     """
-    import torch
-
-    # From the parts that a reader's own LabelAttention has, too.
-    q, k, _ = layer.qkv(layer.norm(x)).flatten(2).chunk(3, dim=1)
-    k = torch.cat([k, layer.label(label)[..., None].chunk(2, dim=1)[0]], dim=2)
-    q, k = (z.unflatten(1, (layer.heads, -1)).transpose(2, 3) for z in (q, k))
+    q, k, _ = layer.looking(x, label)
     return (q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)
 
 

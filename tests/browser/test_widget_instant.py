@@ -210,7 +210,7 @@ def test_the_keyboard_alone_is_enough(fresh):
     changed(fresh, lambda: fresh.keyboard.press("ArrowLeft"))
     assert slider(fresh).get_attribute("aria-valuetext") == "99.5 %"
     assert alike(shown(fresh), widget().draw([0.995])[0])
-    wanted = {"ort.mjs", "ort.wasm.gz", "reference.onnx", "instant.safetensors"}
+    wanted = {"ort.mjs", "ort.wasm.gz", "instant.onnx", "instant.safetensors"}
     assert {name.rpartition("/")[2] for name in fresh.asked if "_static" in name} == wanted
 
 

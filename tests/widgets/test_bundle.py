@@ -1,6 +1,5 @@
 """A widget's modules become one, and what a notebook stores of a widget is the same on every run."""
 
-import json
 import subprocess
 import sys
 
@@ -121,35 +120,22 @@ def test_the_widgets_that_a_chapter_stores_are_todays(path):
         )
 
 
-def test_the_networks_that_share_a_graph_list_the_same_tensors_in_the_same_order():
-    headers = []
-    for name in assets.NETWORKS:
-        raw = assets.read(f"{name}.safetensors")
-        header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-        header.pop("__metadata__")
-        headers.append([*header.items()])
-    assert len(headers) == 2
-    assert headers[0] == headers[1]
-
-
-def test_the_graph_holds_no_number_of_the_networks_itself():
-    """A weight that the exporter wrote into the graph would be the reference's for every network."""
+@pytest.mark.parametrize("name", assets.NETWORKS)
+def test_a_page_loads_the_weights_once_and_hardly_any_with_the_graph(name):
     onnx = pytest.importorskip("onnx")
-    inside = onnx.ModelProto.FromString(assets.read("reference.onnx")).graph.initializer
-    raw = assets.read("reference.safetensors")
-    begin = 8 + int.from_bytes(raw[:8], "little")
+    inside = onnx.ModelProto.FromString(assets.read(f"{name}.onnx")).graph.initializer
+    raw = assets.read(f"{name}.safetensors")
+    whole = len(raw) - 8 - int.from_bytes(raw[:8], "little")
     own = [tensor for tensor in inside if tensor.data_location != onnx.TensorProto.EXTERNAL]
     places = [{each.key: each.value for each in tensor.external_data} for tensor in inside]
     read = [(int(place["offset"]), int(place["length"])) for place in places if place]
-    assert sum(length for _, length in read) == len(raw) - begin
+    assert 0.98 * whole < sum(length for _, length in read) <= whole
     assert len({offset for offset, _ in read}) == len(read)
-    assert (
-        max(onnx.numpy_helper.to_array(tensor).size for tensor in own) <= 32
-    )  # the frequencies of the timesteps
+    assert sum(onnx.numpy_helper.to_array(tensor).size for tensor in own) < 40_000
 
 
 @pytest.mark.slow
-def test_the_graph_in_the_package_is_of_the_shipped_reference():
+def test_the_graphs_in_the_package_are_of_the_shipped_networks():
     pytest.importorskip("onnxscript")
     command = [sys.executable, "-m", "pixel_edu.widgets.network", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

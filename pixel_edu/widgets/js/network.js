@@ -45,7 +45,7 @@ export async function requireNetwork(asset) {
  *   draws, and 0 for any other
  */
 export function loadDenoiser(asset, onProgress = () => {}, name = "reference") {
-  return once(`pixelEduDenoiser ${name}`, () => load(asset, onProgress, `${name}.safetensors`));
+  return once(`pixelEduDenoiser ${name}`, () => load(asset, onProgress, name));
 }
 
 /** What a page needs once: a promise that is kept under a key until it fails, for then whoever asks tries again. */
@@ -63,20 +63,21 @@ async function load(asset, onProgress, name) {
   const tell = () => onProgress((runtime + weights) / 2); // they are about as large
   const started = once("pixelEduRuntime", () => loadRuntime(ort, asset, (share) => tell(runtime = share)));
   started.then(() => tell(runtime = 1), () => {}); // it may be here already, for another network
-  const [start, checkpoint] = await Promise.all([started, asset(name, (share) => tell(weights = share))]);
-  if (!isWhole(checkpoint)) throw damaged(name);
-  return denoiserOf(ort, await start(checkpoint.subarray(headerOf(checkpoint).begin)), checkpoint);
+  const file = `${name}.safetensors`, loaded = asset(file, (share) => tell(weights = share));
+  const [start, graph, checkpoint] = await Promise.all([started, asset(`${name}.onnx`), loaded]);
+  if (!isWhole(checkpoint)) throw damaged(file);
+  return denoiserOf(ort, await start(graph, checkpoint.subarray(headerOf(checkpoint).begin)), checkpoint);
 }
 
-/** What makes a session of a network's weights; the graph, which has none, is the same for all networks. */
+/** What makes a session of a network's graph, which has no weights, and of its weights. */
 async function loadRuntime(ort, asset, onProgress) {
-  const [packed, graph] = await Promise.all([asset("ort.wasm.gz", onProgress), asset("reference.onnx")]);
+  const packed = await asset("ort.wasm.gz", onProgress);
   const wasmBinary = await unpacked(packed).catch(() => packed);
   if (!VECTORS.subarray(0, 4).every((byte, i) => byte === wasmBinary[i])) throw damaged("ort.wasm.gz");
   Object.assign(ort.env.wasm, { numThreads: 1, proxy: false, wasmBinary });
   ort.env.logLevel = "error";
   let turn = Promise.resolve(); // one after another, since onnxruntime keeps external data in one place for all
-  return (data) => {
+  return (graph, data) => {
     const options = { executionProviders: ["wasm"], externalData: [{ path: "weights", data }] };
     const made = turn.then(() => ort.InferenceSession.create(graph, options));
     turn = made.catch(() => {});
