@@ -24,7 +24,7 @@ from rich.progress import track
 from speed import FAST
 from torch import Tensor
 
-from pixel_edu import checkpoints, evaluation, palette, report, samplers, sprites
+from pixel_edu import checkpoints, evaluation, palette, report, samplers, sprites, tracking
 from pixel_edu.config import SampleConfig
 from pixel_edu.denoiser import Denoiser
 from pixel_edu.files import replacing
@@ -127,7 +127,9 @@ TABLES = {
 
 
 def drawn(way: Way, model: Denoiser, count: int, folder: Path) -> np.ndarray:
-    """The sprites of a way, a file for every `PIECE`."""
+    """The sprites of a way, a file for every `PIECE`, in a folder for the first answer of these weights."""
+    folder /= tracking.digest(one(model, [FIRST_SEED], everywhere(num_steps=1)))  # other weights draw anew
+    folder.mkdir(parents=True, exist_ok=True)
     pieces = []
     for start in track(range(0, count, PIECE), way.name, transient=True):
         path = folder / f"{way.key}-{start}.npy"
@@ -247,7 +249,6 @@ def main() -> None:
         for key in set(TABLES) - set(asked):
             if not before[key]:
                 parser.error(f"{options.out} has no table called {TABLES[key].title}: measure it, too")
-    options.kept.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     models = {"tiny": checkpoints.load_reference("tiny")}
     with (
