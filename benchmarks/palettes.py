@@ -1,7 +1,6 @@
 """Three ways to give sprites true colours, measured on the same noise: a table, every number with its 95 % interval.
 
-python benchmarks/palettes.py                                          the reference, about five minutes
-python benchmarks/palettes.py --colors A.safetensors --bits B.safetensors      and two runs that differ in that alone
+python benchmarks/palettes.py --out book/measured/palettes.md          about ten minutes
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pixel_edu.guidance import guided
 from pixel_edu.images import to_uint8
 from pixel_edu.samplers import SpriteNoise, dpmpp_2m_sample
 
-SHOWN = ("colors", "flat", "palette_distance", "closed", "label_accuracy", "fid")
+SHOWN = ("colors", "flat", "palette_distance", "closed", "fronts", "label_accuracy", "fid")
 FIRST_SEED = 1_000_000
 BATCH = 50
 
@@ -46,8 +45,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--colors", type=Path, help="a small model that draws colours")
-    parser.add_argument("--bits", type=Path, help="the same, trained with --bits")
     parser.add_argument("--count", type=int, default=1000, help="sprites a row")
     parser.add_argument(
         "--out", type=Path, help="write the table here too, such as book/measured/palettes.md"
@@ -89,7 +86,8 @@ def main() -> None:
     for name, given, settings in (
         ("nearest colour", model.palette, {"tolerance": 0.0, "loneliness": 0.0}),
         ("snapped, stray pixels left alone", model.palette, {"loneliness": 0.0}),
-        ("**snapped**, the default", model.palette, {}),
+        ("snapped, tolerance 0.06", model.palette, {"tolerance": 0.06}),
+        ("**snapped**, the default: tolerance 0.11", model.palette, {}),
         ("snapped to a palette of its own", None, {}),
     ):
         began = time.perf_counter()
@@ -98,10 +96,9 @@ def main() -> None:
         images = projected(model, labels, seeds, above)
         add(f"projected at λ above {above:g}", images)
         add(f"projected at λ above {above:g}, then snapped", palette.snap(images, model.palette))
-    for name, path in (("small, colours, snapped", options.colors), ("small, analog bits", options.bits)):
-        if path:
-            small = checkpoints.load_model(path)
-            add(name, palette.as_sprites(draw(small, name), small.palette))
+    for name, key in (("small, colours, snapped", "small"), ("small, analog bits", "bits")):
+        small = checkpoints.load_reference(key)
+        add(name, palette.as_sprites(draw(small, name), small.palette))
     scores = yardstick.floor.scores
     cells = (report.in_words(names[key], scores[key]) for key in SHOWN)
     lines.append("| real sprites | " + " | ".join(f"{v}<br><small>{i}</small>" for v, i in cells) + " | |")
