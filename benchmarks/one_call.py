@@ -261,7 +261,7 @@ def main() -> None:
         found["one_call"] += [told_apart("instant", options.many, options.kept), ""]
     if options.students:
         folder = options.students
-        students: dict[str, Denoiser | None] = {"reference": checkpoints.load_reference()}
+        students: dict[str, Denoiser | None] = {"teacher": checkpoints.load_reference()}
         students |= {
             phase.name: checkpoints.load_model(folder / f"{phase.name}.safetensors") for phase in PHASES
         }
