@@ -10,11 +10,10 @@ import time
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from pixel_edu import sprites
 from pixel_edu.training import TrainConfig, TrainState, batch_loss, draw_batch, train
-from pixel_edu.unet import ContextUNet, UNetConfig
+from pixel_edu.unet import ContextUNet, UNetConfig, operations
 
 CANDIDATES = {
     "32, 64, 128": UNetConfig((32, 64, 128), (False, False, True)),
@@ -30,11 +29,7 @@ CANDIDATES = {
 
 def describe(network: nn.Module) -> tuple[float, float]:
     """Millions of parameters, and of floating point operations for one image."""
-    with FlopCounterMode(display=False) as counter:
-        network(
-            torch.zeros(1, 3, 16, 16), torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64)
-        )
-    return sum(p.numel() for p in network.parameters()) / 1e6, counter.get_total_flops() / 1e6
+    return sum(p.numel() for p in network.parameters()) / 1e6, operations(network) / 1e6
 
 
 @torch.no_grad()

@@ -87,7 +87,7 @@ def main() -> None:
         ("nearest colour", model.palette, {"tolerance": 0.0, "loneliness": 0.0}),
         ("snapped, stray pixels left alone", model.palette, {"loneliness": 0.0}),
         ("snapped, tolerance 0.06", model.palette, {"tolerance": 0.06}),
-        ("**snapped**, the default: tolerance 0.11", model.palette, {}),
+        ("**snapped**, the default", model.palette, {}),
         ("snapped to a palette of its own", None, {}),
     ):
         began = time.perf_counter()

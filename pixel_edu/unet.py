@@ -326,6 +326,26 @@ def place_waves(
     return torch.cat([row.repeat_interleave(columns, dim=0), column.repeat(rows, 1)], dim=1)
 
 
+def operations(network: nn.Module, size: int = 16, channels: int = 3) -> int:
+    """Floating point operations of one answer about one image: two for each multiplication and the addition after it.
+
+    Only products of matrices and convolutions count, which are nearly all of them.
+
+    Args:
+        network: called as ContextUNet is.
+        size: of the image in pixels.
+        channels: of the image.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    nothing = torch.zeros(1, dtype=torch.int64)
+    # MATH, since the counter does not see into the fused attention of a CPU
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, channels, size, size), nothing, nothing)
+    return counter.get_total_flops()
+
+
 def conv3x3(width_in: int, width: int) -> nn.Conv2d:
     """A 3x3 convolution that keeps the size."""
     return nn.Conv2d(width_in, width, 3, padding=1)

@@ -101,14 +101,10 @@ def work_per_pixel(width: int, seed: int = 0) -> float:
         width: of the image in pixels, a multiple of 4.
         seed: of the network's weights, which change nothing.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = unet.ContextUNet(unet.PRESETS["tiny"])
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, width, width), torch.tensor([500]), torch.tensor([0]))
-    return counter.get_total_flops() / 2 / width**2 / 1000
+    return unet.operations(network, width) / 2 / width**2 / 1000
 
 
 def floor(sprites_known: int, seed: int = 0) -> float:

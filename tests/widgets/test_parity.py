@@ -58,11 +58,11 @@ def page():
 
 
 @pytest.mark.parametrize("i", range(len(RUNS)))
-def test_a_sprite_is_the_same_to_a_ten_thousandth(page, i):
+def test_a_sprite_is_the_same_to_two_ten_thousandths(page, i):
     labels, seeds, config = RUNS[i]
     *_, last = stream(load_reference(), labels, seeds, config)
     theirs = torch.tensor(page["sprites"][i]).reshape(last.x.shape)
-    assert_close(theirs, last.x, rtol=0, atol=1e-4)
+    assert_close(theirs, last.x, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("i", range(len(RUNS)))
