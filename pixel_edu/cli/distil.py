@@ -49,7 +49,7 @@ def distil(
 
     Phases halve the calls, from 32 to one; then an adversary learns to tell its sprites from real ones, and the model
     polishes them. Each leaves its student in the folder, and the last one's is model.safetensors. The recipe takes
-    about an hour and a quarter on one CPU core.
+    some hours on one CPU core.
     """
     from pixel_edu import checkpoints, distillation, runs
     from pixel_edu.config import UserError, pick_device
